@@ -1,0 +1,1 @@
+"""Small language models and their compression, in NumPy that can be read."""
