@@ -1,0 +1,94 @@
+"""Codes of b bits, written without gaps: eight 3-bit codes take three bytes.
+
+A row of codes is one long string of bits. Code i takes the bits i·b … i·b + b − 1, its lowest bit
+first, and bit k of the string is bit k mod 8 of byte k // 8. So at 4 bits the low nibble comes
+first. Each row is padded with zeros to whole bytes, so that a row can be read without the others.
+
+    codes   1   2   3        at 4 bits   bytes  0x21 0x03
+    codes   1   2   3   4    at 3 bits   bits   100 010 110 001 (0000)   bytes  0xD1 0x08
+"""
+
+import functools
+
+import numpy as np
+
+from minilm.types import Array
+
+# How many codes are looked up at once: as many as always fit in two bytes, wherever they start.
+RUN = {1: 8, 2: 4, 3: 4, 4: 2, 5: 2, 6: 2, 7: 1, 8: 1}
+
+
+def check_bits(bits: int) -> None:
+    """Raise ValueError unless `bits` is one of 1 … 8."""
+    if isinstance(bits, bool) or not isinstance(bits, int | np.integer) or bits not in RUN:
+        raise ValueError(f"bits must be an integer from 1 to 8, got {bits!r}")
+
+
+def row_bytes(n: int, bits: int) -> int:
+    """Bytes that n codes take: ⌈n·bits / 8⌉."""
+    return (n * bits + 7) // 8
+
+
+def pack(codes: Array, bits: int) -> Array:
+    """The bytes of rows of codes.
+
+    codes: (rows, n) uint8, each below 2^bits  ->  (rows, ⌈n·bits/8⌉) uint8
+    Raises ValueError for another dtype or shape, a code that is too large, or bits outside 1 … 8.
+    """
+    check_bits(bits)
+    if codes.ndim != 2 or codes.dtype != np.uint8:
+        raise ValueError(f"codes must be uint8 (rows, n), got {codes.dtype} {codes.shape}")
+    if codes.size and codes.max() >= 2**bits:
+        raise ValueError(f"codes must be below 2^{bits} = {2**bits}, got {codes.max()}")
+    rows, n = codes.shape
+    eights = row_bytes(n, 1)
+    padded = np.zeros((rows, eights * 8), np.uint8)
+    padded[:, :n] = codes
+    # eight codes side by side in a 64-bit word fill its lowest `bits` bytes exactly
+    words = np.zeros((rows, eights), "<u8")
+    for i in range(8):
+        words |= padded[:, i::8].astype(np.uint64) << np.uint64(i * bits)
+    filled = words.view(np.uint8).reshape(rows, eights, 8)[:, :, :bits]
+    return filled.reshape(rows, eights * bits)[:, : row_bytes(n, bits)].copy()
+
+
+def unpack(packed: Array, bits: int, n: int, values: Array | None = None) -> Array:
+    """The inverse of `pack`; with `values`, `values[codes]` in the same single look-up.
+
+    packed: (rows, ⌈n·bits/8⌉) uint8, values: (2^bits,)  ->  (rows, n), of values' dtype or uint8
+    """
+    check_bits(bits)
+    if packed.ndim != 2 or packed.dtype != np.uint8 or packed.shape[1] != row_bytes(n, bits):
+        raise ValueError(
+            f"packed must be uint8 (rows, {row_bytes(n, bits)}) for {n} codes of {bits} bits, "
+            f"got {packed.dtype} {packed.shape}"
+        )
+    run, table = RUN[bits], _runs(bits)
+    if values is not None:
+        table = values[table]
+    runs = _windows(packed, run * bits, count=-(-n // run))
+    # np.take copies a whole run of entries at once; table[runs] is ten times slower
+    return np.take(table, runs, axis=0).reshape(len(packed), table.shape[1] * runs.shape[1])[:, :n]
+
+
+@functools.cache
+def _runs(bits: int) -> Array:
+    """Every run of codes that one window can hold: (2^(run·bits), run) uint8."""
+    window = np.arange(2 ** (RUN[bits] * bits))[:, None]
+    table = (window >> (bits * np.arange(RUN[bits])) & (2**bits - 1)).astype(np.uint8)
+    table.setflags(write=False)
+    return table
+
+
+def _windows(packed: Array, width: int, count: int) -> Array:
+    """Cut each row's bits into `count` numbers of `width` bits: (rows, count) unsigned."""
+    if width == 8:
+        return packed
+    start = np.arange(count) * width
+    low = packed.astype(np.uint16)
+    high = np.zeros_like(low)
+    high[:, :-1] = low[:, 1:]
+    window = np.take(low | high << np.uint16(8), start >> 3, axis=1)
+    window >>= (start & 7).astype(np.uint16)
+    window &= np.uint16(2**width - 1)
+    return window

@@ -1,0 +1,180 @@
+"""A tensor of b-bit codes and their scales: x̂ = scale · (q − zero_point).
+
+    stored code u     0 … 2^b − 1, packed (packing.py)
+    symmetric         no zero point;  q = u − 2^(b−1)   (at 1 bit q = 2u − 1, so q is −1 or +1)
+    asymmetric        q = u, and an integer zero point per scale
+    codebook          q = u picks a level:  x̂ = scale · (levels[q] − zero_point)
+
+One scale serves the whole tensor, one stored row (a channel), or a group: `group_size` neighbours
+inside a row. Which axis of the array is the rows, see rows.py.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from minilm.types import Array
+from minilm.weights.packing import check_bits, pack, row_bytes, unpack
+from minilm.weights.rows import PackedRows, from_rows, rows_shape, to_rows
+
+__all__ = ["QuantizedTensor", "code_values", "from_rows", "to_rows"]
+
+
+def code_values(bits: int, symmetric: bool) -> Array:
+    """q for every stored code u, (2^bits,) int16: wide enough that q − zero_point cannot wrap."""
+    u = np.arange(2**bits, dtype=np.int16)
+    if not symmetric:
+        return u
+    return 2 * u - 1 if bits == 1 else u - np.int16(2 ** (bits - 1))
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class QuantizedTensor(PackedRows):
+    """b-bit codes with scales; x @ q, q[ids] and q.T run on the packed bytes.
+
+    packed: (rows, ⌈n·bits/8⌉) uint8. scales: (1, 1), (rows, 1) or (rows, groups) float32 or
+    float16. zero_points: uint8 like scales, or None. levels: (2^bits,) float32, or None for
+    integers. Use `QuantizedTensor.from_codes` to make one. ValueError where these do not fit.
+    """
+
+    packed: Array
+    scales: Array
+    zero_points: Array | None
+    levels: Array | None
+    bits: int
+    array_shape: tuple[int, ...]
+    axis: int | None = None
+    transposed: bool = False
+    largest_error: float = float("nan")
+
+    def __post_init__(self) -> None:
+        check_bits(self.bits)
+        rows, n = rows_shape(self.array_shape, self.axis)
+        _check("packed", self.packed, (np.uint8,), [(rows, row_bytes(n, self.bits))])
+        groups = self.scales.shape[-1] if self.scales.ndim == 2 else 1
+        _check("scales", self.scales, (np.float16, np.float32), [(1, 1), (rows, groups)])
+        if groups < 1 or n % groups:
+            raise ValueError(f"{groups} groups do not divide a row of {n} codes")
+        if self.zero_points is not None:
+            _check("zero_points", self.zero_points, (np.uint8,), [self.scales.shape])
+        if self.levels is not None:
+            _check("levels", self.levels, (np.float32,), [(2**self.bits,)])
+
+    @classmethod
+    def from_codes(
+        cls,
+        codes: Array,
+        scales: Array,
+        zero_points: Array | None = None,
+        levels: Array | None = None,
+        bits: int = 8,
+        *,
+        array_shape: tuple[int, ...],
+        axis: int | None = None,
+        largest_error: float = float("nan"),
+    ) -> "QuantizedTensor":
+        """Pack integer codes q, as the formula has them (signed when symmetric).
+
+        codes: (rows, n) integers = to_rows(array of codes, axis); the rest as in the class.
+        ValueError when a code does not fit in `bits`.
+        """
+        check_bits(bits)
+        values = code_values(bits, symmetric=zero_points is None and levels is None)
+        low, high = int(values[0]), int(values[-1])
+        if codes.size and not low <= codes.min() <= codes.max() <= high:
+            raise ValueError(
+                f"codes of {bits} bits must lie in [{low}, {high}], "
+                f"got [{codes.min()}, {codes.max()}]"
+            )
+        step = 2 if bits == 1 and low == -1 else 1
+        stored = ((codes.astype(np.int16) - low) // step).astype(np.uint8)
+        return cls(
+            pack(stored, bits),
+            scales,
+            zero_points,
+            levels,
+            int(bits),
+            tuple(int(side) for side in array_shape),
+            axis,
+            largest_error=float(largest_error),
+        )
+
+    def decode(self, which: Any = slice(None)) -> Array:
+        """x̂ = scale · (level − zero_point) of these stored rows, (k, n) float32."""
+        n, groups = self.stored_shape[1], self.scales.shape[1]
+        x = unpack(self.packed[which], self.bits, n, self._levels.astype(np.float32))
+        grouped = x.reshape(len(x), groups, n // groups)
+        if self.zero_points is not None:
+            grouped -= _pick(self.zero_points, which)[:, :, None]
+        grouped *= _pick(self.scales, which)[:, :, None]
+        return grouped.reshape(len(x), n)
+
+    @property
+    def _levels(self) -> Array:
+        """What each stored code stands for before the zero point and the scale: (2^bits,)."""
+        return self._values if self.levels is None else self.levels
+
+    @property
+    def _values(self) -> Array:
+        return code_values(self.bits, symmetric=self.zero_points is None and self.levels is None)
+
+    @property
+    def codes(self) -> Array:
+        """The integer codes q in the array's own shape, int16, unpacked on demand."""
+        rows = unpack(self.packed, self.bits, self.stored_shape[1], self._values)
+        codes = from_rows(rows, self.array_shape, self.axis)
+        return codes.T if self.transposed else codes
+
+    @property
+    def scale(self) -> Array:
+        """The scales as the array sees them: () per tensor; (1, out) or (V, 1) per channel; per
+        group one entry per group along the grouped axis, (in/group, out) or (V, D/group)."""
+        return self._oriented(self.scales)
+
+    @property
+    def zero_point(self) -> Array | None:
+        """The zero points, int16, shaped like `scale`; None when symmetric."""
+        if self.zero_points is None:
+            return None
+        return self._oriented(self.zero_points.astype(np.int16))
+
+    def _oriented(self, values: Array) -> Array:
+        if self.axis is None and values.size == 1:
+            return values.reshape(())
+        ndim, groups = len(self.array_shape), values.shape[1]
+        if ndim == 2:
+            shape = (groups, len(values)) if (self.axis in (None, 1, -1)) else values.shape
+        elif self.axis is None:
+            return values.reshape(groups)
+        elif groups == 1:
+            shape = tuple(len(values) if a == self.axis % ndim else 1 for a in range(ndim))
+        else:
+            return values  # groups of a flattened row have no place of their own in the array
+        array = from_rows(values, shape, self.axis)
+        return array.T if self.transposed else array
+
+    @property
+    def group_size(self) -> int | None:
+        """Codes that share a scale inside a row; None when a whole row or tensor does."""
+        groups = self.scales.shape[1]
+        return self.stored_shape[1] // groups if groups > 1 else None
+
+    @property
+    def max_error(self) -> float:
+        """The largest |x − x̂| when x was quantized (nan when nobody measured it)."""
+        return self.largest_error
+
+
+def _pick(values: Array, which: Any) -> Array:
+    """The scales of the picked rows; a lone (1, 1) serves them all."""
+    return values if values.shape == (1, 1) else values[which]
+
+
+def _check(name: str, array: Any, dtypes: tuple[Any, ...], shapes: list[tuple[int, ...]]) -> None:
+    if not isinstance(array, np.ndarray) or array.dtype not in dtypes or array.shape not in shapes:
+        got = f"{array.dtype} {array.shape}" if isinstance(array, np.ndarray) else repr(array)
+        allowed = " or ".join(np.dtype(dtype).name for dtype in dtypes)
+        raise ValueError(
+            f"{name} must be {allowed} of shape {' or '.join(map(str, shapes))}, got {got}"
+        )
