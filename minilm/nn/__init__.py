@@ -1,0 +1,111 @@
+"""Operations and their derivatives: `y, cache = op(...)` and, below it, `op_backward(dy, cache)`.
+
+    linear.py       x w + b, and how derivatives pass through any kind of weight
+    embedding.py    rows of a table
+    activations.py  relu, gelu, tanh, sigmoid, softmax
+    norm.py         LayerNorm, RMSNorm
+    dropout.py      leaving values out
+    positions.py    sinusoidal positions
+    attention.py    masks, scaled dot-product and multi-head attention
+    rnn.py          the plain recurrent network, one step and over time
+    lstm.py         the LSTM, one step and over time
+    losses.py       cross-entropy, binary logistic loss
+    gradcheck.py    is it really the derivative?
+    sums.py         sums over rows and columns as matrix products
+    checks.py       what the operations refuse
+
+Everything is a pure function of arrays; float32 in, float32 out, and no input is changed.
+"""
+
+from minilm.nn.activations import (
+    gelu,
+    gelu_backward,
+    relu,
+    relu_backward,
+    sigmoid,
+    sigmoid_backward,
+    softmax,
+    softmax_backward,
+    tanh,
+    tanh_backward,
+)
+from minilm.nn.attention import (
+    attention,
+    attention_backward,
+    attention_weights,
+    causal_mask,
+    multi_head_attention,
+    multi_head_attention_backward,
+    padding_mask,
+)
+from minilm.nn.dropout import dropout, dropout_backward
+from minilm.nn.embedding import embedding, embedding_backward
+from minilm.nn.gradcheck import check_gradient, check_model_gradient
+from minilm.nn.linear import (
+    input_gradient,
+    linear,
+    linear_backward,
+    unpacked,
+    weight_gradient,
+)
+from minilm.nn.losses import (
+    binary_logistic_loss,
+    binary_logistic_loss_backward,
+    cross_entropy,
+    cross_entropy_backward,
+)
+from minilm.nn.lstm import lstm, lstm_backward, lstm_step, lstm_step_backward
+from minilm.nn.norm import layer_norm, layer_norm_backward, rms_norm, rms_norm_backward
+from minilm.nn.positions import sinusoidal_positions
+from minilm.nn.rnn import rnn, rnn_backward, rnn_step, rnn_step_backward
+from minilm.nn.sums import flat, sum_to_last
+
+__all__ = [
+    "attention",
+    "attention_backward",
+    "attention_weights",
+    "binary_logistic_loss",
+    "binary_logistic_loss_backward",
+    "causal_mask",
+    "check_gradient",
+    "check_model_gradient",
+    "cross_entropy",
+    "cross_entropy_backward",
+    "dropout",
+    "dropout_backward",
+    "embedding",
+    "embedding_backward",
+    "flat",
+    "gelu",
+    "gelu_backward",
+    "input_gradient",
+    "layer_norm",
+    "layer_norm_backward",
+    "linear",
+    "linear_backward",
+    "lstm",
+    "lstm_backward",
+    "lstm_step",
+    "lstm_step_backward",
+    "multi_head_attention",
+    "multi_head_attention_backward",
+    "padding_mask",
+    "relu",
+    "relu_backward",
+    "rms_norm",
+    "rms_norm_backward",
+    "rnn",
+    "rnn_backward",
+    "rnn_step",
+    "rnn_step_backward",
+    "sigmoid",
+    "sigmoid_backward",
+    "sinusoidal_positions",
+    "softmax",
+    "softmax_backward",
+    "sum_to_last",
+    "tanh",
+    "tanh_backward",
+    "unpacked",
+    "weight_gradient",
+]

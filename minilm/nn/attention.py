@@ -1,0 +1,157 @@
+"""Attention: every query takes the mean of the values, weighted by how well their keys answer it.
+
+Masks are boolean and say who **may look**: True is allowed, False is hidden.
+"""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from minilm.nn.checks import describe, require_float
+from minilm.nn.linear import linear, linear_backward
+from minilm.nn.sums import row_dot, row_sum
+from minilm.types import Array, Cache
+
+
+def causal_mask(T_q: int, T_k: int | None = None) -> Array:
+    """mask[i, j] = may query i look at key j: at itself and at what came before.
+
+    -> (T_q, T_k) bool. The queries are the last T_q of the T_k positions, so that a few new
+    queries can look back at all keys so far; T_k = T_q unless given, ValueError if it is less.
+    """
+    T_k = T_q if T_k is None else T_k
+    if not 0 <= T_q <= T_k:
+        raise ValueError(f"T_q must lie in [0, T_k], got T_q = {T_q} and T_k = {T_k}")
+    return np.tri(T_q, T_k, k=T_k - T_q, dtype=bool)
+
+
+def padding_mask(ids: Array, padding_id: int) -> Array:
+    """mask[b, 0, 0, j] = may anyone look at key j of sequence b: not if it is padding.
+
+    ids: (B, T)  ->  (B, 1, 1, T) bool, which broadcasts over heads and queries; combine with a
+    causal mask by `&`.
+    """
+    if ids.ndim != 2:
+        raise ValueError(f"ids must have shape (B, T), got {ids.shape}")
+    return (ids != padding_id)[:, None, None, :]
+
+
+def attention(q: Array, k: Array, v: Array, mask: Array | None = None) -> tuple[Array, Cache]:
+    """y = softmax(q kᵀ / √d) v, over the keys that the mask allows.
+
+    q: (..., T_q, d), k: (..., T_k, d), v: (..., T_k, d_v), mask: bool, broadcastable to
+    (..., T_q, T_k)  ->  y: (..., T_q, d_v), cache        Vaswani et al. 2017, eq. 1
+    A query that may look nowhere gets zeros. d is the width of one head, not of the model.
+    """
+    require_float(v=v)
+    if v.shape[:-1] != k.shape[:-1]:
+        raise ValueError(f"v must have a row for each key: k {k.shape}, v {v.shape}")
+    # Dividing by the sum after the product with v touches (T_q, d_v) numbers, not (T_q, T_k).
+    exponentials, inverse_sum, scaled_q = _exponentials(q, k, mask)
+    y = exponentials @ v
+    y *= inverse_sum
+    return y, (scaled_q, k, v, exponentials, inverse_sum, y)
+
+
+def attention_backward(dy: Array, cache: Cache) -> tuple[Array, Array, Array]:
+    """Gradients of attention, in its argument order: dq, dk, dv."""
+    scaled_q, k, v, exponentials, inverse_sum, y = cache
+    # y = weights v,  weights = exponentials * inverse_sum
+    dy = dy * inverse_sum
+    dv = exponentials.swapaxes(-1, -2) @ dy
+    # softmax: dscores = weights (dweights − Σ dweights weights), and that sum is dy · y
+    dscores = dy @ v.swapaxes(-1, -2)
+    dscores -= row_dot(dy, y)
+    dscores *= exponentials
+    # scores = scaled_q kᵀ
+    dq = dscores @ k
+    dq /= math.sqrt(k.shape[-1])
+    dk = dscores.swapaxes(-1, -2) @ scaled_q
+    return dq, dk, dv
+
+
+def attention_weights(q: Array, k: Array, mask: Array | None = None) -> Array:
+    """softmax(q kᵀ / √d): where each query looks, (..., T_q, T_k); rows sum to 1 (or are 0)."""
+    exponentials, inverse_sum, _ = _exponentials(q, k, mask)
+    exponentials *= inverse_sum
+    return exponentials
+
+
+def _exponentials(q: Array, k: Array, mask: Array | None) -> tuple[Array, Array, Array]:
+    """e^(scores − row maximum), 0 where hidden; 1 / their row sums; q / √d."""
+    require_float(q=q, k=k)
+    if q.ndim < 2 or q.shape[:-2] != k.shape[:-2] or q.shape[-1] != k.shape[-1]:
+        raise ValueError(f"q and k must agree but for their length, got {q.shape} and {k.shape}")
+    scaled_q = q / math.sqrt(q.shape[-1])
+    scores = scaled_q @ k.swapaxes(-1, -2)
+    if mask is not None:
+        scores += _score_of_mask(mask, scores)
+    # The lowest finite number stands in as the maximum of a row that is hidden altogether.
+    scores -= scores.max(axis=-1, keepdims=True, initial=np.finfo(scores.dtype).min)
+    exponentials = np.exp(scores, out=scores)
+    # Each row holds an e^0, so its sum is at least 1; only a hidden row, all zeros, is below.
+    inverse_sum = np.maximum(row_sum(exponentials), 1)
+    return exponentials, np.reciprocal(inverse_sum, out=inverse_sum), scaled_q
+
+
+def _score_of_mask(mask: Array, scores: Array) -> Array:
+    """0 where a query may look and −inf where it may not, small enough to be added by broadcast."""
+    if not (isinstance(mask, np.ndarray) and mask.dtype == bool):
+        raise TypeError(f"mask must be a bool array (True = may look), got {describe(mask)}")
+    try:
+        fits = np.broadcast_shapes(mask.shape, scores.shape) == scores.shape
+    except ValueError:
+        fits = False
+    if not fits:
+        raise ValueError(f"mask must broadcast to {scores.shape}, got {mask.shape}")
+    number = scores.dtype.type
+    return np.where(mask, number(0), number(-np.inf))
+
+
+def multi_head_attention(
+    x: Array,
+    w_qkv: Any,
+    b_qkv: Array | None,
+    w_out: Any,
+    b_out: Array | None,
+    *,
+    head_dim: int,
+    mask: Array | None = None,
+    attend: Callable[..., tuple[Array, Cache]] = attention,
+) -> tuple[Array, Cache]:
+    """y = concat(head_1 … head_H) w_out + b_out, head_h = attention(q_h, k_h, v_h).
+
+    x: (B, T, D), w_qkv: (D, 3 H head_dim) holding [w_q | w_k | w_v], each head by head,
+    w_out: (H head_dim, D), mask: broadcastable to (B, H, T, T)  ->  y: (B, T, D), cache
+    Vaswani et al. 2017, section 3.2.2. H follows from the shape, so heads can be pruned away.
+    `attend(q, k, v, mask) -> y, cache` opens the two products that have no weight; to train
+    through another than `attention` it must hand on attention's cache.
+    """
+    if x.ndim != 3:
+        raise ValueError(f"x must have shape (B, T, D), got {x.shape}")
+    if head_dim < 1 or w_qkv.shape[-1] % (3 * head_dim):
+        raise ValueError(
+            f"w_qkv must have 3 * heads * head_dim columns, got {w_qkv.shape[-1]} columns "
+            f"for head_dim {head_dim}"
+        )
+    qkv, qkv_cache = linear(x, w_qkv, b_qkv)
+    B, T, _ = x.shape
+    # one (B, H, T, head_dim) view each: the output is split, never the weight
+    q, k, v = qkv.reshape(B, T, 3, -1, head_dim).transpose(2, 0, 3, 1, 4)
+    heads, heads_cache = attend(q, k, v, mask)
+    y, out_cache = linear(heads.transpose(0, 2, 1, 3).reshape(B, T, -1), w_out, b_out)
+    return y, (qkv_cache, heads_cache, out_cache, head_dim)
+
+
+def multi_head_attention_backward(dy: Array, cache: Cache) -> tuple[Array | None, ...]:
+    """Gradients of multi_head_attention, in its order: dx, dw_qkv, db_qkv, dw_out, db_out."""
+    qkv_cache, heads_cache, out_cache, head_dim = cache
+    B, T, _ = dy.shape
+    dconcat, dw_out, db_out = linear_backward(dy, out_cache)
+    dheads = dconcat.reshape(B, T, -1, head_dim).transpose(0, 2, 1, 3)
+    by_position = [d.transpose(0, 2, 1, 3) for d in attention_backward(dheads, heads_cache)]
+    dqkv = np.stack(by_position, axis=2).reshape(B, T, -1)
+    dx, dw_qkv, db_qkv = linear_backward(dqkv, qkv_cache)
+    return dx, dw_qkv, db_qkv, dw_out, db_out

@@ -1,0 +1,36 @@
+"""What the operations refuse, said once: an argument's name, what came, and what is allowed."""
+
+from typing import Any
+
+import numpy as np
+
+
+def describe(value: Any) -> str:
+    """A short account of a value for an error message: 'int64 array of shape (2, 3)'."""
+    if isinstance(value, np.ndarray):
+        return f"{value.dtype} array of shape {value.shape}"
+    return f"{type(value).__name__} {value!r}"[:80]
+
+
+def require_float(**arrays: Any) -> None:
+    """TypeError unless every argument is an array of floats."""
+    for name, value in arrays.items():
+        if not (isinstance(value, np.ndarray) and value.dtype.kind == "f"):
+            raise TypeError(f"{name} must be a float array, got {describe(value)}")
+
+
+def require_integers(below: int, **arrays: Any) -> None:
+    """TypeError unless every argument is an integer array, ValueError unless in [0, below)."""
+    for name, value in arrays.items():
+        if not (isinstance(value, np.ndarray) and value.dtype.kind in "iu"):
+            raise TypeError(f"{name} must be an integer array, got {describe(value)}")
+        if value.size and not (value.min() >= 0 and value.max() < below):
+            wrong = value[(value < 0) | (value >= below)].flat[0]
+            raise ValueError(f"{name} must lie in [0, {below}), got {wrong}")
+
+
+def require_shape(expected: tuple[int, ...], **arrays: Any) -> None:
+    """ValueError unless every argument that is not None has this shape."""
+    for name, value in arrays.items():
+        if value is not None and tuple(value.shape) != expected:
+            raise ValueError(f"{name} must have shape {expected}, got {tuple(value.shape)}")

@@ -1,0 +1,72 @@
+"""Normalization over the features of each position: LayerNorm and RMSNorm."""
+
+import numpy as np
+
+from minilm.nn.checks import require_float, require_shape
+from minilm.nn.sums import row_dot, row_mean, sum_to_last
+from minilm.types import Array, Cache
+
+
+def layer_norm(x: Array, gain: Array, bias: Array, eps: float = 1e-5) -> tuple[Array, Cache]:
+    """y = gain ⊙ (x − mean) / √(variance + eps) + bias, over the last axis.
+
+    x: (..., D), gain and bias: (D,)  ->  y: (..., D), cache        Ba et al. 2016, eq. 4
+    """
+    require_float(x=x)
+    require_shape(x.shape[-1:], gain=gain, bias=bias)
+    normed = x - row_mean(x)
+    inverse_std = _inverse_root_mean_square(normed, eps)  # (..., 1)
+    normed *= inverse_std
+    y = normed * gain
+    y += bias
+    return y, (normed, inverse_std, gain)
+
+
+def layer_norm_backward(dy: Array, cache: Cache) -> tuple[Array, Array, Array]:
+    """Gradients of layer_norm, in its argument order: dx, dgain, dbias."""
+    normed, inverse_std, gain = cache
+    # y = normed * gain + bias
+    dgain, dbias = sum_to_last(dy * normed), sum_to_last(dy)
+    # normed has mean 0 and mean square 1: what would change either does not come through
+    dx = dy * gain
+    along_normed = row_dot(dx, normed)
+    along_normed /= normed.shape[-1]
+    dx -= row_mean(dx)
+    dx -= normed * along_normed
+    dx *= inverse_std
+    return dx, dgain, dbias
+
+
+def rms_norm(x: Array, gain: Array, eps: float = 1e-5) -> tuple[Array, Cache]:
+    """y = gain ⊙ x / √(mean of x² + eps), over the last axis.
+
+    x: (..., D), gain: (D,)  ->  y: (..., D), cache        Zhang & Sennrich 2019, eq. 4
+    """
+    require_float(x=x)
+    require_shape(x.shape[-1:], gain=gain)
+    inverse_rms = _inverse_root_mean_square(x, eps)  # (..., 1)
+    normed = x * inverse_rms
+    return normed * gain, (normed, inverse_rms, gain)
+
+
+def rms_norm_backward(dy: Array, cache: Cache) -> tuple[Array, Array]:
+    """Gradients of rms_norm, in its argument order: dx, dgain."""
+    normed, inverse_rms, gain = cache
+    # y = normed * gain
+    dgain = sum_to_last(dy * normed)
+    # normed has mean square 1: what would change it does not come through
+    dx = dy * gain
+    along_normed = row_dot(dx, normed)
+    along_normed /= normed.shape[-1]
+    dx -= normed * along_normed
+    dx *= inverse_rms
+    return dx, dgain
+
+
+def _inverse_root_mean_square(x: Array, eps: float) -> Array:
+    """1 / √(mean of x² + eps) over the last axis: (..., D) -> (..., 1)."""
+    inverse = row_dot(x, x)
+    inverse /= x.shape[-1]
+    inverse += eps
+    np.sqrt(inverse, out=inverse)
+    return np.reciprocal(inverse, out=inverse)
