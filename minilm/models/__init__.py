@@ -1,0 +1,15 @@
+"""Whole models: parameters, forward and backward, made of the pairs in `minilm.nn`.
+
+    language_model  what a language model answers, and the checks they share
+    lstm            LSTMLanguageModel
+    block           one Transformer block: attention, feed-forward, residuals, norms
+    transformer     TransformerLanguageModel
+    build           from a configuration back to a model
+"""
+
+from minilm.models.build import build
+from minilm.models.language_model import LanguageModel
+from minilm.models.lstm import LSTMLanguageModel
+from minilm.models.transformer import TransformerLanguageModel
+
+__all__ = ["LSTMLanguageModel", "LanguageModel", "TransformerLanguageModel", "build"]

@@ -1,0 +1,132 @@
+"""One Transformer block: look at the other positions, then think at each one.
+
+    pre-norm    x = x + attention(norm_1(x)),     x = x + feed_forward(norm_2(x))
+    post-norm   x = norm_1(x + attention(x)),     x = norm_2(x + feed_forward(x))
+
+Post-norm is Vaswani et al. 2017; pre-norm (Radford et al. 2019, Xiong et al. 2020) leaves a path
+from the last block to the first that nothing rescales, and trains without a long warm-up.
+
+A block's parameters stand in the model's dict under one prefix, for example "block.0":
+norm_1.gain, norm_1.bias (D,); attention.w_qkv (D, 3·H·d), .b_qkv, .w_out (H·d, D), .b_out;
+norm_2.gain, norm_2.bias (D,); feed_forward.w_up (D, F), .b_up, .w_down (F, D), .b_down.
+The number of heads H and the width F are read from these shapes, so blocks may differ.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from minilm.nn import (
+    dropout,
+    dropout_backward,
+    gelu,
+    gelu_backward,
+    layer_norm,
+    layer_norm_backward,
+    linear,
+    linear_backward,
+    multi_head_attention,
+    multi_head_attention_backward,
+)
+from minilm.types import Array, Cache, Params
+
+NORM = ("gain", "bias")
+ATTENTION = ("w_qkv", "b_qkv", "w_out", "b_out")
+FEED_FORWARD = ("w_up", "b_up", "w_down", "b_down")
+
+
+def parts(params: Params, prefix: str, names: tuple[str, ...]) -> list[Any]:
+    """The parameters prefix.name, in the order of the names."""
+    return [params[f"{prefix}.{name}"] for name in names]
+
+
+def named(prefix: str, names: tuple[str, ...], grads: tuple[Array, ...]) -> Params:
+    """The inverse of `parts`, for gradients: {prefix.name: gradient}."""
+    return {f"{prefix}.{name}": grad for name, grad in zip(names, grads, strict=True)}
+
+
+def feed_forward(
+    x: Array, w_up: Any, b_up: Array, w_down: Any, b_down: Array
+) -> tuple[Array, Cache]:
+    """y = gelu(x W_up + b_up) W_down + b_down, at each position by itself.
+
+    x: (..., D), w_up: (D, F), w_down: (F, D)  ->  y: (..., D), cache      Vaswani 2017, eq. 2
+    """
+    up, raised = linear(x, w_up, b_up)
+    bent, activated = gelu(up)
+    y, lowered = linear(bent, w_down, b_down)
+    return y, (raised, activated, lowered)
+
+
+def feed_forward_backward(dy: Array, cache: Cache) -> tuple[Array, ...]:
+    """Gradients of feed_forward, in its argument order: dx, dw_up, db_up, dw_down, db_down."""
+    raised, activated, lowered = cache
+    dbent, dw_down, db_down = linear_backward(dy, lowered)
+    dx, dw_up, db_up = linear_backward(gelu_backward(dbent, activated), raised)
+    return dx, dw_up, db_up, dw_down, db_down
+
+
+def block(
+    x: Array,
+    params: Params,
+    prefix: str,
+    *,
+    head_dim: int,
+    norm: str,
+    mask: Array,
+    attend: Any,
+    rate: float = 0.0,
+    rng: np.random.Generator | None = None,
+) -> tuple[Array, Cache]:
+    """Both residual steps of one block.
+
+    x: (B, T, D), mask: bool, broadcastable to (B, H, T, T)  ->  y: (B, T, D), cache
+    rate: dropout of what each step adds, on exactly when an `rng` is passed.
+    """
+
+    def look(x: Array) -> tuple[Array, Cache]:
+        weights = parts(params, f"{prefix}.attention", ATTENTION)
+        return multi_head_attention(x, *weights, head_dim=head_dim, mask=mask, attend=attend)
+
+    def think(x: Array) -> tuple[Array, Cache]:
+        return feed_forward(x, *parts(params, f"{prefix}.feed_forward", FEED_FORWARD))
+
+    caches = []
+    for number, step in ((1, look), (2, think)):
+        gain, bias = parts(params, f"{prefix}.norm_{number}", NORM)
+        if norm == "pre":
+            normed, norm_cache = layer_norm(x, gain, bias)
+            added, step_cache = step(normed)
+            added, dropped = dropout(added, rate, rng)
+            x = x + added
+        else:
+            added, step_cache = step(x)
+            added, dropped = dropout(added, rate, rng)
+            x, norm_cache = layer_norm(x + added, gain, bias)
+        caches.append((norm_cache, step_cache, dropped))
+    return x, (prefix, norm, caches)
+
+
+def block_backward(dy: Array, cache: Cache) -> tuple[Array, Params]:
+    """Gradients of block: dx, and those of its parameters by their full names."""
+    prefix, norm, caches = cache
+    steps = (
+        (f"{prefix}.attention", ATTENTION, multi_head_attention_backward),
+        (f"{prefix}.feed_forward", FEED_FORWARD, feed_forward_backward),
+    )
+    grads: Params = {}
+    for number in (2, 1):
+        norm_cache, step_cache, dropped = caches[number - 1]
+        name, names, step_backward = steps[number - 1]
+        if norm == "pre":
+            # x + dropout(step(norm(x))): dy goes straight through, and once more by the step
+            dnormed, *dweights = step_backward(dropout_backward(dy, dropped), step_cache)
+            dx, dgain, dbias = layer_norm_backward(dnormed, norm_cache)
+        else:
+            # norm(x + dropout(step(x)))
+            dy, dgain, dbias = layer_norm_backward(dy, norm_cache)
+            dx, *dweights = step_backward(dropout_backward(dy, dropped), step_cache)
+        dy = dy + dx
+        grads |= named(f"{prefix}.norm_{number}", NORM, (dgain, dbias))
+        grads |= named(name, names, tuple(dweights))
+    return dy, grads

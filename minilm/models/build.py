@@ -1,0 +1,26 @@
+"""From a configuration, as a saved file holds it, back to a model.
+
+    build(model.config()) == model
+"""
+
+from typing import Any
+
+from minilm.models.lstm import LSTMLanguageModel
+from minilm.models.transformer import TransformerLanguageModel
+
+CLASSES = {model.__name__: model for model in (LSTMLanguageModel, TransformerLanguageModel)}
+
+
+def build(config: dict[str, Any]) -> LSTMLanguageModel | TransformerLanguageModel:
+    """The model that a configuration describes: {"model": its class, and its fields}.
+
+    Raises ValueError for an unknown model, a missing or unknown field, or a bad value.
+    """
+    name = config.get("model")
+    if name not in CLASSES:
+        raise ValueError(f'config["model"] must be one of {sorted(CLASSES)}, got {name!r}')
+    fields = {field: value for field, value in config.items() if field != "model"}
+    try:
+        return CLASSES[name](**fields)
+    except TypeError as error:
+        raise ValueError(f"config does not describe a {name}: {error}") from error

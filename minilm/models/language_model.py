@@ -1,0 +1,65 @@
+"""What a language model is here: a configuration, a parameter dict, and four methods.
+
+A model object holds no numbers and no state. It is the recipe: `init` makes the parameters,
+`forward` turns ids into the logits of the next id, `backward` turns the gradient of the logits
+into the gradients of the parameters, and `config` says in plain data what shapes cannot tell.
+
+    p(token_{t+1} | token_1 … token_t) = softmax(logits_t)
+"""
+
+from typing import Any, Protocol
+
+import numpy as np
+
+from minilm.types import Array, Cache, Params
+
+
+class LanguageModel(Protocol):
+    """The methods that training, evaluation and generation call."""
+
+    def init(self, seed: int) -> Params:
+        """Fresh float32 parameters; the same seed gives the same bits."""
+
+    def forward(
+        self,
+        params: Params,
+        tokens: Array,
+        *,
+        state: Any = None,
+        rng: np.random.Generator | None = None,
+    ) -> tuple[Array, Cache]:
+        """tokens: (B, T) -> logits (B, T, V), cache; cache["hidden"], cache["state"] are public."""
+
+    def backward(self, dlogits: Array, cache: Cache, dhidden: Array | None = None) -> Params:
+        """dlogits: (B, T, V) -> gradients by parameter name; `dhidden` is added at "hidden"."""
+
+    def config(self) -> dict[str, Any]:
+        """The configuration as JSON-able data; `build(config)` makes the model again."""
+
+
+def check_tokens(tokens: Array) -> Array:
+    """The ids as an array, refused unless they are integers of shape (B, T), neither empty."""
+    tokens = np.asarray(tokens)
+    if not np.issubdtype(tokens.dtype, np.integer):
+        raise TypeError(f"tokens must be integer ids, got dtype {tokens.dtype}")
+    if tokens.ndim != 2 or tokens.size == 0:
+        raise ValueError(f"tokens must have shape (B, T) with B, T >= 1, got {tokens.shape}")
+    return tokens
+
+
+def check_positive(**sizes: int) -> None:
+    """Refuse by name every size that is not an integer of at least 1."""
+    for name, size in sizes.items():
+        if isinstance(size, bool) or not isinstance(size, int) or size < 1:
+            raise ValueError(f"{name} must be an integer of at least 1, got {size!r}")
+
+
+def check_dropout(rate: float) -> None:
+    """Refuse a dropout rate outside [0, 1)."""
+    if not 0 <= rate < 1:
+        raise ValueError(f"dropout must be in [0, 1), got {rate!r}")
+
+
+def normal(rng: np.random.Generator, shape: tuple[int, ...], std: float) -> Array:
+    """Float32 draws from N(0, std²)."""
+    return rng.standard_normal(shape, dtype=np.float32) * np.float32(std)

@@ -1,0 +1,189 @@
+"""The Transformer language model: every token looks back at all tokens before it.
+
+    x = √D · E[tokens] + positions                      (B, T, D)
+    x = block(x)                                        once per layer
+    logits = norm(x) Eᵀ                                 tied head; untied: norm(x) W
+
+A causal mask keeps position t from seeing what comes after it, so that one pass over a window of
+T tokens trains T predictions. It has no memory beyond its window of `context` tokens.
+
+Vaswani et al. 2017 (decoder only); Radford et al. 2019 for pre-norm and the last norm.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from minilm.models.block import ATTENTION, FEED_FORWARD, NORM, block, block_backward, named, parts
+from minilm.models.language_model import check_dropout, check_positive, check_tokens, normal
+from minilm.nn import (
+    attention,
+    causal_mask,
+    dropout,
+    dropout_backward,
+    embedding,
+    embedding_backward,
+    layer_norm,
+    layer_norm_backward,
+    linear,
+    linear_backward,
+    sinusoidal_positions,
+)
+from minilm.types import Array, Cache, Params
+
+
+@dataclass(frozen=True)
+class TransformerLanguageModel:
+    """A stack of Transformer blocks between an embedding and a softmax.
+
+    vocab_size: V; width: D; layers: L; heads: H (must divide D); context: the longest window;
+    feed_forward: F (default: 4D); norm: "pre" or "post"; tied: the head is the table transposed;
+    dropout: rate at the embedding and at each residual step, on exactly when an `rng` is passed.
+
+    Parameters: token_embedding (V, D); block.l.* as in `minilm.models.block`; norm.gain and
+    norm.bias (D,) for pre-norm (post-norm ends in a norm already); head.w (D, V) if untied.
+    Raises ValueError for a size below 1, heads that do not divide the width, another norm, or a
+    dropout rate outside [0, 1).
+    """
+
+    vocab_size: int
+    width: int = 128
+    layers: int = 4
+    heads: int = 4
+    context: int = 64
+    feed_forward: int | None = None
+    norm: str = "pre"
+    tied: bool = True
+    dropout: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.feed_forward is None:
+            object.__setattr__(self, "feed_forward", 4 * self.width)
+        check_positive(
+            vocab_size=self.vocab_size,
+            width=self.width,
+            layers=self.layers,
+            heads=self.heads,
+            context=self.context,
+            feed_forward=self.feed_forward,  # type: ignore[arg-type]
+        )
+        if self.width % self.heads:
+            raise ValueError(f"heads must divide width {self.width}, got heads={self.heads}")
+        if self.norm not in ("pre", "post"):
+            raise ValueError(f'norm must be "pre" or "post", got {self.norm!r}')
+        check_dropout(self.dropout)
+
+    @property
+    def head_dim(self) -> int:
+        """d: the width of one head, which the shapes cannot tell."""
+        return self.width // self.heads
+
+    def config(self) -> dict[str, Any]:
+        """Plain data from which `build` makes this model again."""
+        return {"model": type(self).__name__, **asdict(self)}
+
+    def init(self, seed: int) -> Params:
+        """Fresh float32 parameters: std 1/√fan_in, biases 0, gains 1.
+
+        What a block adds is scaled by 1/√(2L), so that x keeps its size through L blocks.
+        """
+        rng = np.random.default_rng(seed)
+        width, wide = self.width, self.feed_forward
+        assert wide is not None
+        inner, outer = 1 / math.sqrt(width), 1 / math.sqrt(2 * self.layers)
+        ones, zeros = np.ones(width, dtype=np.float32), np.zeros(width, dtype=np.float32)
+        params = {"token_embedding": normal(rng, (self.vocab_size, width), inner)}
+        for layer in range(self.layers):
+            prefix = f"block.{layer}"
+            params |= named(f"{prefix}.norm_1", NORM, (ones.copy(), zeros.copy()))
+            w_qkv = normal(rng, (width, 3 * width), inner)
+            w_out = normal(rng, (width, width), inner * outer)
+            b_qkv = np.zeros(3 * width, dtype=np.float32)
+            attention_weights = (w_qkv, b_qkv, w_out, zeros.copy())
+            params |= named(f"{prefix}.attention", ATTENTION, attention_weights)
+            params |= named(f"{prefix}.norm_2", NORM, (ones.copy(), zeros.copy()))
+            w_up = normal(rng, (width, wide), inner)
+            w_down = normal(rng, (wide, width), outer / math.sqrt(wide))
+            b_up = np.zeros(wide, dtype=np.float32)
+            feed_forward_weights = (w_up, b_up, w_down, zeros.copy())
+            params |= named(f"{prefix}.feed_forward", FEED_FORWARD, feed_forward_weights)
+        if self.norm == "pre":
+            params |= named("norm", NORM, (ones.copy(), zeros.copy()))
+        if not self.tied:
+            params["head.w"] = normal(rng, (width, self.vocab_size), inner)
+        return params
+
+    def forward(
+        self,
+        params: Params,
+        tokens: Array,
+        *,
+        state: None = None,
+        rng: np.random.Generator | None = None,
+        attend: Callable[..., tuple[Array, Cache]] = attention,
+    ) -> tuple[Array, Cache]:
+        """Logits of the next token after each token.
+
+        tokens: (B, T) integer ids, T <= context  ->  logits: (B, T, V), cache
+        cache["hidden"]: (B, T, D), what the head reads; cache["state"] is None: the window is all.
+        attend: what stands for softmax(QKᵀ/√d) V.
+        Raises ValueError for windows longer than `context`, a state, or ids outside 0 … V−1.
+        """
+        tokens = check_tokens(tokens)
+        length = tokens.shape[1]
+        if length > self.context:
+            raise ValueError(f"tokens must be at most context={self.context} long, got T={length}")
+        if state is not None:
+            raise ValueError("state must be None: a Transformer reads its whole window again")
+        table = params["token_embedding"]
+        x, read = embedding(tokens, table)
+        width = x.shape[-1]
+        x *= math.sqrt(width)
+        x += sinusoidal_positions(length, width, dtype=x.dtype)
+        x, dropped = dropout(x, self.dropout, rng)
+        blocks = []
+        for layer in range(self.layers):
+            x, ran = block(
+                x, params, f"block.{layer}", head_dim=self.head_dim, norm=self.norm,
+                mask=causal_mask(length), attend=attend, rate=self.dropout, rng=rng,
+            )  # fmt: skip
+            blocks.append(ran)
+        normed = None
+        if self.norm == "pre":
+            x, normed = layer_norm(x, *parts(params, "norm", NORM))
+        logits, wrote = linear(x, table.T if self.tied else params["head.w"])
+        return logits, {
+            "hidden": x,
+            "state": None,
+            "embedding": (read, width, dropped),
+            "blocks": blocks,
+            "norm": normed,
+            "head": wrote,
+        }
+
+    def backward(self, dlogits: Array, cache: Cache, dhidden: Array | None = None) -> Params:
+        """Gradients of every parameter, by name.
+
+        dlogits: (B, T, V); dhidden: (B, T, D) or None, a gradient that reaches cache["hidden"]
+        by another way (a teacher's hidden states) and is added there.
+        """
+        dx, dhead, _ = linear_backward(dlogits, cache["head"])
+        if dhidden is not None:
+            dx = dx + dhidden
+        grads: Params = {}
+        if cache["norm"] is not None:
+            dx, dgain, dbias = layer_norm_backward(dx, cache["norm"])
+            grads |= named("norm", NORM, (dgain, dbias))
+        for ran in reversed(cache["blocks"]):
+            dx, block_grads = block_backward(dx, ran)
+            grads = block_grads | grads
+        read, width, dropped = cache["embedding"]
+        dx = dropout_backward(dx, dropped) * math.sqrt(width)
+        dtable = embedding_backward(dx, read)
+        if self.tied:  # the table was used twice
+            dtable += dhead.T
+            return {"token_embedding": dtable, **grads}
+        return {"token_embedding": dtable, **grads, "head.w": dhead}

@@ -1,0 +1,33 @@
+import json
+
+import pytest
+
+from minilm.models import LSTMLanguageModel, TransformerLanguageModel, build
+
+MODELS = [
+    LSTMLanguageModel(11),
+    LSTMLanguageModel(11, width=6, embedding_width=4, layers=2, tied=False, dropout=0.1),
+    TransformerLanguageModel(11),
+    TransformerLanguageModel(
+        11, width=8, layers=1, heads=2, context=5, feed_forward=9, norm="post", tied=False
+    ),
+]
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_a_model_survives_being_written_as_json(model):
+    assert build(json.loads(json.dumps(model.config()))) == model
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {},
+        {"model": "RNNLanguageModel", "vocab_size": 11},
+        {"model": "LSTMLanguageModel"},
+        {"model": "LSTMLanguageModel", "vocab_size": 11, "heads": 4},
+    ],
+)
+def test_a_config_that_describes_no_model_is_refused(config):
+    with pytest.raises(ValueError, match="config"):
+        build(config)

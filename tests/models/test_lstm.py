@@ -1,0 +1,181 @@
+import math
+
+import numpy as np
+import pytest
+
+from minilm.models import LSTMLanguageModel
+from minilm.nn import check_model_gradient
+
+TOKENS = np.random.default_rng(0).integers(11, size=(3, 5))
+
+MODELS = {
+    "one layer": LSTMLanguageModel(11, width=6),
+    "two layers": LSTMLanguageModel(11, width=6, layers=2),
+    "untied": LSTMLanguageModel(11, width=6, embedding_width=4, layers=2, tied=False),
+    "projection": LSTMLanguageModel(11, width=6, embedding_width=4),
+    "dropout": LSTMLanguageModel(11, width=6, embedding_width=4, layers=2, dropout=0.4),
+}
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_gradients_of_the_whole_model(name):
+    rng = np.random.default_rng(1) if MODELS[name].dropout else None
+    check_model_gradient(MODELS[name], MODELS[name].init(0), TOKENS, rng=rng)
+
+
+def test_gradients_with_a_state_carried_in():
+    model = MODELS["two layers"]
+    rng = np.random.default_rng(2)
+    state = [(rng.standard_normal((3, 6)), rng.standard_normal((3, 6))) for _ in range(2)]
+    check_model_gradient(model, model.init(0), TOKENS, state=state)
+
+
+class ReadsHidden:
+    """A model whose output is its hidden state, so that `dhidden` can be checked as a gradient."""
+
+    def __init__(self, model):
+        self.model = model
+
+    def forward(self, params, tokens):
+        logits, cache = self.model.forward(params, tokens)
+        return cache["hidden"], (np.zeros_like(logits), cache)
+
+    def backward(self, dhidden, cache):
+        return self.model.backward(*cache, dhidden=dhidden)
+
+
+@pytest.mark.parametrize("name", ["projection", "untied"])
+def test_gradients_that_reach_the_hidden_state_another_way(name):
+    check_model_gradient(ReadsHidden(MODELS[name]), MODELS[name].init(0), TOKENS)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_float32_in_float32_out_and_one_gradient_per_parameter(name):
+    model = MODELS[name]
+    params = model.init(0)
+    before = {n: p.copy() for n, p in params.items()}
+    logits, cache = model.forward(params, TOKENS, rng=np.random.default_rng(0))
+    grads = model.backward(np.ones_like(logits), cache, dhidden=np.ones_like(cache["hidden"]))
+    assert logits.shape == (3, 5, 11)
+    assert list(grads) == list(params)
+    for array in (logits, cache["hidden"], *cache["state"][0], *params.values(), *grads.values()):
+        assert array.dtype == np.float32
+    for n, p in params.items():
+        assert grads[n].shape == p.shape
+        np.testing.assert_array_equal(p, before[n])
+
+
+def test_names_shapes_and_forget_bias():
+    params = LSTMLanguageModel(7, width=4, embedding_width=3, layers=2).init(0)
+    assert {name: p.shape for name, p in params.items()} == {
+        "token_embedding": (7, 3),
+        "lstm.0.w_x": (3, 16), "lstm.0.w_h": (4, 16), "lstm.0.b": (16,),
+        "lstm.1.w_x": (4, 16), "lstm.1.w_h": (4, 16), "lstm.1.b": (16,),
+        "head.w_project": (4, 3), "head.b": (7,),
+    }  # fmt: skip
+    for layer in (0, 1):
+        expected = [0] * 4 + [1] * 4 + [0] * 8
+        np.testing.assert_array_equal(params[f"lstm.{layer}.b"], expected)
+
+
+def test_the_same_seed_gives_the_same_bits():
+    model = MODELS["projection"]
+    first, second, other = model.init(3), model.init(3), model.init(4)
+    assert all(np.array_equal(first[name], second[name]) for name in first)
+    assert not np.array_equal(first["token_embedding"], other["token_embedding"])
+
+
+def test_a_text_read_in_pieces_is_read_as_one():
+    model = MODELS["two layers"]
+    params = model.init(0)
+    whole, end = model.forward(params, TOKENS)
+    first, cache = model.forward(params, TOKENS[:, :2])
+    second, cache = model.forward(params, TOKENS[:, 2:], state=cache["state"])
+    np.testing.assert_allclose(np.concatenate([first, second], axis=1), whole, atol=1e-6)
+    np.testing.assert_allclose(cache["state"][1][1], end["state"][1][1], atol=1e-6)
+
+
+def test_dropout_is_on_exactly_when_an_rng_is_passed():
+    model = MODELS["dropout"]
+    params = model.init(0)
+    off = [model.forward(params, TOKENS)[0] for _ in range(2)]
+    on = [model.forward(params, TOKENS, rng=np.random.default_rng(s))[0] for s in (1, 1, 2)]
+    assert np.array_equal(off[0], off[1])
+    assert np.array_equal(on[0], on[1])
+    assert not np.array_equal(on[0], off[0])
+    assert not np.array_equal(on[0], on[2])
+
+
+def test_a_model_made_narrower_runs_through_the_same_forward():
+    """The width of a layer is what its weights say: here the second keeps 4 of its 6 cells."""
+    model = MODELS["two layers"]
+    params = model.init(0)
+    kept = np.concatenate([gate * 6 + np.arange(4) for gate in range(4)])
+    params["lstm.1.w_x"] = params["lstm.1.w_x"][:, kept]
+    params["lstm.1.w_h"] = params["lstm.1.w_h"][:4][:, kept]
+    params["lstm.1.b"] = params["lstm.1.b"][kept]
+    params["token_embedding"] = params["token_embedding"][:, :4]
+    params["lstm.0.w_x"] = params["lstm.0.w_x"][:4]
+    check_model_gradient(model, params, TOKENS)
+
+
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [
+        ({"vocab_size": 0}, "vocab_size"),
+        ({"width": -1}, "width"),
+        ({"width": 2.5}, "width"),
+        ({"embedding_width": 0}, "embedding_width"),
+        ({"layers": 0}, "layers"),
+        ({"dropout": 1.0}, "dropout"),
+        ({"dropout": math.nan}, "dropout"),
+    ],
+)
+def test_settings_out_of_range_are_refused_by_name(settings, named):
+    with pytest.raises(ValueError, match=named):
+        LSTMLanguageModel(**{"vocab_size": 5, **settings})
+
+
+def test_bad_tokens_and_states_are_refused():
+    model = MODELS["one layer"]
+    params = model.init(0)
+    for tokens in ([1, 2], np.zeros((0, 3), int), np.zeros((3, 0), int), [[11]], [[-1]]):
+        with pytest.raises(ValueError, match=r"tokens|ids"):
+            model.forward(params, np.array(tokens))
+    with pytest.raises(TypeError, match="tokens"):
+        model.forward(params, np.zeros((1, 2)))
+    _, cache = MODELS["two layers"].forward(MODELS["two layers"].init(0), TOKENS)
+    with pytest.raises(ValueError, match="state"):
+        model.forward(params, TOKENS, state=cache["state"])
+
+
+@pytest.mark.oracle
+def test_a_training_step_agrees_with_torch():
+    import torch
+
+    model = LSTMLanguageModel(11, width=6, embedding_width=4, layers=2)
+    params = model.init(0)
+    rng = np.random.default_rng(0)
+    targets = rng.integers(11, size=TOKENS.shape)
+    weights = {n: torch.tensor(p, requires_grad=True) for n, p in params.items()}
+    cells = [torch.nn.LSTM(4, 6, batch_first=True), torch.nn.LSTM(6, 6, batch_first=True)]
+    h = weights["token_embedding"][torch.tensor(TOKENS)] * math.sqrt(4)
+    for layer, cell in enumerate(cells):
+        named = {"weight_ih_l0": "w_x", "weight_hh_l0": "w_h", "bias_ih_l0": "b"}
+        theirs = {t: weights[f"lstm.{layer}.{ours}"].T for t, ours in named.items() if ours != "b"}
+        theirs["bias_ih_l0"] = weights[f"lstm.{layer}.b"]
+        theirs["bias_hh_l0"] = torch.zeros(24)
+        h, _ = torch.func.functional_call(cell, theirs, (h,))
+    logits = h @ weights["head.w_project"] @ weights["token_embedding"].T + weights["head.b"]
+    loss = torch.nn.functional.cross_entropy(logits.transpose(1, 2), torch.tensor(targets))
+    loss.backward()
+
+    from minilm.training import language_model_loss
+
+    total, grads, count = language_model_loss(model, params, (TOKENS, targets), None)
+    ours, _ = model.forward(params, TOKENS)
+    np.testing.assert_allclose(ours, logits.detach().numpy(), rtol=1e-4, atol=1e-5)
+    assert total / count == pytest.approx(loss.item(), rel=1e-5)
+    for name in params:
+        theirs = weights[name].grad.numpy()
+        np.testing.assert_allclose(grads[name] / count, theirs, rtol=1e-3, atol=1e-6, err_msg=name)

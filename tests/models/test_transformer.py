@@ -1,0 +1,240 @@
+import math
+
+import numpy as np
+import pytest
+
+from minilm.models import TransformerLanguageModel
+from minilm.models.block import feed_forward, feed_forward_backward
+from minilm.nn import attention, attention_weights, check_gradient, check_model_gradient
+
+TOKENS = np.random.default_rng(0).integers(11, size=(3, 5))
+
+SMALL = {"vocab_size": 11, "width": 8, "layers": 2, "heads": 2, "context": 6}
+MODELS = {
+    "pre-norm": TransformerLanguageModel(**SMALL),
+    "post-norm": TransformerLanguageModel(**SMALL, norm="post"),
+    "untied": TransformerLanguageModel(**SMALL, tied=False),
+    "untied post-norm": TransformerLanguageModel(**SMALL, tied=False, norm="post"),
+    "dropout": TransformerLanguageModel(**SMALL, dropout=0.3),
+    "post-norm dropout": TransformerLanguageModel(**SMALL, norm="post", dropout=0.3),
+}
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_gradients_of_the_whole_model(name):
+    rng = np.random.default_rng(1) if MODELS[name].dropout else None
+    check_model_gradient(MODELS[name], MODELS[name].init(0), TOKENS, rng=rng)
+
+
+def test_gradients_of_the_feed_forward():
+    rng = np.random.default_rng(0)
+    shapes = [(2, 3, 4), (4, 7), (7,), (7, 4), (4,)]
+    check_gradient(feed_forward, feed_forward_backward, *map(rng.standard_normal, shapes))
+
+
+class ReadsHidden:
+    """A model whose output is its hidden state, so that `dhidden` can be checked as a gradient."""
+
+    def __init__(self, model):
+        self.model = model
+
+    def forward(self, params, tokens):
+        logits, cache = self.model.forward(params, tokens)
+        return cache["hidden"], (np.zeros_like(logits), cache)
+
+    def backward(self, dhidden, cache):
+        return self.model.backward(*cache, dhidden=dhidden)
+
+
+@pytest.mark.parametrize("name", ["pre-norm", "post-norm", "untied"])
+def test_gradients_that_reach_the_hidden_state_another_way(name):
+    params = MODELS[name].init(0)
+    check_model_gradient(ReadsHidden(MODELS[name]), params, TOKENS)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_float32_in_float32_out_and_one_gradient_per_parameter(name):
+    model = MODELS[name]
+    params = model.init(0)
+    before = {n: p.copy() for n, p in params.items()}
+    logits, cache = model.forward(params, TOKENS, rng=np.random.default_rng(0))
+    grads = model.backward(np.ones_like(logits), cache, dhidden=np.ones_like(cache["hidden"]))
+    assert logits.shape == (3, 5, 11)
+    assert cache["state"] is None
+    assert set(grads) == set(params)
+    for array in (logits, cache["hidden"], *params.values(), *grads.values()):
+        assert array.dtype == np.float32
+    for n, p in params.items():
+        assert grads[n].shape == p.shape
+        np.testing.assert_array_equal(p, before[n])
+
+
+def test_names_and_shapes():
+    model = TransformerLanguageModel(7, width=4, layers=1, heads=2, feed_forward=5, tied=False)
+    assert {name: p.shape for name, p in model.init(0).items()} == {
+        "token_embedding": (7, 4),
+        "block.0.norm_1.gain": (4,), "block.0.norm_1.bias": (4,),
+        "block.0.attention.w_qkv": (4, 12), "block.0.attention.b_qkv": (12,),
+        "block.0.attention.w_out": (4, 4), "block.0.attention.b_out": (4,),
+        "block.0.norm_2.gain": (4,), "block.0.norm_2.bias": (4,),
+        "block.0.feed_forward.w_up": (4, 5), "block.0.feed_forward.b_up": (5,),
+        "block.0.feed_forward.w_down": (5, 4), "block.0.feed_forward.b_down": (4,),
+        "norm.gain": (4,), "norm.bias": (4,), "head.w": (4, 7),
+    }  # fmt: skip
+
+
+def test_the_same_seed_gives_the_same_bits():
+    model = MODELS["pre-norm"]
+    first, second, other = model.init(3), model.init(3), model.init(4)
+    assert all(np.array_equal(first[name], second[name]) for name in first)
+    assert not np.array_equal(first["token_embedding"], other["token_embedding"])
+
+
+def test_no_parameter_shares_memory_with_another():
+    params = list(MODELS["pre-norm"].init(0).values())
+    for i, first in enumerate(params):
+        assert not any(np.shares_memory(first, other) for other in params[:i])
+
+
+@pytest.mark.parametrize("name", ["pre-norm", "post-norm"])
+def test_no_position_sees_what_comes_after_it(name):
+    model = MODELS[name]
+    params = model.init(0)
+    changed = TOKENS.copy()
+    changed[:, 3] = (changed[:, 3] + 1) % 11
+    before, _ = model.forward(params, TOKENS)
+    after, _ = model.forward(params, changed)
+    np.testing.assert_array_equal(before[:, :3], after[:, :3])
+    assert not np.allclose(before[:, 3:], after[:, 3:])
+
+
+def test_a_new_model_is_unsure_and_its_signal_keeps_its_size():
+    model = TransformerLanguageModel(100, width=64, layers=4)
+    logits, cache = model.forward(model.init(0), np.arange(100).reshape(2, 50))
+    assert 0.5 < np.std(cache["hidden"]) < 2
+    assert 0.5 < np.std(logits) < 2
+
+
+def test_pruned_widths_run_through_the_same_forward():
+    """Block 0 keeps 10 of 32 feed-forward columns, block 1 one of its two heads."""
+    model = MODELS["pre-norm"]
+    params = model.init(0)
+    block = "block.0.feed_forward."
+    params[block + "w_up"] = params[block + "w_up"][:, :10]
+    params[block + "b_up"] = params[block + "b_up"][:10]
+    params[block + "w_down"] = params[block + "w_down"][:10]
+    block = "block.1.attention."
+    kept = np.concatenate([np.arange(4), 8 + np.arange(4), 16 + np.arange(4)])
+    params[block + "w_qkv"] = params[block + "w_qkv"][:, kept]
+    params[block + "b_qkv"] = params[block + "b_qkv"][kept]
+    params[block + "w_out"] = params[block + "w_out"][:4]
+    check_model_gradient(model, params, TOKENS)
+
+
+def test_attend_opens_the_attention():
+    maps = []
+
+    def attend(q, k, v, mask):
+        maps.append(attention_weights(q, k, mask))
+        return attention(q, k, v, mask)
+
+    model = MODELS["pre-norm"]
+    params = model.init(0)
+    logits, _ = model.forward(params, TOKENS, attend=attend)
+    np.testing.assert_array_equal(logits, model.forward(params, TOKENS)[0])
+    assert [m.shape for m in maps] == [(3, 2, 5, 5)] * 2
+    np.testing.assert_allclose(maps[0].sum(axis=-1), 1, rtol=1e-5)
+
+
+def test_dropout_is_on_exactly_when_an_rng_is_passed():
+    model = MODELS["dropout"]
+    params = model.init(0)
+    off = [model.forward(params, TOKENS)[0] for _ in range(2)]
+    on = [model.forward(params, TOKENS, rng=np.random.default_rng(s))[0] for s in (1, 1, 2)]
+    assert np.array_equal(off[0], off[1])
+    assert np.array_equal(on[0], on[1])
+    assert not np.array_equal(on[0], off[0])
+    assert not np.array_equal(on[0], on[2])
+
+
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [
+        ({"vocab_size": 0}, "vocab_size"),
+        ({"width": 0}, "width"),
+        ({"heads": 3}, "heads"),
+        ({"layers": True}, "layers"),
+        ({"context": 0}, "context"),
+        ({"feed_forward": 0}, "feed_forward"),
+        ({"norm": "middle"}, "norm"),
+        ({"dropout": -0.1}, "dropout"),
+    ],
+)
+def test_settings_out_of_range_are_refused_by_name(settings, named):
+    with pytest.raises(ValueError, match=named):
+        TransformerLanguageModel(**{"vocab_size": 5, "width": 8, **settings})
+
+
+def test_bad_tokens_and_states_are_refused():
+    model = MODELS["pre-norm"]
+    params = model.init(0)
+    with pytest.raises(ValueError, match="context"):
+        model.forward(params, np.zeros((1, 7), int))
+    with pytest.raises(ValueError, match="state"):
+        model.forward(params, TOKENS, state=[])
+    for tokens in ([1, 2], np.zeros((0, 3), int), [[11]], [[-1]]):
+        with pytest.raises(ValueError, match=r"tokens|ids"):
+            model.forward(params, np.array(tokens))
+    with pytest.raises(TypeError, match="tokens"):
+        model.forward(params, np.zeros((1, 2)))
+
+
+@pytest.mark.oracle
+@pytest.mark.parametrize("name", ["pre-norm", "post-norm", "untied"])
+def test_a_training_step_agrees_with_torch(name):
+    import torch
+    import torch.nn.functional as F
+
+    from minilm.nn import sinusoidal_positions
+    from minilm.training import language_model_loss
+
+    model = MODELS[name]
+    params = model.init(0)
+    targets = np.random.default_rng(0).integers(11, size=TOKENS.shape)
+    w = {n: torch.tensor(p, requires_grad=True) for n, p in params.items()}
+
+    def norm(x, prefix):
+        return F.layer_norm(x, (8,), w[prefix + ".gain"], w[prefix + ".bias"])
+
+    def look(x, prefix):
+        qkv = x @ w[prefix + ".w_qkv"] + w[prefix + ".b_qkv"]
+        q, k, v = qkv.view(3, 5, 3, 2, 4).permute(2, 0, 3, 1, 4)
+        heads = F.scaled_dot_product_attention(q, k, v, is_causal=True)
+        return heads.transpose(1, 2).reshape(3, 5, 8) @ w[prefix + ".w_out"] + w[prefix + ".b_out"]
+
+    def think(x, prefix):
+        up = F.gelu(x @ w[prefix + ".w_up"] + w[prefix + ".b_up"], approximate="tanh")
+        return up @ w[prefix + ".w_down"] + w[prefix + ".b_down"]
+
+    x = w["token_embedding"][torch.tensor(TOKENS)] * math.sqrt(8)
+    x = x + torch.tensor(sinusoidal_positions(5, 8))
+    for block in ("block.0", "block.1"):
+        steps = ((look, ".attention", ".norm_1"), (think, ".feed_forward", ".norm_2"))
+        for step, inside, before_or_after in steps:
+            if model.norm == "pre":
+                x = x + step(norm(x, block + before_or_after), block + inside)
+            else:
+                x = norm(x + step(x, block + inside), block + before_or_after)
+    if model.norm == "pre":
+        x = norm(x, "norm")
+    logits = x @ (w["token_embedding"].T if model.tied else w["head.w"])
+    loss = F.cross_entropy(logits.transpose(1, 2), torch.tensor(targets))
+    loss.backward()
+
+    total, grads, count = language_model_loss(model, params, (TOKENS, targets), None)
+    ours, _ = model.forward(params, TOKENS)
+    np.testing.assert_allclose(ours, logits.detach().numpy(), rtol=1e-4, atol=1e-5)
+    assert total / count == pytest.approx(loss.item(), rel=1e-5)
+    for n in params:
+        theirs = w[n].grad.numpy()
+        np.testing.assert_allclose(grads[n] / count, theirs, rtol=1e-3, atol=1e-6, err_msg=n)
