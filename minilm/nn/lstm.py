@@ -13,7 +13,13 @@ import numpy as np
 
 from minilm.nn.activations import sigmoid_in_place
 from minilm.nn.checks import require_float, require_shape
-from minilm.nn.linear import input_gradient, linear, unpacked, weight_gradient
+from minilm.nn.linear import (
+    input_gradient,
+    linear,
+    unpacked,
+    unpacked_for_gradient,
+    weight_gradient,
+)
 from minilm.nn.sums import sum_to_last
 from minilm.types import Array, Cache
 
@@ -24,17 +30,17 @@ def split_gates(gates: Array) -> tuple[Array, Array, Array, Array]:
     return gates[:, :H], gates[:, H : 2 * H], gates[:, 2 * H : 3 * H], gates[:, 3 * H :]
 
 
-def _cell(a: Array, c: Array) -> tuple[Array, Array, Array]:
-    """From a (B, 4H), overwritten by the gates, and c (B, H) to h', c', tanh(c')."""
+def _cell(a: Array, c: Array, h_next: Array, c_next: Array, tanh_c: Array) -> None:
+    """Overwrites a (B, 4H) by the gates and, from c, writes h', c' and tanh(c'), (B, H) each."""
     i, f, g, o = split_gates(a)
     g *= 2  # tanh(a) = 2 σ(2a) − 1, so that one exp serves all four gates
     sigmoid_in_place(a)
     g *= 2
     g -= 1
-    c_next = f * c
+    np.multiply(f, c, out=c_next)
     c_next += i * g
-    tanh_c = np.tanh(c_next)
-    return o * tanh_c, c_next, tanh_c
+    np.tanh(c_next, out=tanh_c)
+    np.multiply(o, tanh_c, out=h_next)
 
 
 def _cell_backward(dh: Array, dc: Array, gates: Array, c: Array, tanh_c: Array, da: Array) -> Array:
@@ -77,7 +83,8 @@ def lstm_step(
     require_shape((len(x), w_h.shape[0]), h=h, c=c)
     gates, _ = linear(x, w_x, b)
     gates += h @ w_h
-    h_next, c_next, tanh_c = _cell(gates, c)
+    h_next, c_next, tanh_c = (np.empty_like(h) for _ in range(3))
+    _cell(gates, c, h_next, c_next, tanh_c)
     return (h_next, c_next), (x, h, c, w_x, w_h, gates, tanh_c)
 
 
@@ -115,7 +122,7 @@ def lstm(
     H = w_h.shape[0]
     _check_weights(w_x, w_h)
     require_shape((B, H), h0=h0, c0=c0)
-    by_time = x.transpose(1, 0, 2)
+    by_time = np.ascontiguousarray(x.transpose(1, 0, 2))
     gates, _ = linear(by_time, w_x, b)  # (T, B, 4H): every input projection in one product
     hidden = np.empty((T + 1, B, H), gates.dtype)  # h_0 … h_T
     cells = np.empty_like(hidden)  # c_0 … c_T
@@ -125,7 +132,7 @@ def lstm(
     w = unpacked(w_h)
     for t in range(T):
         gates[t] += hidden[t] @ w
-        hidden[t + 1], cells[t + 1], tanh_cells[t] = _cell(gates[t], cells[t])
+        _cell(gates[t], cells[t], hidden[t + 1], cells[t + 1], tanh_cells[t])
     cache = {
         "state": (hidden[T], cells[T]),
         "x": by_time, "weights": (w_x, w_h), "gates": gates,
@@ -147,7 +154,7 @@ def lstm_backward(
     T = len(x)
     da = np.empty_like(gates)
     dh, dc = (np.zeros_like(hidden[0]), np.zeros_like(cells[0])) if dstate is None else dstate
-    w = unpacked(w_h)
+    w = unpacked_for_gradient(w_h)
     for t in reversed(range(T)):
         dh = dh + dhs[:, t]
         dc = _cell_backward(dh, dc, gates[t], cells[t], cache["tanh_cells"][t], da[t])

@@ -6,7 +6,13 @@ import numpy as np
 
 from minilm.nn.activations import tanh_backward
 from minilm.nn.checks import require_float, require_shape
-from minilm.nn.linear import input_gradient, linear, unpacked, weight_gradient
+from minilm.nn.linear import (
+    input_gradient,
+    linear,
+    unpacked,
+    unpacked_for_gradient,
+    weight_gradient,
+)
 from minilm.nn.sums import sum_to_last
 from minilm.types import Array, Cache
 
@@ -50,7 +56,7 @@ def rnn(x: Array, w_x: Any, w_h: Any, b: Array, h0: Array | None = None) -> tupl
     H = w_h.shape[0]
     require_shape((H, H), w_h=w_h)
     require_shape((B, H), h0=h0)
-    by_time = x.transpose(1, 0, 2)
+    by_time = np.ascontiguousarray(x.transpose(1, 0, 2))
     inputs, _ = linear(by_time, w_x, b)  # (T, B, H): every input projection in one product
     states = np.empty((T + 1, B, H), inputs.dtype)  # h_0 … h_T
     states[0] = 0 if h0 is None else h0
@@ -73,7 +79,7 @@ def rnn_backward(
     T = len(x)
     da = np.empty_like(states[1:])
     dh = np.zeros_like(states[0]) if dstate is None else dstate
-    w = unpacked(w_h)
+    w = unpacked_for_gradient(w_h)
     for t in reversed(range(T)):
         da[t] = tanh_backward(dh + dhs[:, t], states[t + 1])
         dh = input_gradient(da[t], states[t], w)
