@@ -33,6 +33,9 @@ notebooks: .venv/stamp-dev
 clean:
 	rm -rf .venv build *.egg-info .pytest_cache .hypothesis .mypy_cache .ruff_cache
 
+# A .venv whose Python has been removed or upgraded away is made and filled anew.
+$(shell test -x .venv/bin/python || rm -f .venv/stamp-*)
+
 # What each stamp stands for; they are remade when pyproject.toml or requirements.txt changes.
 .venv/stamp-run:    NEEDS = -e .
 .venv/stamp-test:   NEEDS = -e '.[test]'
