@@ -1,0 +1,42 @@
+"""Text: where it comes from, how it becomes integers, and how little of it can be foreseen.
+
+tokenizers.py   characters or words <-> ids, without loss
+corpora.py      load_corpus by name or path; split into blocks that never overlap
+docstrings.py   the documentation strings of the standard library, as one text
+words.py        text -> sentences of lower-cased words, for word2vec
+grammar.py      a language whose entropy is known exactly
+ngrams.py       Witten-Bell n-grams: the baseline that counting alone reaches
+batches.py      step -> (inputs, targets), random windows that any step can reproduce
+"""
+
+from minilm.text.batches import windows
+from minilm.text.corpora import CORPORA, Split, load_corpus, split
+from minilm.text.docstrings import library_docstrings
+from minilm.text.grammar import GRAMMAR, Grammar
+from minilm.text.ngrams import witten_bell_losses
+from minilm.text.tokenizers import (
+    TOKENIZERS,
+    CharTokenizer,
+    Tokenizer,
+    WordTokenizer,
+    tokenizer_from_dict,
+)
+from minilm.text.words import sentences
+
+__all__ = [
+    "CORPORA",
+    "GRAMMAR",
+    "TOKENIZERS",
+    "CharTokenizer",
+    "Grammar",
+    "Split",
+    "Tokenizer",
+    "WordTokenizer",
+    "library_docstrings",
+    "load_corpus",
+    "sentences",
+    "split",
+    "tokenizer_from_dict",
+    "windows",
+    "witten_bell_losses",
+]
