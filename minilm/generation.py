@@ -1,0 +1,123 @@
+"""Writing text with a language model: draw the next token, read it, and again.
+
+    p = softmax(logits / temperature)        below 1 sharper, above 1 flatter, 0: the likeliest
+    top-k    keep the k likeliest tokens                                   Fan et al. 2018
+    top-p    keep the fewest likeliest tokens of joint probability >= p    Holtzman et al. 2020
+
+What is kept is scaled to sum to one, and the next token is drawn from it.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from minilm.models import LanguageModel
+from minilm.types import Array, Params
+from minilm.weights import thaw
+
+
+def generate(
+    model: LanguageModel,
+    params: Params,
+    prompt_ids: Array | Sequence[int],
+    length: int,
+    *,
+    temperature: float = 1.0,
+    top_k: int | None = None,
+    top_p: float | None = None,
+    rng: np.random.Generator | None = None,
+    packed: bool = False,
+) -> Array:
+    """`length` new ids after the prompt; the prompt itself is not repeated.
+
+    prompt_ids: (N,) integer ids, N >= 1  ->  ids: (length,) int32
+    temperature: 0 takes the likeliest token each time and needs no `rng`.
+    packed: compute with compressed weights as they are: small and slow. By default they are
+    unpacked once before the first token (`minilm.thaw`).
+    A model with a `context` reads its last `context` tokens again for each new one; a model with a
+    state reads each token once.
+    Raises ValueError for an empty prompt, ids outside the vocabulary, or settings out of range.
+    """
+    prompt = check_prompt(prompt_ids, params["token_embedding"].shape[0])
+    check_sampling(length, temperature, top_k, top_p, rng)
+    if not packed:
+        params = thaw(params)
+    context = getattr(model, "context", None)
+    ids = np.concatenate([prompt, np.zeros(length, dtype=np.int32)])
+    unread, state = 0, None
+    for end in range(len(prompt), len(ids)):
+        first = unread if context is None else max(0, end - context)
+        logits, cache = model.forward(params, ids[None, first:end], state=state)
+        unread, state = end, cache["state"]
+        ids[end] = draw(logits[0, -1], temperature, top_k, top_p, rng)
+    return ids[len(prompt) :]
+
+
+def draw(
+    logits: Array,
+    temperature: float,
+    top_k: int | None,
+    top_p: float | None,
+    rng: np.random.Generator | None,
+) -> int:
+    """One id from the logits of the next token, (V,)."""
+    if not np.isfinite(logits).all():
+        raise FloatingPointError("the model's logits are not finite: its parameters may not be")
+    if temperature == 0:
+        return int(np.argmax(logits))
+    assert rng is not None  # check_sampling
+    cumulative = np.cumsum(next_token_probabilities(logits, temperature, top_k, top_p))
+    # scaled by the last sum, which rounding may leave just off one
+    return int(np.searchsorted(cumulative, rng.random() * cumulative[-1], side="right"))
+
+
+def next_token_probabilities(
+    logits: Array, temperature: float, top_k: int | None = None, top_p: float | None = None
+) -> Array:
+    """softmax(logits / temperature), cut to the top k and then to the top p, scaled to sum to 1.
+
+    logits: (V,), temperature > 0  ->  p: (V,) float64, zero outside what is kept
+    Of equal logits the lower ids are kept first, so that exactly k remain.
+    """
+    logits = np.asarray(logits, dtype=np.float64)
+    p = np.exp((logits - logits.max()) / temperature)
+    likeliest_first = np.argsort(-logits, kind="stable")
+    if top_k is not None:
+        p[likeliest_first[top_k:]] = 0
+    p /= p.sum()
+    if top_p is not None:
+        before = np.cumsum(p[likeliest_first]) - p[likeliest_first]
+        p[likeliest_first[before >= top_p]] = 0
+        p /= p.sum()
+    return p
+
+
+def check_prompt(prompt_ids: Array | Sequence[int], vocab_size: int) -> Array:
+    """The prompt as int32 (N,), refused if it is empty or has ids that the model does not know."""
+    prompt = np.asarray(prompt_ids)
+    if prompt.ndim != 1 or len(prompt) == 0:
+        raise ValueError(f"prompt_ids must hold at least one id, (N,), got shape {prompt.shape}")
+    if not np.issubdtype(prompt.dtype, np.integer):
+        raise TypeError(f"prompt_ids must be integers, got dtype {prompt.dtype}")
+    unknown = prompt[(prompt < 0) | (prompt >= vocab_size)]
+    if len(unknown):
+        raise ValueError(f"prompt_ids must be in 0 … {vocab_size - 1}, got {unknown[0]}")
+    return prompt.astype(np.int32)
+
+
+def check_sampling(
+    length: int, temperature: float, top_k: int | None, top_p: float | None, rng: Any
+) -> None:
+    """Refuse by name every setting out of range."""
+    if length < 0:
+        raise ValueError(f"length must be 0 or more, got {length}")
+    if not (temperature >= 0 and math.isfinite(temperature)):
+        raise ValueError(f"temperature must be 0 (greedy) or a positive number, got {temperature}")
+    if top_k is not None and top_k < 1:
+        raise ValueError(f"top_k must be at least 1, got {top_k}")
+    if top_p is not None and not 0 < top_p <= 1:
+        raise ValueError(f"top_p must be in (0, 1], got {top_p}")
+    if temperature > 0 and rng is None:
+        raise ValueError("rng must be given (np.random.default_rng(seed)) unless temperature is 0")

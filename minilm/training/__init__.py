@@ -1,0 +1,38 @@
+"""Training: one loop with two openings, and what it is made of.
+
+    openings     what a view and a loss are; the ordinary ones
+    fit          the loop
+    optimizers   SGD with momentum, AdamW
+    schedules    learning rates over time
+    clipping     gradients no longer than a limit
+    checkpoint   a run on disk, continued bit for bit
+    evaluation   the loss over a whole text
+    memory       why fresh arrays are slow, and the cure
+"""
+
+from minilm.training.clipping import clip_by_global_norm, global_norm
+from minilm.training.evaluation import evaluate
+from minilm.training.fit import fit
+from minilm.training.memory import keep_freed_memory
+from minilm.training.openings import Loss, Pullback, View, as_is, language_model_loss
+from minilm.training.optimizers import SGD, AdamW, Optimizer
+from minilm.training.schedules import Schedule, constant, warmup_cosine
+
+__all__ = [
+    "SGD",
+    "AdamW",
+    "Loss",
+    "Optimizer",
+    "Pullback",
+    "Schedule",
+    "View",
+    "as_is",
+    "clip_by_global_norm",
+    "constant",
+    "evaluate",
+    "fit",
+    "global_norm",
+    "keep_freed_memory",
+    "language_model_loss",
+    "warmup_cosine",
+]

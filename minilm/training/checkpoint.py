@@ -1,0 +1,87 @@
+"""Checkpoints: all that a run is, on disk, so that a stopped run goes on as if nothing happened.
+
+A run after n steps is its parameters, the optimizer's running means, n, and the history. There is
+no generator state to save: what is random at a step is drawn from `default_rng([seed, step, …])`.
+The file replaces the one before it in a single rename, so a kill while saving leaves that one.
+
+A run is only continued by the same run: the model, the optimizer, the seed, the clipping, the
+parameters it started from and the learning rates so far must agree. The data, the loss and the view
+are functions and cannot be compared: they are the caller's to keep.
+"""
+
+import os
+import zlib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from minilm.training.schedules import Schedule
+from minilm.types import Array, Params
+from minilm.weights import flatten, load, read_header, save
+
+STATE = "optimizer:"  # then a number: the optimizer's arrays, beside the parameters
+
+
+@dataclass
+class Run:
+    """A training run in progress: changed in place, step by step."""
+
+    arrays: dict[str, Array]  # the parameters, flattened: fit's own copies
+    kinds: Any  # what `unflatten` needs to make leaves of them again
+    state: dict[str, Array] = field(default_factory=dict)  # the optimizer's
+    history: list[dict[str, float]] = field(default_factory=list)  # one entry a step
+
+
+def start(params: Params) -> Run:
+    """A run before its first step, on copies: the parameters given are never changed."""
+    arrays, kinds = flatten(params)
+    return Run({name: np.array(array, order="C") for name, array in arrays.items()}, kinds)
+
+
+def identity(model: Any, run: Run, **settings: Any) -> dict[str, Any]:
+    """What must agree for a run to be continued, as JSON-able data; `run` is at its start."""
+    checksum = 0
+    for name, array in sorted(run.arrays.items()):
+        checksum = zlib.crc32(array.tobytes(), zlib.crc32(name.encode(), checksum))
+    config = model.config() if hasattr(model, "config") else repr(model)
+    return {"model": config, "start": checksum, **settings}
+
+
+def write(path: str | os.PathLike[str], run: Run, params: Params, about: dict[str, Any]) -> None:
+    """Save a run, replacing the checkpoint before it at once or not at all."""
+    state = {f"{STATE}{i}": array for i, array in enumerate(run.state.values())}
+    header = {"checkpoint": 1, "identity": about, "history": run.history, "state": list(run.state)}
+    save(path, {**params, **state}, header=header)
+
+
+def read(path: str | os.PathLike[str], run: Run, schedule: Schedule, about: dict[str, Any]) -> Run:
+    """The run saved at `path`; `run` as it is if there is no such file.
+
+    Raises ValueError, naming the file and the difference, for a file that is no checkpoint or that
+    belongs to another run.
+    """
+    if not Path(path).exists():
+        return run
+    header = read_header(path)
+    if header.get("checkpoint") != 1:
+        raise ValueError(f"{path} is not a checkpoint of this version: choose another path")
+    for name, value in about.items():
+        if header["identity"].get(name) != value:
+            raise ValueError(
+                f"{path} is a checkpoint of another run: its {name} was "
+                f"{header['identity'].get(name)!r}, now it is {value!r}; choose another path"
+            )
+    history = header["history"]
+    for entry in history:
+        if schedule(entry["step"] - 1) != entry["learning_rate"]:
+            raise ValueError(
+                f"{path} is a checkpoint of another run: its learning rate at step "
+                f"{entry['step']} was {entry['learning_rate']}, the schedule says "
+                f"{schedule(entry['step'] - 1)}; choose another path"
+            )
+    saved = load(path)
+    state = {name: saved.pop(f"{STATE}{i}") for i, name in enumerate(header["state"])}
+    arrays, kinds = flatten(saved)
+    return Run(arrays, kinds, state, history)
