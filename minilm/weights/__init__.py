@@ -5,23 +5,44 @@
     rows.py          tensors kept as packed rows
     quantized.py     QuantizedTensor: codes and scales
     sparse.py        SparseTensor: a bitmask and the values under it
+    combinators.py   Product, Sum, Diagonal: weights made of weights
+    recorder.py      Recorder: a weight that writes down what multiplies it
+    tree.py          parameters as plain arrays and back; thaw
+    files.py         save and load
 """
 
+from minilm.weights.combinators import Diagonal, Product, Sum
+from minilm.weights.files import load, read_header, replacing, save
 from minilm.weights.packing import pack, unpack
 from minilm.weights.protocol import Weight, as_dense, row_ids
 from minilm.weights.quantized import QuantizedTensor
+from minilm.weights.recorder import Recorder, Seen
 from minilm.weights.rows import PackedRows, from_rows, to_rows
 from minilm.weights.sparse import SparseTensor
+from minilm.weights.tree import flatten, nbytes, thaw, unflatten
 
 __all__ = [
+    "Diagonal",
     "PackedRows",
+    "Product",
     "QuantizedTensor",
+    "Recorder",
+    "Seen",
     "SparseTensor",
+    "Sum",
     "Weight",
     "as_dense",
+    "flatten",
     "from_rows",
+    "load",
+    "nbytes",
     "pack",
+    "read_header",
+    "replacing",
     "row_ids",
+    "save",
+    "thaw",
     "to_rows",
+    "unflatten",
     "unpack",
 ]

@@ -167,8 +167,8 @@ class QuantizedTensor(PackedRows):
 
 
 def _pick(values: Array, which: Any) -> Array:
-    """The scales of the picked rows; a lone (1, 1) serves them all."""
-    return values if values.shape == (1, 1) else values[which]
+    """The picked rows' scales or zero points, float32; a lone (1, 1) serves them all."""
+    return (values if values.shape == (1, 1) else values[which]).astype(np.float32)
 
 
 def _check(name: str, array: Any, dtypes: tuple[Any, ...], shapes: list[tuple[int, ...]]) -> None:

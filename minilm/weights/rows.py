@@ -27,7 +27,8 @@ def rows_shape(shape: tuple[int, ...], axis: int | None) -> tuple[int, int]:
         return 1, math.prod(shape)
     if not -len(shape) <= axis < len(shape):
         raise ValueError(f"axis must be None or an axis of an array of shape {shape}, got {axis}")
-    return shape[axis], math.prod(shape) // shape[axis] if shape[axis] else 0
+    axis %= len(shape)
+    return shape[axis], math.prod(shape[:axis] + shape[axis + 1 :])
 
 
 def to_rows(x: Array, axis: int | None) -> Array:

@@ -58,11 +58,12 @@ class SparseTensor(PackedRows):
         n = self.stored_shape[1]
         kept = unpack(self.mask[which], 1, n).view(np.bool_)
         rows = np.zeros(kept.shape, self.values.dtype)
-        # where each picked row's values begin, then where each of its elements' value stands
+        # the picked rows' values, one run after the other: each run is shifted to where it stands
         counts = self._kept_per_row()
-        start = (np.cumsum(counts) - counts)[which]
-        position = start[:, None] + np.cumsum(kept, axis=1) - 1
-        rows[kept] = self.values[position[kept]]
+        start = np.cumsum(counts) - counts
+        picked = counts[which]
+        shift = start[which] - (np.cumsum(picked) - picked)
+        rows[kept] = self.values[np.repeat(shift, picked) + np.arange(picked.sum())]
         return rows
 
     def _kept_per_row(self) -> Array:

@@ -1,0 +1,139 @@
+"""Parameters on disk: a `.npz` that any NumPy opens, written whole or not at all.
+
+    minilm.json        format, version, the kind of each parameter in order, the caller's header
+    NAME.npy           a plain parameter
+    NAME/FIELD.npy     a field of a leaf: packed codes, scales, …
+
+Arrays are stored as they are in memory, so the file is as large as the bytes held, plus about 250
+for each array and one compressed page of JSON. Nothing is ever unpickled. The same parameters give
+the same bytes: the archive carries no dates.
+"""
+
+import contextlib
+import io
+import json
+import os
+import uuid
+import zipfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from minilm.types import Params
+from minilm.weights.tree import flatten, unflatten
+
+FORMAT, VERSION, INDEX = "minilm weights", 1, "minilm.json"
+
+# What the standard library raises on bytes that are no archive, or a damaged one
+DAMAGED = (
+    zipfile.BadZipFile,
+    zlib.error,
+    EOFError,
+    KeyError,
+    MemoryError,
+    NotImplementedError,
+    OSError,
+    OverflowError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
+
+
+def save(
+    path: str | os.PathLike[str], params: Params, header: dict[str, Any] | None = None
+) -> None:
+    """Write params, and a JSON-able dict `header` beside them, to exactly this path.
+
+    The file is written under another name and renamed when complete: on any failure (a full disk,
+    an interrupt) an earlier file of that name is left as it was, and nothing else is left behind.
+    Raises OSError where the disk refuses, TypeError or ValueError for what cannot be saved.
+    """
+    if not isinstance(header, dict | None):
+        raise TypeError(f"header must be a dict of what JSON can carry, got {header!r}")
+    arrays, kinds = flatten(params)
+    index = {"format": FORMAT, "version": VERSION, "kinds": kinds, "header": header or {}}
+    try:
+        text = json.dumps(index)
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"header must be a dict of what JSON can carry: {error}") from error
+    with replacing(path) as file, zipfile.ZipFile(file, "w") as archive:
+        archive.writestr(zipfile.ZipInfo(INDEX), text.encode(), zipfile.ZIP_DEFLATED)
+        for name, array in arrays.items():
+            member = io.BytesIO()
+            np.lib.format.write_array(member, array, allow_pickle=False)
+            archive.writestr(zipfile.ZipInfo(name + ".npy"), member.getvalue())
+
+
+def load(path: str | os.PathLike[str]) -> Params:
+    """The parameters that `save` wrote, leaves and their order included.
+
+    Raises FileNotFoundError, and ValueError naming the file for one that is truncated, damaged,
+    of another version, or not ours at all.
+    """
+    with _opened(path) as archive:
+        index = _index(archive)
+        arrays = {}
+        for member in archive.namelist():
+            if member != INDEX:
+                # the whole member first: only then has its checksum been compared
+                data = io.BytesIO(archive.read(member))
+                array = np.lib.format.read_array(data, allow_pickle=False)
+                arrays[member.removesuffix(".npy")] = array
+        return unflatten(arrays, index["kinds"])
+
+
+def read_header(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """The header that `save` was given, without reading the arrays. Errors as `load`."""
+    with _opened(path) as archive:
+        return _index(archive)["header"]
+
+
+@contextlib.contextmanager
+def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+    """A binary file that takes the place of `path` when the block ends well, and vanishes when
+    it does not. Raises ValueError where path is something else than a file (a device, a folder).
+    """
+    target = Path(os.path.realpath(path))  # a link stays a link
+    if target.exists() and not target.is_file():
+        raise ValueError(f"path must name a file, got {os.fspath(path)!r}")
+    temporary = target.with_name(f"{target.name}.{uuid.uuid4().hex[:8]}.tmp")
+    try:
+        with open(temporary, "wb") as file:
+            yield file
+        os.replace(temporary, target)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+@contextlib.contextmanager
+def _opened(path: str | os.PathLike[str]) -> Iterator[zipfile.ZipFile]:
+    """The archive at path; whatever is wrong inside becomes one ValueError that names the file."""
+    with open(path, "rb") as file:
+        try:
+            with zipfile.ZipFile(file) as archive:
+                yield archive
+        except DAMAGED as error:
+            reason = str(error)
+            if isinstance(error, zipfile.BadZipFile):
+                reason = f"it is truncated, damaged, or not written by minilm ({error})"
+            raise ValueError(f"{os.fspath(path)} cannot be loaded: {reason}") from error
+
+
+def _index(archive: zipfile.ZipFile) -> dict[str, Any]:
+    if INDEX not in archive.namelist():
+        raise ValueError(f"it was not written by minilm (no {INDEX} inside)")
+    index = json.loads(archive.read(INDEX))
+    if not isinstance(index, dict) or index.get("format") != FORMAT:
+        raise ValueError(f"its {INDEX} does not say {FORMAT!r}")
+    if index.get("version") != VERSION:
+        raise ValueError(
+            f"it has version {index.get('version')!r} of the format, this program reads {VERSION}"
+        )
+    if not isinstance(index.get("kinds"), dict) or not isinstance(index.get("header"), dict):
+        raise ValueError(f"its {INDEX} lacks the kinds or the header")
+    return index

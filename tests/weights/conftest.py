@@ -1,0 +1,82 @@
+"""Small leaves of every kind, for the tests beside this file."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from minilm.weights import (
+    Diagonal,
+    Product,
+    QuantizedTensor,
+    SparseTensor,
+    Sum,
+    to_rows,
+)
+
+
+def normal(*shape, seed=0):
+    return np.random.default_rng([seed, *shape]).normal(size=shape).astype(np.float32)
+
+
+def quantized(shape, bits=4, axis=-1, groups=1, zero=False, codebook=False, seed=0):
+    """Random codes with random scales: groups=0 is one scale for all, 1 one a row."""
+    rng = np.random.default_rng([seed, bits, groups, zero, codebook])
+    if zero or codebook:
+        low, high = 0, 2**bits - 1
+    else:
+        low, high = (-1, 1) if bits == 1 else (1 - 2 ** (bits - 1), 2 ** (bits - 1) - 1)
+    codes = rng.integers(low, high + 1, shape)
+    if bits == 1 and low == -1:
+        codes = 2 * rng.integers(0, 2, shape) - 1
+    rows = to_rows(codes, axis)
+    scales = rng.uniform(0.5, 2, (len(rows) if groups else 1, max(groups, 1)))
+    return QuantizedTensor.from_codes(
+        rows,
+        scales.astype(np.float16 if groups > 1 else np.float32),
+        rng.integers(0, 2**bits, scales.shape).astype(np.uint8) if zero else None,
+        np.sort(rng.normal(size=2**bits)).astype(np.float32) if codebook else None,
+        bits,
+        array_shape=shape,
+        axis=axis,
+        largest_error=0.25,
+    )
+
+
+def sparse(*shape, density=0.3, seed=0):
+    mask = np.random.default_rng([seed, 1]).random(shape) < density
+    return SparseTensor.from_dense(normal(*shape, seed=seed), mask)
+
+
+def every_leaf():
+    """name -> a leaf of shape (24, 20)."""
+    shape = (24, 20)
+    leaves = {
+        f"{bits}-bit {axis} {groups}": quantized(shape, bits, axis, groups)
+        for bits in (1, 2, 3, 4, 5, 6, 7, 8)
+        for axis, groups in ((-1, 1), (0, 1), (None, 0), (-1, 3), (0, 5))
+    }
+    leaves["zero points"] = quantized(shape, 3, groups=4, zero=True)
+    leaves["codebook"] = quantized(shape, 3, axis=0, codebook=True)
+    leaves["transposed"] = quantized((20, 24), 3, groups=5).T
+    leaves["sparse"] = sparse(*shape)
+    leaves["sparse transposed"] = sparse(20, 24).T
+    leaves["low rank"] = Product(normal(24, 3), normal(3, 20))
+    leaves["scaled"] = Product(Diagonal(normal(24)), quantized(shape, 4, groups=2))
+    leaves["scaled after"] = Product(quantized(shape, 4, axis=0), Diagonal(normal(20)))
+    leaves["adapted"] = Sum(
+        quantized(shape, 2), Product(quantized((24, 2), 8), sparse(2, 20, density=0.8))
+    )
+    return leaves
+
+
+@pytest.fixture(scope="session")
+def make():
+    """The makers above: make.quantized(shape, bits, …), make.sparse(…), make.normal(…)."""
+    return SimpleNamespace(normal=normal, quantized=quantized, sparse=sparse, every_leaf=every_leaf)
+
+
+@pytest.fixture(params=sorted(every_leaf()))
+def leaf(request):
+    """Each kind of leaf in turn, (24, 20)."""
+    return every_leaf()[request.param]
