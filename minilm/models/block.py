@@ -12,6 +12,7 @@ norm_2.gain, norm_2.bias (D,); feed_forward.w_up (D, F), .b_up, .w_down (F, D), 
 The number of heads H and the width F are read from these shapes, so blocks may differ.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -40,7 +41,7 @@ def parts(params: Params, prefix: str, names: tuple[str, ...]) -> list[Any]:
     return [params[f"{prefix}.{name}"] for name in names]
 
 
-def named(prefix: str, names: tuple[str, ...], grads: tuple[Array, ...]) -> Params:
+def named(prefix: str, names: tuple[str, ...], grads: tuple[Any, ...]) -> Params:
     """The inverse of `parts`, for gradients: {prefix.name: gradient}."""
     return {f"{prefix}.{name}": grad for name, grad in zip(names, grads, strict=True)}
 
@@ -58,7 +59,7 @@ def feed_forward(
     return y, (raised, activated, lowered)
 
 
-def feed_forward_backward(dy: Array, cache: Cache) -> tuple[Array, ...]:
+def feed_forward_backward(dy: Array, cache: Cache) -> tuple[Array | None, ...]:
     """Gradients of feed_forward, in its argument order: dx, dw_up, db_up, dw_down, db_down."""
     raised, activated, lowered = cache
     dbent, dw_down, db_down = linear_backward(dy, lowered)
@@ -110,7 +111,7 @@ def block(
 def block_backward(dy: Array, cache: Cache) -> tuple[Array, Params]:
     """Gradients of block: dx, and those of its parameters by their full names."""
     prefix, norm, caches = cache
-    steps = (
+    steps: tuple[tuple[str, tuple[str, ...], Callable[..., Any]], ...] = (
         (f"{prefix}.attention", ATTENTION, multi_head_attention_backward),
         (f"{prefix}.feed_forward", FEED_FORWARD, feed_forward_backward),
     )

@@ -15,10 +15,11 @@ def global_norm(grads: Params) -> float:
 def clip_by_global_norm(grads: Params, limit: float) -> tuple[Params, float]:
     """g · min(1, limit / ‖g‖), and ‖g‖ as it was.        Pascanu et al. 2013, algorithm 1
 
-    All gradients are scaled by one number, so the direction stays.
+    All gradients are scaled by one number, so the direction stays. Gradients whose norm is not
+    finite have none: they come back as they are, for the caller to refuse.
     """
     norm = global_norm(grads)
-    if norm <= limit:
+    if norm <= limit or not math.isfinite(norm):
         return grads, norm
     scale = limit / norm
     return {name: grad * scale for name, grad in grads.items()}, norm

@@ -67,13 +67,13 @@ def stream_losses(
     inputs = np.zeros(streams * length, dtype=tokens.dtype)
     targets = np.full(streams * length, IGNORED, dtype=np.int64)
     inputs[:scored], targets[:scored] = tokens[:-1], tokens[1:]
-    inputs, targets = inputs.reshape(streams, length), targets.reshape(streams, length)
+    read, scores = inputs.reshape(streams, length), targets.reshape(streams, length)
     state: Any = None
     for start in range(0, length, PIECE):
         piece = slice(start, start + PIECE)
-        logits, cache = model.forward(params, inputs[:, piece], state=state)
+        logits, cache = model.forward(params, read[:, piece], state=state)
         state = cache["state"]
-        yield summed_loss(logits, targets[:, piece])
+        yield summed_loss(logits, scores[:, piece])
 
 
 def window_losses(

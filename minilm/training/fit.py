@@ -26,7 +26,7 @@ from minilm.training.schedules import Schedule, warmup_cosine
 from minilm.types import Batch, Params
 from minilm.weights import unflatten
 
-WORKER = 1  # data is drawn from [seed, step]; a stream of its own for what happens inside the model
+WORKER = 1  # numbered from 1, because [seed, step] and [seed, step, 0] are one stream in NumPy
 
 
 def fit(

@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -14,7 +16,7 @@ TRANSFORMER = TransformerLanguageModel(V, width=8, layers=1, heads=2, context=6)
 def one_token_at_a_time(params, tokens):
     """Summed loss of the LSTM, the naive way."""
     total, state = 0.0, None
-    for now, after in zip(tokens[:-1], tokens[1:], strict=True):
+    for now, after in pairwise(tokens):
         logits, cache = LSTM.forward(params, np.array([[now]]), state=state)
         state = cache["state"]
         total += cross_entropy(logits[0, 0], np.array(after))[0]

@@ -13,7 +13,7 @@ def test_warmup_cosine_by_hand():
     """Up to 1 in 4 steps, then half a cosine from 1 to 0.1 over the next 4, then flat."""
     rate = warmup_cosine(1.0, warmup=4, steps=8)
     rising = [0.25, 0.5, 0.75, 1.0]
-    falling = [1.0, 0.1 + 0.9 * (1 + math.sqrt(0.5)) / 2, 0.55, 0.1 + 0.9 * (1 - math.sqrt(0.5)) / 2]
+    falling = [1.0, 0.55 + 0.45 * math.sqrt(0.5), 0.55, 0.55 - 0.45 * math.sqrt(0.5)]
     flat = [0.1, 0.1]
     assert [rate(step) for step in range(10)] == pytest.approx(rising + falling + flat)
 

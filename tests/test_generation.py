@@ -1,0 +1,169 @@
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from minilm.generation import generate, next_token_probabilities
+from minilm.models import LSTMLanguageModel, TransformerLanguageModel
+from minilm.weights import Diagonal, Product
+
+V = 9
+LSTM = LSTMLanguageModel(V, width=8, layers=2)
+TRANSFORMER = TransformerLanguageModel(V, width=8, layers=1, heads=2, context=4)
+MODELS = [LSTM, TRANSFORMER]
+LOGITS = np.log([0.1, 0.4, 0.2, 0.3])
+
+
+# ---- what is drawn from
+
+
+def test_temperature_by_hand():
+    np.testing.assert_allclose(next_token_probabilities(LOGITS, 1.0), [0.1, 0.4, 0.2, 0.3])
+    squared = np.array([0.01, 0.16, 0.04, 0.09]) / 0.3
+    np.testing.assert_allclose(next_token_probabilities(LOGITS, 0.5), squared)
+    np.testing.assert_allclose(next_token_probabilities(LOGITS, 1e-9), [0, 1, 0, 0])
+    np.testing.assert_allclose(next_token_probabilities(LOGITS, 1e9), [0.25] * 4)
+
+
+def test_top_k_and_top_p_by_hand():
+    np.testing.assert_allclose(next_token_probabilities(LOGITS, 1.0, 2), [0, 4 / 7, 0, 3 / 7])
+    np.testing.assert_allclose(next_token_probabilities(LOGITS, 1.0, None, 0.39), [0, 1, 0, 0])
+    np.testing.assert_allclose(
+        next_token_probabilities(LOGITS, 1.0, None, 0.6), [0, 4 / 7, 0, 3 / 7]
+    )
+    np.testing.assert_allclose(  # top-p of what top-k left: 4/7 alone is enough
+        next_token_probabilities(LOGITS, 1.0, 2, 0.5), [0, 1, 0, 0]
+    )
+
+
+@given(
+    logits=st.lists(st.floats(-50, 50), min_size=1, max_size=20),
+    temperature=st.floats(0.05, 20),
+    k=st.integers(1, 25),
+    p=st.floats(0.01, 1),
+)
+def test_supports(logits, temperature, k, p):
+    full = next_token_probabilities(np.array(logits), temperature)
+    by_k = next_token_probabilities(np.array(logits), temperature, k)
+    by_p = next_token_probabilities(np.array(logits), temperature, None, p)
+    for probabilities in (full, by_k, by_p):
+        assert probabilities.sum() == pytest.approx(1)
+        assert probabilities[np.argmax(logits)] == probabilities.max()
+    assert np.count_nonzero(by_k) <= k
+    kept = by_p > 0
+    assert full[kept].sum() >= p - 1e-9  # enough
+    assert full[kept].sum() - full[kept].min() < p + 1e-9  # and not one more than needed
+    assert full[kept].min() >= full[~kept].max(initial=0)
+
+
+def test_exactly_k_of_equal_logits():
+    np.testing.assert_allclose(next_token_probabilities(np.zeros(5), 1.0, 3), [1 / 3] * 3 + [0] * 2)
+
+
+# ---- generation
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_greedy_takes_the_likeliest_and_needs_no_rng(model):
+    params = model.init(0)
+    ids = generate(model, params, [1, 2, 3], 6, temperature=0)
+    assert ids.dtype == np.int32
+    text = [1, 2, 3]
+    for new in ids:
+        window = text[-4:] if model is TRANSFORMER else text
+        logits, _ = model.forward(params, np.array([window]))
+        assert new == np.argmax(logits[0, -1])
+        text.append(new)
+    np.testing.assert_array_equal(ids, generate(model, params, [1, 2, 3], 6, temperature=0))
+    np.testing.assert_array_equal(
+        ids, generate(model, params, [1, 2, 3], 6, top_k=1, rng=np.random.default_rng(0))
+    )
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_the_same_rng_gives_the_same_text(model):
+    params = model.init(0)
+    texts = [
+        generate(model, params, [0], 30, rng=np.random.default_rng(seed)).tolist()
+        for seed in (1, 1, 2)
+    ]
+    assert texts[0] == texts[1] != texts[2]
+
+
+def test_draws_follow_the_probabilities():
+    """Bigram frequencies of a long text against the model that wrote it (context of one token)."""
+    model = TransformerLanguageModel(3, width=4, layers=1, heads=1, context=1)
+    params = {name: 2 * p for name, p in model.init(1).items()}
+    text = generate(model, params, [0], 1500, rng=np.random.default_rng(0))
+    logits, _ = model.forward(params, np.array([[0], [1], [2]]))
+    for token in range(3):
+        after = np.bincount(text[1:][text[:-1] == token], minlength=3)
+        expected = next_token_probabilities(logits[token, 0], 1.0)
+        deviation = np.sqrt(expected * (1 - expected) / after.sum())
+        assert (np.abs(after / after.sum() - expected) < 4 * deviation).all()
+
+
+def test_length_zero_and_a_prompt_longer_than_the_context():
+    params = TRANSFORMER.init(0)
+    assert generate(TRANSFORMER, params, [1], 0, temperature=0).shape == (0,)
+    long, short = (
+        generate(TRANSFORMER, params, prompt, 3, temperature=0)
+        for prompt in ([5, 5, 5, 1, 2, 3, 4], [1, 2, 3, 4])
+    )
+    np.testing.assert_array_equal(long, short)
+
+
+def test_compressed_weights_are_thawed_unless_asked_not_to(monkeypatch):
+    params = LSTM.init(0)
+    one = Diagonal(np.ones(8, np.float32))
+    packed = {**params, "lstm.1.w_x": Product(one, params["lstm.1.w_x"])}
+    expected = generate(LSTM, params, [1], 8, temperature=0)
+    seen = []
+    forward = LSTMLanguageModel.forward
+
+    def watched(self, params, tokens, **how):
+        seen.append(type(params["lstm.1.w_x"]))
+        return forward(self, params, tokens, **how)
+
+    monkeypatch.setattr(LSTMLanguageModel, "forward", watched)
+    for how, kind in (({}, np.ndarray), ({"packed": True}, Product)):
+        seen.clear()
+        ids = generate(LSTM, packed, [1], 8, temperature=0, **how)
+        np.testing.assert_array_equal(ids, expected)
+        assert set(seen) == {kind}
+
+
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [
+        ({"prompt_ids": []}, "prompt_ids"),
+        ({"prompt_ids": [[1]]}, "prompt_ids"),
+        ({"prompt_ids": [1, V]}, f"prompt_ids must be in 0 … {V - 1}, got {V}"),
+        ({"prompt_ids": [-1]}, "prompt_ids"),
+        ({"length": -1}, "length"),
+        ({"temperature": -0.5}, "temperature"),
+        ({"temperature": math.nan}, "temperature"),
+        ({"temperature": math.inf}, "temperature"),
+        ({"top_k": 0}, "top_k"),
+        ({"top_p": 0.0}, "top_p"),
+        ({"top_p": 1.1}, "top_p"),
+        ({"rng": None}, "rng"),
+    ],
+)
+def test_bad_input_is_refused_by_name(settings, named):
+    arguments = {"prompt_ids": [1], "length": 3, "rng": np.random.default_rng(0)}
+    with pytest.raises(ValueError, match=named):
+        generate(LSTM, LSTM.init(0), **{**arguments, **settings})
+
+
+def test_a_prompt_that_is_not_integers_is_refused():
+    with pytest.raises(TypeError, match="prompt_ids"):
+        generate(LSTM, LSTM.init(0), [1.0], 3, temperature=0)
+
+
+def test_parameters_that_are_not_finite_are_noticed():
+    params = {**LSTM.init(0), "head.b": np.full(V, np.nan, np.float32)}
+    with pytest.raises(FloatingPointError, match="logits"):
+        generate(LSTM, params, [1], 3, temperature=0)
