@@ -46,7 +46,7 @@ def docstrings(path: Path) -> Iterator[str]:
         with tokenize.open(path) as file, warnings.catch_warnings():  # open() honours "coding:"
             warnings.simplefilter("ignore")  # the library's own style is no concern of ours
             tree = ast.parse(file.read())
-    except (OSError, SyntaxError, UnicodeDecodeError):
+    except (OSError, SyntaxError, ValueError):  # ValueError: not UTF-8, or null bytes
         return
     documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
     nodes = [node for node in ast.walk(tree) if isinstance(node, documented)]

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from minilm.text import GRAMMAR, Grammar, WordTokenizer
@@ -87,6 +87,7 @@ def test_the_same_seed_gives_the_same_text():
 
 
 @given(st.integers(0, 10**6))
+@settings(deadline=None)
 def test_every_sentence_has_one_derivation_also_when_all_are_tried(seed):
     assert derivations(GRAMMAR, GRAMMAR.sample(1, seed)) == 1
 
@@ -127,6 +128,12 @@ def test_what_is_and_is_not_in_the_language():
         "the dog sleeps.\n\nthe dog sleeps.\n",
     ):
         assert GRAMMAR.log_probability(text) == -math.inf, text
+
+
+def test_a_sentence_of_fixed_length_is_neither_shorter_nor_longer():
+    fixed = Grammar.parse("S -> 1 a b")
+    assert fixed.log_probability("a b.\na b.\n") == 0
+    assert fixed.log_probability("a.\n") == fixed.log_probability("a b b.\n") == -math.inf
 
 
 def test_word_tokens_are_the_words_that_the_entropy_per_word_counts():

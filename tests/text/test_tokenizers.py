@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from minilm.text import TOKENIZERS, CharTokenizer, WordTokenizer, tokenizer_from_dict
@@ -13,6 +13,7 @@ some_text = st.text(min_size=1)
 
 
 @given(some_text)
+@settings(deadline=None)
 def test_characters_come_back(text):
     tokenizer = CharTokenizer.train(text)
     ids = tokenizer.encode(text)
@@ -22,6 +23,7 @@ def test_characters_come_back(text):
 
 
 @given(some_text)
+@settings(deadline=None)
 def test_words_come_back_white_space_and_all(text):
     tokenizer = WordTokenizer.train(text)
     ids = tokenizer.encode(text)
@@ -30,6 +32,7 @@ def test_words_come_back_white_space_and_all(text):
 
 
 @given(some_text, st.sampled_from(sorted(TOKENIZERS)))
+@settings(deadline=None)
 def test_a_tokenizer_survives_json(text, kind):
     tokenizer = TOKENIZERS[kind].train(text)
     again = tokenizer_from_dict(json.loads(json.dumps(tokenizer.to_dict())))
