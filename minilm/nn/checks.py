@@ -19,14 +19,19 @@ def require_float(**arrays: Any) -> None:
             raise TypeError(f"{name} must be a float array, got {describe(value)}")
 
 
-def require_integers(below: int, **arrays: Any) -> None:
-    """TypeError unless every argument is an integer array, ValueError unless in [0, below)."""
+def require_integers(**arrays: Any) -> None:
+    """TypeError unless every argument is an array of integers."""
     for name, value in arrays.items():
         if not (isinstance(value, np.ndarray) and value.dtype.kind in "iu"):
             raise TypeError(f"{name} must be an integer array, got {describe(value)}")
-        if value.size and not (value.min() >= 0 and value.max() < below):
-            wrong = value[(value < 0) | (value >= below)].flat[0]
-            raise ValueError(f"{name} must lie in [0, {below}), got {wrong}")
+
+
+def require_below(limit: int, **arrays: Any) -> None:
+    """ValueError unless every number of every argument lies in [0, limit)."""
+    for name, value in arrays.items():
+        if value.size and not (value.min() >= 0 and value.max() < limit):
+            wrong = value[(value < 0) | (value >= limit)].flat[0]
+            raise ValueError(f"{name} must lie in [0, {limit}), got {wrong}")
 
 
 def require_shape(expected: tuple[int, ...], **arrays: Any) -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from minilm.nn.checks import require_integers
+from minilm.nn.checks import require_below, require_integers
 from minilm.nn.sums import flat
 from minilm.types import Array, Cache
 
@@ -17,7 +17,8 @@ def embedding(ids: Array, table: Any) -> tuple[Array, Cache]:
     """
     if table.ndim != 2:
         raise ValueError(f"table must have shape (V, D), got {tuple(table.shape)}")
-    require_integers(table.shape[0], ids=ids)
+    require_integers(ids=ids)
+    require_below(table.shape[0], ids=ids)
     return table[ids], (ids, tuple(table.shape))
 
 

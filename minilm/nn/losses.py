@@ -3,7 +3,7 @@
 import numpy as np
 
 from minilm.nn.activations import sigmoid_in_place
-from minilm.nn.checks import describe, require_float, require_integers, require_shape
+from minilm.nn.checks import describe, require_below, require_float, require_integers, require_shape
 from minilm.nn.sums import flat, row_mean, row_sum
 from minilm.types import Array, Cache
 
@@ -21,11 +21,12 @@ def cross_entropy(
     require_float(logits=logits)
     if not 0 <= label_smoothing < 1:
         raise ValueError(f"label_smoothing must lie in [0, 1), got {label_smoothing!r}")
+    require_integers(targets=targets)
     require_shape(logits.shape[:-1], targets=targets)
     counted = targets.reshape(-1) != ignore_index
     count = int(np.count_nonzero(counted))
     chosen = np.where(counted, targets.reshape(-1), 0)  # an ignored token gets weight 0 below
-    require_integers(logits.shape[-1], targets=chosen)
+    require_below(logits.shape[-1], targets=chosen)
 
     z = flat(logits)
     z = z - z.max(axis=-1, keepdims=True)

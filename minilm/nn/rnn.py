@@ -23,7 +23,7 @@ def rnn_step(x: Array, h: Array, w_x: Any, w_h: Any, b: Array) -> tuple[Array, C
     x: (B, D), h: (B, H), w_x: (D, H), w_h: (H, H), b: (H,)  ->  h': (B, H), cache
     """
     require_float(h=h)
-    require_shape((w_h.shape[0],) * 2, w_h=w_h)
+    _check_weights(w_x, w_h)
     a, _ = linear(x, w_x, b)
     require_shape(a.shape, h=h)
     a += h @ w_h
@@ -54,7 +54,7 @@ def rnn(x: Array, w_x: Any, w_h: Any, b: Array, h0: Array | None = None) -> tupl
         raise ValueError(f"x must have shape (B, T, D), got {x.shape}")
     B, T, _ = x.shape
     H = w_h.shape[0]
-    require_shape((H, H), w_h=w_h)
+    _check_weights(w_x, w_h)
     require_shape((B, H), h0=h0)
     by_time = np.ascontiguousarray(x.transpose(1, 0, 2))
     inputs, _ = linear(by_time, w_x, b)  # (T, B, H): every input projection in one product
@@ -87,3 +87,9 @@ def rnn_backward(
     dw_x = weight_gradient(da, x, w_x)
     dw_h = weight_gradient(da, states[:T], w_h)
     return dx, dw_x, dw_h, sum_to_last(da), dh
+
+
+def _check_weights(w_x: Any, w_h: Any) -> None:
+    H = w_h.shape[0]
+    require_shape((H, H), w_h=w_h)
+    require_shape((w_x.shape[0], H), w_x=w_x)
