@@ -1,0 +1,47 @@
+"""Which parameters are compressed, and which arrays are refused."""
+
+from typing import Any
+
+import numpy as np
+
+from minilm.types import Array, Params
+from minilm.weights import Weight
+
+__all__ = ["check_finite", "float_type", "matrices", "plain_array"]
+
+
+def matrices(params: Params) -> Params:
+    """Weights of two or more axes. Vectors, and companions named `w:role`, are left out."""
+    return {name: w for name, w in params.items() if ":" not in name and w.ndim >= 2}
+
+
+def plain_array(name: str, x: Any) -> Array:
+    """x as an array of real numbers, at least one. TypeError for a leaf: it is compressed already.
+
+    ValueError when x is empty or has no axis, TypeError when it is not of real numbers.
+    """
+    if isinstance(x, Weight):
+        raise TypeError(f"{name} must be an array, got a {type(x).__name__}: it is compressed "
+                        "already; dense() gives its floats")
+    array = np.asarray(x)
+    if array.dtype.kind not in "fiu":
+        raise TypeError(f"{name} must be an array of real numbers, got dtype {array.dtype}")
+    if array.size == 0 or array.ndim == 0:
+        raise ValueError(f"{name} must have numbers along one axis or more, "
+                         f"got shape {array.shape}")
+    return array
+
+
+def check_finite(name: str, x: Array, largest: float = float(np.finfo(np.float32).max)) -> None:
+    """Refuse NaN, infinity, and magnitudes above `largest`."""
+    magnitude = max(abs(float(x.min())), abs(float(x.max())))
+    if not np.isfinite(magnitude):
+        bad = np.count_nonzero(~np.isfinite(x))
+        raise ValueError(f"{name} must be finite, got {bad} NaN or infinite of {x.size} numbers")
+    if magnitude > largest:
+        raise ValueError(f"{name} must not exceed {largest:.3g} in magnitude, got {magnitude:.3g}")
+
+
+def float_type(x: Array) -> type[np.floating[Any]]:
+    """float64 for float64, float32 for all else."""
+    return np.float64 if x.dtype == np.float64 else np.float32

@@ -1,0 +1,136 @@
+"""Quantize an array, or a whole model: `params -> params`.
+
+For a weight (in, out) a channel is a column, for an embedding table it is a row, so that `E[ids]`
+and `h @ E.T` share scales; groups run down the other axis. Biases and gains stay float. What
+happens to one array is told in scheme.py; here it is packed, and applied by name.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from minilm.compression.parameters import float_type, matrices, plain_array
+from minilm.compression.quantization.scheme import Scheme, lay, rounded, rounded_values, shaped_like
+from minilm.types import Array, Params
+from minilm.weights import QuantizedTensor
+from minilm.weights.packing import check_bits
+from minilm.weights.rows import rows_shape
+
+Bits = int | dict[str, int]
+
+
+def quantize(
+    x: Array | Params,
+    bits: Bits = 8,
+    *,
+    symmetric: bool = True,
+    axis: int | str | None = None,
+    group_size: int | None = None,
+    grid: str = "int",
+    objective: str = "absmax",
+    percentile: float = 99.9,
+    rounding: str = "nearest",
+    seed: int = 0,
+) -> Any:
+    """x̂ = s·(q − z) with b-bit codes q: an array -> QuantizedTensor, a params dict -> params dict.
+
+    x: finite real numbers of any shape, taken as float32.
+    symmetric: q within ±(2^(b−1) − 1) and z = 0 (1 bit: the two signs, times mean|x|);
+        else q in 0 … 2^b − 1, z an integer, and the range includes 0.
+    axis: one scale for each entry of that axis; None: one for all. group_size: one scale for so
+        many neighbours inside a channel, stored as float16.
+    grid: "int", or "lloyd_max", a codebook fitted to x.
+    objective: "absmax", "percentile" (`percentile` % of the numbers inside the range), or "mse".
+    rounding: "nearest" (half to even) or "stochastic" (drawn by `seed`).
+
+    Of a params dict every array of two or more axes is quantized, by channel (axis=None) or with
+    one scale a tensor (axis="tensor"). Names ending in `embedding` are tables. Vectors, and
+    companions named `w:role`, stay as they are. bits: one number, or a dict by name; a parameter
+    that is not in it stays float.
+
+    ValueError: empty or not finite, bits outside 1 … 8, a group_size that does not divide, a name
+    that no table or params has. TypeError: not real numbers, or quantized already.
+    """
+    scheme = Scheme(symmetric, axis, group_size, grid, objective, percentile, rounding, seed)
+    return each(x, bits, scheme, quantized)
+
+
+def fake_quantize(x: Array | Params, bits: Bits = 8, **how: Any) -> Any:
+    """dequantize(quantize(x, bits, **how)), without packing.
+
+    An array -> float array of its shape (float64 when x is, else float32); params -> params.
+    """
+    return each(x, bits, Scheme(**how), fake)
+
+
+def dequantize(q: Any) -> Any:
+    """The floats that codes stand for: a QuantizedTensor -> ndarray.
+
+    A params dict -> params dict with its quantized tensors as floats and all else as it is.
+    """
+    if isinstance(q, dict):
+        return {n: w.dense() if isinstance(w, QuantizedTensor) else w for n, w in q.items()}
+    if not isinstance(q, QuantizedTensor):
+        raise TypeError(f"q must be a QuantizedTensor or a params dict, got {type(q).__name__}")
+    return q.dense()
+
+
+def each(x: Any, bits: Bits, scheme: Scheme, function: Callable[..., Any]) -> Any:
+    """function(name, array, bits, scheme, rng) of an array, or of those in a dict with bits."""
+    rng = np.random.default_rng(scheme.seed)
+    if not isinstance(x, dict):
+        if isinstance(bits, dict):
+            raise TypeError("bits must be one number for an array, got a dict by name")
+        return function("x", plain_array("x", x), bits, scheme, rng)
+    chosen = bits_by_name(x, bits)
+    return {
+        name: function(name, plain_array(name, w), chosen[name], scheme.of(name), rng)
+        if name in chosen
+        else w
+        for name, w in x.items()
+    }
+
+
+def bits_by_name(params: Params, bits: Bits) -> dict[str, int]:
+    """The bits of each parameter that is to be quantized; ValueError for one that cannot be."""
+    weights = list(matrices(params))
+    if not isinstance(bits, dict):
+        check_bits(bits)
+        return dict.fromkeys(weights, bits)
+    unknown = [name for name in bits if name not in weights]
+    if unknown:
+        raise ValueError(f"bits must name weights of two or more axes, got {', '.join(unknown)}; "
+                         f"there are {', '.join(weights)}")
+    return bits
+
+
+def quantized(
+    name: str, x: Array, bits: int, scheme: Scheme, rng: np.random.Generator
+) -> QuantizedTensor:
+    """One array, packed."""
+    laid = lay(name, x, bits, scheme)
+    codes, largest_error = np.empty(laid.rows.shape, np.int16), 0.0
+    for place, part, values in rounded(laid, scheme, rng):
+        codes[place] = part
+        values -= laid.rows[place]
+        largest_error = max(largest_error, float(values.max()), -float(values.min()))
+    stored = rows_shape(x.shape, scheme.rows_axis)
+    scales = laid.scale.reshape(1 if laid.scale.size == 1 else stored[0], -1)
+    zero_points = laid.zero_point.reshape(scales.shape).astype(np.uint8)
+    return QuantizedTensor.from_codes(
+        codes.reshape(stored),
+        scales,
+        zero_points if laid.grid.affine else None,
+        laid.grid.levels,
+        bits,
+        array_shape=x.shape,
+        axis=scheme.rows_axis,
+        largest_error=largest_error,
+    )
+
+
+def fake(name: str, x: Array, bits: int, scheme: Scheme, rng: np.random.Generator) -> Array:
+    """One array, rounded to its grid and not packed."""
+    values = rounded_values(lay(name, x, bits, scheme), scheme, rng)
+    return shaped_like(x, values, scheme).astype(float_type(x), copy=False)

@@ -1,0 +1,159 @@
+"""Scales: how far apart the levels stand, chosen by an objective.
+
+    absmax            everything is inside: from the smallest number to the largest
+    percentile        p % of the numbers are inside; the others are clipped
+    mse               the range, shrunk or stretched, that makes Σ(x − x̂)² least
+    mean_magnitude    ± mean|x|, for a grid of two signs
+
+An objective picks a range low ≤ 0 ≤ high; `affine_scale` lays it on a grid:
+
+    symmetric     s = max(−low, high) / reach
+    asymmetric    s = (high − low) / (2^b − 1),   z = round(−low / s)
+
+The range always includes 0, so that z lies on the grid and 0 stays exactly 0.
+
+All functions are of (S, n) arrays, with one scale a row, and loop over no rows.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import TypeAlias
+
+import numpy as np
+
+from minilm.compression.quantization.grids import Grid
+from minilm.compression.quantization.rounding import codes_of, in_scales, values_of
+from minilm.types import Array
+
+Range: TypeAlias = tuple[Array, Array]
+Objective: TypeAlias = Callable[[Array, Grid, float], Range]
+
+CHUNK = 1 << 15  # numbers worked on at once: the temporaries stay in the processor's cache
+# A scale below float32's normal numbers has lost its digits; one above this would overflow at the
+# grid's end.
+SMALLEST = float(np.finfo(np.float32).tiny)
+LARGEST = float(np.finfo(np.float32).max) * (1 - 2.0**-20)
+# The search of `mse`, as factors on the range: first every 19 % down to 1/215, then around the best
+# of them every 4.4 %, then every 1.1 %.
+SEARCH = (
+    2.0 ** (-np.arange(32) / 4),
+    2.0 ** (np.array([0, 1, -1, 2, -2, 3, -3]) / 16),
+    2.0 ** (np.array([0, 1, -1, 2, -2]) / 64),
+)
+
+
+def absmax(x: Array, grid: Grid, percent: float = 100.0) -> Range:
+    """From the smallest to the largest number of each row, 0 included. x: (S, n) -> (S, 1) each."""
+    zero = x.dtype.type(0)
+    return (
+        np.minimum(x.min(axis=-1, keepdims=True), zero),
+        np.maximum(x.max(axis=-1, keepdims=True), zero),
+    )
+
+
+def percentile(x: Array, grid: Grid, percent: float) -> Range:
+    """The range that holds `percent` % of each row: of |x|, or on an affine grid of both tails.
+
+    A row that is nearly all zero would get no range at all; it keeps its absmax.
+    """
+    low, high = absmax(x, grid)
+    if grid.affine:
+        tail = (100 - percent) / 2
+        inner = np.percentile(x, [tail, 100 - tail], axis=-1, keepdims=True)
+        inner_low, inner_high = np.minimum(inner[0], 0), np.maximum(inner[1], 0)
+    else:
+        inner_high = np.percentile(np.abs(x), percent, axis=-1, keepdims=True)
+        inner_low = -inner_high
+    empty = inner_high == inner_low
+    return (
+        np.where(empty, low, inner_low).astype(x.dtype),
+        np.where(empty, high, inner_high).astype(x.dtype),
+    )
+
+
+def mean_magnitude(x: Array, grid: Grid, percent: float = 100.0) -> Range:
+    """± mean|x|: what makes Σ(x − s·sign x)² least."""
+    mean = np.abs(x).mean(axis=-1, keepdims=True, dtype=np.float64).astype(x.dtype)
+    return -mean, mean
+
+
+def mse(x: Array, grid: Grid, percent: float = 100.0) -> Range:
+    """The multiple of the absmax range with the least Σ(x − x̂)², each row its own.
+
+    Clipping a few large numbers pays when the others then get a finer grid. All rows try the same
+    factors at the same time, coarse ones first (SEARCH); both ends of the range move together.
+    """
+    low, high = absmax(x, grid)
+    best = np.ones(high.shape)
+    for factors in SEARCH:
+        tried = best * factors[:, None, None]                                    # (F, S, 1)
+        error = _squared_errors(x, tried, low, high, grid)                       # (F, S, 1)
+        best = np.take_along_axis(tried, error.argmin(axis=0)[None], axis=0)[0]
+    return low * best, high * best
+
+
+def _squared_errors(x: Array, factors: Array, low: Array, high: Array, grid: Grid) -> Array:
+    """Σ(x − x̂)² of each row at each factor on its range, in units of the row's first scale.
+
+    Those units, unlike the squares of tiny or huge numbers, neither vanish nor overflow.
+    """
+    error = np.zeros(factors.shape)
+    scales = [affine_scale(low * factor, high * factor, grid) for factor in factors]
+    for rows, columns in chunks(x.shape):
+        part = x[rows, columns]
+        for i, (scale, zero_point) in enumerate(scales):
+            z = zero_point[rows]
+            v = in_scales(part, scale[rows])
+            v -= values_of(codes_of(v, z, grid), 1, z, grid)
+            error[i, rows, 0] += np.einsum("sn,sn->s", v, v)
+    return error * np.square(factors)
+
+
+OBJECTIVES: dict[str, Objective] = {
+    "absmax": absmax,
+    "percentile": percentile,
+    "mse": mse,
+    "mean_magnitude": mean_magnitude,
+}
+
+
+def affine_scale(
+    low: Array, high: Array, grid: Grid, half: bool = False
+) -> tuple[Array, Array]:
+    """The scale and zero point that lay the range [low, high] on the grid.
+
+    low ≤ 0 ≤ high: (S, 1)  ->  scale (S, 1), zero_point (S, 1) of whole floats, all 0 unless affine
+    half: the scale is rounded to float16, before the zero point follows from it.
+    """
+    # float64 here: high − low may exceed float32's largest number
+    low, high = low.astype(np.float64), high.astype(np.float64)
+    if grid.affine:
+        scale = (high - low) / grid.high
+    else:
+        scale = np.minimum(np.maximum(-low, high), LARGEST) / grid.reach
+    scale = np.where(scale > 0, np.maximum(scale, SMALLEST), 0).astype(np.float32)
+    if half:
+        scale = up_to_half(scale)
+    zero_point = np.rint(in_scales(-low, scale)) if grid.affine else np.zeros(scale.shape)
+    return scale, zero_point.astype(np.float32)
+
+
+def up_to_half(scale: Array) -> Array:
+    """The smallest float16 not below each scale, so that the range's ends stay inside.
+
+    float32 as they are, if one of them is so large or small that float16 would lose digits of it.
+    """
+    kept = scale[scale > 0]
+    limits = np.finfo(np.float16)
+    if kept.size and (kept.min() < limits.tiny or kept.max() > limits.max):
+        return scale
+    rounded = scale.astype(np.float16)
+    return np.where(rounded < scale, np.nextafter(rounded, np.float16(np.inf)), rounded)
+
+
+def chunks(shape: tuple[int, int]) -> Iterator[tuple[slice, slice]]:
+    """Cut (S, n) into pieces of at most CHUNK numbers: whole rows, or parts of one."""
+    rows, n = shape
+    height, width = max(1, CHUNK // n), min(n, CHUNK)
+    for row in range(0, rows, height):
+        for column in range(0, n, width):
+            yield slice(row, row + height), slice(column, column + width)
