@@ -5,7 +5,13 @@ import pytest
 
 from minilm.models import TransformerLanguageModel
 from minilm.models.block import feed_forward, feed_forward_backward
-from minilm.nn import attention, attention_weights, check_gradient, check_model_gradient
+from minilm.nn import (
+    attention,
+    attention_weights,
+    check_gradient,
+    check_model_gradient,
+    cross_entropy,
+)
 
 TOKENS = np.random.default_rng(0).integers(11, size=(3, 5))
 
@@ -112,7 +118,9 @@ def test_a_new_model_is_unsure_and_its_signal_keeps_its_size():
     model = TransformerLanguageModel(100, width=64, layers=4)
     logits, cache = model.forward(model.init(0), np.arange(100).reshape(2, 50))
     assert 0.5 < np.std(cache["hidden"]) < 2
-    assert 0.5 < np.std(logits) < 2
+    assert 0.2 < np.std(logits) < 2
+    loss, _ = cross_entropy(logits, np.random.default_rng(0).integers(100, size=(2, 50)))
+    assert loss < math.log(100) + 0.3
 
 
 def test_pruned_widths_run_through_the_same_forward():
