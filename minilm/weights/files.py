@@ -4,7 +4,7 @@
     NAME.npy           a plain parameter
     NAME/FIELD.npy     a field of a leaf: packed codes, scales, …
 
-Arrays are stored as they are in memory, so the file is as large as the bytes held, plus about 250
+Arrays are stored as they are in memory, so the file is as large as the bytes held, plus about 280
 for each array and one compressed page of JSON. Nothing is ever unpickled. The same parameters give
 the same bytes: the archive carries no dates.
 """

@@ -140,18 +140,17 @@ class QuantizedTensor(PackedRows):
         return self._oriented(self.zero_points.astype(np.int16))
 
     def _oriented(self, values: Array) -> Array:
+        ndim, (rows, groups) = len(self.array_shape), values.shape
         if self.axis is None and values.size == 1:
             return values.reshape(())
-        ndim, groups = len(self.array_shape), values.shape[1]
         if ndim == 2:
-            shape = (groups, len(values)) if (self.axis in (None, 1, -1)) else values.shape
+            array = values if self.axis in (0, -2) else values.T
         elif self.axis is None:
-            return values.reshape(groups)
+            array = values.reshape(groups)
         elif groups == 1:
-            shape = tuple(len(values) if a == self.axis % ndim else 1 for a in range(ndim))
+            array = values.reshape([rows if a == self.axis % ndim else 1 for a in range(ndim)])
         else:
-            return values  # groups of a flattened row have no place of their own in the array
-        array = from_rows(values, shape, self.axis)
+            array = values  # groups of a flattened row have no place of their own in the array
         return array.T if self.transposed else array
 
     @property
