@@ -53,6 +53,18 @@ def test_the_same_seed_gives_the_same_bits():
     assert runs[0][1] != runs[2][1]  # other dropout
 
 
+def test_every_step_has_randomness_of_its_own_and_not_that_of_the_data():
+    drawn = []
+
+    def loss(model, seen, batch, rng):
+        drawn.append(rng.random())
+        return language_model_loss(model, seen, batch, rng)
+
+    fit(LSTM, LSTM.init(0), [BATCH], steps=3, loss=loss, seed=5)
+    data = [np.random.default_rng([5, step]).random() for step in range(3)]
+    assert len({*drawn, *data}) == 6
+
+
 def test_one_step_by_hand():
     params = LSTM.init(0)
     total, grads, count = language_model_loss(LSTM, params, BATCH, None)
