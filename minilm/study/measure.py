@@ -1,0 +1,40 @@
+"""Sizes and errors of compressed parameters: the bytes that a file takes, and the weights' SQNR."""
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from minilm.metrics import sqnr_db
+from minilm.types import Array, Params
+from minilm.weights import Weight, nbytes, save
+
+
+def compressed_size(params: Params) -> dict[str, Any]:
+    """True bits per weight and bytes of the saved file, for everything that the model needs.
+
+    Scales, zero points, codebooks, masks and the parameters left in float all count; the divisor is
+    the number of parameters of the model, whatever became of them.
+    """
+    parameters = sum(int(np.prod(w.shape)) for w in params.values())
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.npz"
+        save(path, params)
+        file_bytes = path.stat().st_size
+    return {"bits_per_weight": round(8 * nbytes(params) / parameters, 4), "file_bytes": file_bytes}
+
+
+def weight_sqnr(params: Params, compressed: Params) -> float | None:
+    """10·log10(Σw² / Σ(w − ŵ)²) over all weights that were compressed, in dB; None if exact."""
+    names = [name for name, weight in compressed.items() if isinstance(weight, Weight)]
+    if not names:
+        return None
+    before = np.concatenate([as_float(params[name]).ravel() for name in names])
+    after = np.concatenate([compressed[name].dense().ravel() for name in names])
+    value = sqnr_db(before, after)
+    return round(value, 4) if np.isfinite(value) else None
+
+
+def as_float(weight: Any) -> Array:
+    return weight.dense() if isinstance(weight, Weight) else weight

@@ -1,0 +1,203 @@
+"""The figures of a study, each with its limit drawn in and its spread over seeds.
+
+`Figure` is used directly, not pyplot: no window, no global state, and the same bytes every time.
+"""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter, ScalarFormatter
+
+from minilm.study.limits import lloyd_max_sqnr, shannon_sqnr
+from minilm.study.results import Row
+from minilm.study.settings import ALONE, BIT_WIDTHS, DISTILLED, FLOAT, PRUNED, SCHEMES, TRAINED
+
+# Okabe and Ito's colours, distinct under every common colour blindness; markers say the same again.
+STYLES = {
+    "per-tensor absmax": ("#D55E00", "v"),
+    "per-channel absmax": ("#0072B2", "o"),
+    "per-group MSE": ("#009E73", "s"),
+    "Lloyd–Max": ("#CC79A7", "D"),
+    TRAINED: ("#0072B2", "*"),
+    PRUNED: ("#E69F00", "^"),
+    ALONE: ("#999999", "P"),
+    DISTILLED: ("#56B4E9", "X"),
+    FLOAT: ("#000000", "o"),
+}
+MODEL_STYLES = {
+    "LSTM": ("#0072B2", "o"),
+    "Transformer": ("#D55E00", "^"),
+    "word2vec": ("#009E73", "s"),
+}
+DAMAGE = "validation loss above float32 (nats)\nlinear below 0.01, then logarithmic"
+LIMIT: dict[str, Any] = {"color": "#555555", "linewidth": 1.0}
+RC: Any = {
+    "svg.hashsalt": "minilm", "svg.fonttype": "none", "font.size": 9, "axes.spines.top": False,
+    "axes.spines.right": False, "axes.grid": True, "grid.alpha": 0.25, "legend.frameon": False,
+}
+
+
+def draw_figures(rows: list[Row], folder: Path, entropy: float | None) -> dict[str, Path]:
+    """Draw every figure as SVG and PNG into `folder`; name -> path of the SVG."""
+    drawn = {}
+    with matplotlib.rc_context(RC):
+        for name, figure in {
+            "error-versus-bits": error_versus_bits(rows),
+            "training": training_curves(rows, folder, entropy),
+            "pruning": pruning(rows),
+            "size-versus-loss": size_versus_loss(rows),
+        }.items():
+            drawn[name] = folder / f"{name}.svg"
+            figure.savefig(drawn[name], metadata={"Date": None})
+            figure.savefig(folder / f"{name}.png", dpi=150)
+    return drawn
+
+
+def error_versus_bits(rows: list[Row]) -> Figure:
+    """Top: SQNR of the weights with the Gaussian limits. Bottom: what it costs in loss."""
+    models = compressed_models(rows)
+    figure = Figure(figsize=(3.6 * len(models), 6.4), layout="constrained")
+    axes = figure.subplots(2, len(models), sharex=True, sharey="row", squeeze=False)
+    for column, model in enumerate(models):
+        top, bottom = axes[:, column]
+        top.set_title(model)
+        draw_limits(top)
+        for method in (*SCHEMES, TRAINED):
+            own = select(rows, model, method)
+            draw_spread(top, own, "bits_per_weight", "sqnr_db", method)
+            draw_spread(bottom, own, "bits_per_weight", "loss_above_float", method)
+        bottom.axhline(0, **LIMIT)
+        logarithmic_above(bottom, 0.01)
+        bottom.set_xlabel("true bits per weight, scales and floats included")
+    axes[0, 0].set_ylabel("SQNR of the weights (dB)")
+    axes[1, 0].set_ylabel(DAMAGE)
+    axes[0, 0].set_ylim(-2, 52)
+    handles, labels = axes[0, 0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper center", ncols=4)
+    return figure
+
+
+def draw_limits(axes: Axes) -> None:
+    """What no code can pass for a Gaussian source, and what the best scalar code reaches."""
+    rates = np.array(sorted(BIT_WIDTHS))
+    axes.plot(rates, shannon_sqnr(rates), "-", label="Gaussian limit: Shannon D(R)", **LIMIT)
+    lloyd = [lloyd_max_sqnr(int(bits)) for bits in rates]
+    axes.plot(rates, lloyd, ":", label="Gaussian, best scalar code: Lloyd–Max", **LIMIT)
+
+
+def training_curves(rows: list[Row], folder: Path, entropy: float | None) -> Figure:
+    """Validation loss while training, with the n-grams (and the entropy, if known) as lines."""
+    figure = Figure(figsize=(6.4, 4.2), layout="constrained")
+    axes = figure.subplots()
+    for model in compressed_models(rows):
+        paths = sorted(folder.glob(f"models/{model}-*.curve.json"))
+        curves = [json.loads(path.read_text(encoding="utf-8")) for path in paths]
+        if not curves:
+            continue
+        # steps of different models cost different time: the share of the training is comparable
+        share = np.array([point["step"] for point in curves[0]]) / curves[0][-1]["step"]
+        losses = np.array([[point["validation_loss"] for point in curve] for curve in curves])
+        colour, marker = MODEL_STYLES[model]
+        axes.plot(share, losses.mean(axis=0), color=colour, marker=marker)
+        axes.fill_between(share, losses.min(axis=0), losses.max(axis=0), color=colour, alpha=0.2)
+        axes.annotate(model, (share[0], losses[:, 0].mean()), (6, 4), color=colour,
+                      textcoords="offset points")
+    for row in rows:
+        if row["model"] == "n-gram":
+            draw_level(axes, row["loss"], f"Witten–Bell n-gram, {row['method']}", ":")
+    if entropy is not None:
+        draw_level(axes, entropy, "exact entropy of the source", "-")
+    axes.set_xlabel("share of the training")
+    axes.set_ylabel("validation loss (nats per character)")
+    axes.xaxis.set_major_formatter(PercentFormatter(1.0))
+    return figure
+
+
+def draw_level(axes: Axes, loss: float, name: str, line: str) -> None:
+    """A horizontal line, named at its right end."""
+    axes.axhline(loss, linestyle=line, **LIMIT)
+    axes.annotate(name, (1, loss), (-2, 2), xycoords=("axes fraction", "data"), fontsize=7,
+                  textcoords="offset points", ha="right")
+
+
+def pruning(rows: list[Row]) -> Figure:
+    """Loss above the whole model, against the share of weights set to zero."""
+    figure = Figure(figsize=(6.4, 4.0), layout="constrained")
+    axes = figure.subplots()
+    for model in compressed_models(rows):
+        own = select(rows, model, PRUNED)
+        draw_spread(axes, own, "sparsity", "loss_above_float", model, MODEL_STYLES[model])
+    axes.axhline(0, **LIMIT)
+    logarithmic_above(axes, 0.01)
+    axes.xaxis.set_major_formatter(PercentFormatter(1.0))
+    axes.set_xlabel("weights set to zero")
+    axes.set_ylabel(DAMAGE)
+    axes.legend(loc="upper left")
+    return figure
+
+
+def size_versus_loss(rows: list[Row]) -> Figure:
+    """Every compressed language model by the bytes of its file: down and left is better."""
+    models = [model for model in compressed_models(rows) if model != "word2vec"]
+    figure = Figure(figsize=(4.6 * max(1, len(models)), 4.6), layout="constrained")
+    axes = figure.subplots(1, max(1, len(models)), sharey=True, squeeze=False)[0]
+    for panel, model in zip(axes, models, strict=False):
+        panel.set_title(model)
+        for method in STYLES:
+            own = select(rows, model, method)
+            draw_spread(panel, own, "file_bytes", "loss", method, scale=1e-3)
+        ngrams = [row["loss"] for row in rows if row["model"] == "n-gram"]
+        draw_level(panel, min(ngrams), "best n-gram", ":")
+        panel.set_xscale("log")
+        for axis in (panel.xaxis.set_major_formatter, panel.xaxis.set_minor_formatter):
+            axis(ScalarFormatter())
+        panel.tick_params(axis="x", which="minor", labelsize=6)
+        panel.set_xlabel("size of the saved file (kB)")
+    axes[0].set_ylabel("validation loss (nats per character)")
+    handles, labels = axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper center", ncols=4)
+    return figure
+
+
+def logarithmic_above(axes: Axes, loss: float) -> None:
+    """A loss axis that can show both nats and their thousandths, and what is below zero."""
+    axes.set_yscale("symlog", linthresh=loss, linscale=0.6)
+    axes.yaxis.set_major_formatter(ScalarFormatter())
+    axes.set_ylim(bottom=min(-loss / 2, 1.2 * axes.dataLim.y0))
+
+
+def draw_spread(
+    axes: Axes, rows: list[Row], x: str, y: str, label: str,
+    style: tuple[str, str] | None = None, scale: float = 1.0,
+) -> None:  # fmt: skip
+    """The mean over seeds as a line with markers, and a band from the lowest to the highest."""
+    points: dict[tuple[str, float], list[tuple[float, float]]] = {}
+    for row in rows:
+        if row.get(x) is not None and row.get(y) is not None:
+            amount = (row["method"], row.get("bits") or row.get("sparsity") or 0.0)
+            points.setdefault(amount, []).append((row[x] * scale, row[y]))
+    if not points:
+        return
+    xs = np.array([np.mean([px for px, _ in seeds]) for seeds in points.values()])
+    ys = [np.array([py for _, py in seeds]) for seeds in points.values()]
+    order = np.argsort(xs)
+    middle, low, high = (np.array([f(v) for v in ys])[order] for f in (np.mean, np.min, np.max))
+    colour, marker = style or STYLES[label]
+    line = "--" if label == TRAINED else "-"
+    axes.plot(xs[order], middle, line, marker=marker, markersize=5, linewidth=1.2, color=colour,
+              label=label)
+    axes.fill_between(xs[order], low, high, color=colour, alpha=0.2, linewidth=0)
+
+
+def select(rows: Iterable[Row], model: str, method: str) -> list[Row]:
+    return [row for row in rows if row["model"] == model and row["method"] == method]
+
+
+def compressed_models(rows: Iterable[Row]) -> list[str]:
+    return list(dict.fromkeys(row["model"] for row in rows if row["method"] == FLOAT))

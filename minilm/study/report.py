@@ -1,0 +1,152 @@
+"""One self-contained HTML page: the figures, the headline table, and what the numbers say."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from minilm.study.plots import compressed_models
+from minilm.study.results import COLUMNS, Row
+from minilm.study.settings import (
+    ALONE,
+    DISTILLED,
+    FLOAT_BITS,
+    FLOAT_FURTHER,
+    PRUNED,
+    SCHEMES,
+    TRAINED,
+    TRAINED_BITS,
+    TRAINED_SCHEME,
+    Settings,
+)
+
+QUOTED = {("per-channel absmax", 8), ("per-group MSE", 4)}  # of the sweeps
+
+CAPTIONS = {
+    "error-versus-bits": (
+        "Error against bit-width",
+        "Above, how far the weights moved; below, what that costs. The grey lines are the limits "
+        "for a Gaussian source. Trained weights are not one Gaussian, and scales for each channel "
+        "or group use that, so a curve may pass such a line. At 2 bits ±(2^(b−1) − 1) leaves three "
+        "levels and a range set by the largest weight: 1 bit, sign times mean, can do better.",
+    ),
+    "training": (
+        "Training",
+        "Validation loss while training, beside n-grams counted on the same text.",
+    ),
+    "pruning": (
+        "Pruning",
+        "The smallest weights are set to zero, without training afterwards.",
+    ),
+    "size-versus-loss": (
+        "Bytes against loss",
+        "Every point is a file on disk. A pruned one holds a bitmask and the kept weights as "
+        "float32, so below about 3 % of zeros it is larger than the model it came from.",
+    ),
+}
+
+
+def write_report(rows: list[Row], figures: dict[str, Path], settings: Settings,
+                 entropy: float | None, path: Path) -> None:
+    """Write the page to `path`, figures inside it; nothing is loaded from elsewhere."""
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent), autoescape=True,
+        undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
+    )
+    page = environment.get_template("report.html").render(
+        settings=settings,
+        entropy=entropy,
+        figures=[(*CAPTIONS[name], inline_svg(svg)) for name, svg in figures.items()],
+        baselines=[row for row in rows if row["model"] == "n-gram"],
+        headline=headline_table(rows),
+        findings=findings(rows),
+        rows=rows,
+        columns=COLUMNS,
+    )
+    path.write_text(page, encoding="utf-8")
+
+
+def inline_svg(path: Path) -> Markup:
+    """The drawing alone, without the XML declaration that only a file of its own needs."""
+    text = path.read_text(encoding="utf-8")
+    return Markup(text[text.index("<svg"):])  # our own drawing, so nothing in it needs escaping
+
+
+def headline_table(rows: list[Row]) -> list[dict[str, Any]]:
+    """What the report quotes, averaged over seeds: all but the sweeps, and two rows of those."""
+    groups: dict[tuple[str, str, Any], list[Row]] = {}
+    for row in rows:
+        swept = row["method"] in (*SCHEMES, PRUNED)
+        quoted = (row["method"], row.get("bits")) in QUOTED
+        if row["model"] != "n-gram" and (quoted or not swept):
+            groups.setdefault((row["model"], row["method"], row.get("bits")), []).append(row)
+    return [
+        {
+            "model": model, "method": method, "bits": bits,
+            "bits_per_weight": mean(seeds, "bits_per_weight"),
+            "kilobytes": mean(seeds, "file_bytes") / 1000,
+            "loss": mean(seeds, "loss"),
+            "spread": max(row["loss"] for row in seeds) - min(row["loss"] for row in seeds),
+            "above": mean(seeds, "loss_above_float"),
+            "seeds": len(seeds),
+        }
+        for (model, method, bits), seeds in groups.items()
+    ]
+
+
+def findings(rows: list[Row]) -> list[str]:
+    """Sentences made of the numbers, whichever way the numbers fell."""
+    sentences = []
+    for model in compressed_models(rows):
+        sentences.append(eight_bits(rows, model))
+        sentences += [recovery(rows, model, bits) for bits in TRAINED_BITS]
+        sentences.append(control(rows, model))
+        sentences.append(distillation(rows, model))
+    return sentences
+
+
+def eight_bits(rows: list[Row], model: str) -> str:
+    change = mean_where(rows, model, "per-channel absmax", 8, "loss_above_float")
+    return f"{model}: 8 bits per channel change the validation loss by {change:+.4f} nats."
+
+
+def recovery(rows: list[Row], model: str, bits: int) -> str:
+    """Share of the damage of rounding after training that training with rounding took back."""
+    after = mean_where(rows, model, TRAINED_SCHEME, bits, "loss_above_float")
+    trained = mean_where(rows, model, TRAINED, bits, "loss_above_float")
+    return (
+        f"{model} at {bits} bit{'s' if bits > 1 else ''} per channel: rounding after training "
+        f"costs {after:.3f} nats, after quantization-aware training {trained:.3f}; "
+        f"{1 - trained / after:.0%} of the damage is recovered."
+    )
+
+
+def control(rows: list[Row], model: str) -> str:
+    """What the further training of quantization-aware training does to the float model."""
+    change = mean_where(rows, model, FLOAT_FURTHER, FLOAT_BITS, "loss_above_float")
+    return f"{model}: the same further training without rounding changes float32 by {change:+.4f}."
+
+
+def distillation(rows: list[Row], model: str) -> str:
+    alone = [row["loss"] for row in rows if (row["model"], row["method"]) == (model, ALONE)]
+    taught = [
+        row["loss"] for row in rows if (row["model"], row["method"]) == (model, DISTILLED)
+    ]
+    gain = float(np.mean(alone) - np.mean(taught))
+    verdict = "better" if gain > 0 else "worse"
+    return (
+        f"{model} of half the width: taught by the large model it ends {abs(gain):.4f} nats "
+        f"{verdict} than trained alone (mean of {len(alone)} seed{'s' if len(alone) > 1 else ''}: "
+        f"{np.mean(taught):.4f} against {np.mean(alone):.4f})."
+    )
+
+
+def mean_where(rows: list[Row], model: str, method: str, bits: int, column: str) -> float:
+    wanted = (model, method, bits)
+    return mean([r for r in rows if (r["model"], r["method"], r.get("bits")) == wanted], column)
+
+
+def mean(rows: list[Row], column: str) -> float:
+    return float(np.mean([row[column] for row in rows]))

@@ -1,0 +1,61 @@
+"""The table of a study: one row a measurement, as `results.csv`.
+
+A tidy table has one meaning a column, and an empty field where a measurement does not apply (a
+perplexity of word2vec, a bit-width of a pruned model).
+"""
+
+import csv
+from pathlib import Path
+from typing import Any
+
+from minilm.study.settings import FLOAT
+
+Row = dict[str, Any]
+
+COLUMNS = {
+    "model": "LSTM, Transformer, word2vec, or a baseline",
+    "method": "what was done to the model",
+    "bits": "bit-width of the rounded weights; 32 is float32",
+    "sparsity": "share of weights set to zero",
+    "bits_per_weight": "all bytes held / number of parameters × 8",
+    "file_bytes": "size of the saved file",
+    "sqnr_db": "10·log10(Σw² / Σ(w − ŵ)²), dB",
+    "loss": "validation loss, nats per character (word2vec: per pair with its negatives)",
+    "loss_above_float": "loss − loss of the same model in float32, nats",
+    "loss_above_entropy": "loss − exact entropy of the source, nats (grammar corpus)",
+    "bits_per_character": "loss / ln 2",
+    "perplexity": "exp(loss)",
+    "neighbour_agreement": "share of the ten nearest words kept (word2vec)",
+    "seed": "of initialisation and batches",
+    "seconds": "that the measurement took, training included",
+}
+
+
+def complete(rows: list[Row], entropy: float | None) -> list[Row]:
+    """Fill in what one row cannot know alone: its distance to the float model and to the floor."""
+    floats = {
+        (row["model"], row["seed"]): row["loss"] for row in rows if row["method"] == FLOAT
+    }
+    completed = []
+    for row in rows:
+        row = dict(row)
+        own_float = floats.get((row["model"], row["seed"]))
+        if own_float is not None:
+            row["loss_above_float"] = row["loss"] - own_float
+        if entropy is not None and "bits_per_character" in row:
+            row["loss_above_entropy"] = row["loss"] - entropy
+        completed.append(row)
+    return completed
+
+
+def write(rows: list[Row], path: Path) -> None:
+    """Write `path`, floats with six significant digits."""
+    with path.open("w", newline="", encoding="utf-8") as file:
+        table = csv.DictWriter(file, fieldnames=list(COLUMNS), lineterminator="\n")
+        table.writeheader()
+        for row in rows:
+            table.writerow({key: shown(value) for key, value in row.items()})
+
+
+def shown(value: Any) -> Any:
+    return f"{value:.6g}" if isinstance(value, float) else value

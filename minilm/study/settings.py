@@ -1,0 +1,150 @@
+"""What a study is made of: plain numbers, so that a run can be written down and repeated.
+
+Two sizes: the default ends within minutes on two cores; `thorough()` trains larger models, from
+three seeds.
+"""
+
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+BIT_WIDTHS = (8, 7, 6, 5, 4, 3, 2, 1)
+SPARSITIES = (0.0, 0.2, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
+
+# Each way to round the weights after training, as arguments of `minilm.quantize`.
+SCHEMES: dict[str, dict[str, Any]] = {
+    "per-tensor absmax": {"axis": "tensor"},
+    "per-channel absmax": {},
+    "per-group MSE": {"group_size": 64, "objective": "mse"},
+    "Lloyd–Max": {"grid": "lloyd_max"},
+}
+# Quantization-aware training rounds with the scheme that it is compared with.
+TRAINED_SCHEME = "per-channel absmax"
+TRAINED_BITS = (3, 2, 1)
+
+# Names of the other methods, as tables and figures show them.
+FLOAT, FLOAT_BITS = "float32", 32
+FLOAT_FURTHER = "float32, trained further"
+TRAINED = "per-channel, trained"
+PRUNED = "magnitude pruning"
+ALONE, DISTILLED = "student alone", "student distilled"
+
+
+@dataclass(frozen=True)
+class LanguageModelRecipe:
+    """How one language model is built and trained.
+
+    config: what `minilm.models.build` takes, without the vocabulary size.
+    steps: optimizer steps on `batch_size` windows of `context` tokens.
+    tuning_steps: further steps for quantization-aware training.
+    """
+
+    config: dict[str, Any]
+    steps: int
+    batch_size: int
+    context: int
+    learning_rate: float
+    tuning_steps: int
+
+    def half(self) -> "LanguageModelRecipe":
+        """The same recipe for a model of half the width."""
+        return self.changed(width=self.config["width"] // 2)
+
+    def changed(self, **options: Any) -> "LanguageModelRecipe":
+        """The recipe with other values for some of its fields, or of its model's."""
+        own = {name: value for name, value in options.items() if name in self.__annotations__}
+        model_keeps_context = "context" in self.config
+        model = {
+            name: value for name, value in options.items()
+            if name not in own or (name == "context" and model_keeps_context)
+        }  # fmt: skip
+        return replace(self, **own, config={**self.config, **model})
+
+
+@dataclass(frozen=True)
+class Word2VecRecipe:
+    """How word2vec is trained.
+
+    arguments: of `minilm.Word2Vec`.
+    steps, batch_size (pairs), learning_rate: of what goes through `fit` afterwards, a student's
+    training and quantization-aware training.
+    """
+
+    arguments: dict[str, Any]
+    steps: int
+    batch_size: int
+    learning_rate: float
+
+    def half(self) -> "Word2VecRecipe":
+        """The same recipe for vectors of half the size."""
+        return self.changed(width=self.arguments["vector_size"] // 2)
+
+    def changed(self, **options: Any) -> "Word2VecRecipe":
+        """The recipe with another vector size (`width`), or other values for its fields."""
+        width = options.pop("width", self.arguments["vector_size"])
+        foreign = sorted(options.keys() - self.__annotations__.keys())
+        if foreign:
+            raise ValueError(f"word2vec has no {', '.join(foreign)}; it has a width")
+        return replace(self, **options, arguments={**self.arguments, "vector_size": width})
+
+
+@dataclass(frozen=True)
+class Settings:
+    """A whole study.
+
+    temperature, alpha: of distillation. ngram_order: the longest n-gram of the baseline.
+    """
+
+    corpus: str = "python-docs"
+    seeds: tuple[int, ...] = (0,)
+    ngram_order: int = 5
+    temperature: float = 2.0
+    alpha: float = 0.5
+    language_models: dict[str, LanguageModelRecipe] = field(default_factory=dict)
+    word2vec: Word2VecRecipe | None = None
+
+    @property
+    def models(self) -> list[str]:
+        """Everything that is trained and compressed."""
+        return [*self.language_models, *(["word2vec"] if self.word2vec else [])]
+
+    def changed(self, model: str, options: dict[str, Any]) -> "Settings":
+        """The same settings but for some options of one model's recipe."""
+        if model == "word2vec":
+            assert self.word2vec is not None
+            return replace(self, word2vec=self.word2vec.changed(**options))
+        recipe = self.language_models[model].changed(**options)
+        return replace(self, language_models={**self.language_models, model: recipe})
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain data, written beside the results and compared when a run is continued."""
+        return asdict(self)
+
+
+def default() -> Settings:
+    """The main job: ends within four minutes on two cores."""
+    lstm = {"model": "LSTMLanguageModel", "width": 192, "embedding_width": 64}
+    transformer = {
+        "model": "TransformerLanguageModel", "width": 128, "layers": 2, "heads": 4, "context": 64,
+    }  # fmt: skip
+    vectors = {"vector_size": 64, "window": 5, "min_count": 3, "sg": 1, "negative": 5, "epochs": 10}
+    return Settings(
+        language_models={
+            "Transformer": LanguageModelRecipe(
+                transformer, steps=1000, batch_size=8, context=64, learning_rate=4e-3,
+                tuning_steps=150,
+            ),
+            "LSTM": LanguageModelRecipe(
+                lstm, steps=600, batch_size=32, context=64, learning_rate=5e-3, tuning_steps=100,
+            ),
+        },
+        word2vec=Word2VecRecipe(vectors, steps=1500, batch_size=512, learning_rate=2e-3),
+    )  # fmt: skip
+
+
+def thorough() -> Settings:
+    """Larger models and three seeds: within twenty minutes on two cores."""
+    settings = default()
+    longer = {"Transformer": {"layers": 3, "steps": 3000}, "LSTM": {"width": 256, "steps": 1500}}
+    for model, options in longer.items():
+        settings = settings.changed(model, options)
+    return replace(settings, seeds=(0, 1, 2))

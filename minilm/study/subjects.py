@@ -1,0 +1,75 @@
+"""What a study is made on: a model, its data, how it is trained, and how it is judged.
+
+The cells know these verbs and nothing else. A language model and word2vec answer them, each in its
+own way, in the two files beside this one.
+"""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Protocol
+
+from minilm.models import LanguageModel, build
+from minilm.study.language_models import LanguageModelSubject
+from minilm.study.settings import LanguageModelRecipe, Settings, Word2VecRecipe
+from minilm.study.word_vectors import WordVectorSubject
+from minilm.text import CharTokenizer, load_corpus
+from minilm.training import View
+from minilm.types import Params
+from minilm.weights import read_header
+
+
+class Subject(Protocol):
+    def train(self) -> Params:
+        """Train from nothing, keep the parameters on disk, and return them."""
+
+    def keep(self, params: Params, path: Path) -> None:
+        """Save parameters with all that is needed to open the subject from that file again."""
+
+    def trained(self) -> Params:
+        """The parameters that `train` kept."""
+
+    def tune(self, params: Params, view: View) -> Params:
+        """Train a little further while the model sees the parameters through `view`."""
+
+    def student(self, teacher: Params | None) -> "tuple[Subject, Params]":
+        """A model of half the width, trained; by `teacher` too, unless that is None."""
+
+    def judge(self, params: Params, reference: Params) -> dict[str, Any]:
+        """Measurements on the whole validation text.
+
+        reference: the float parameters of the full model, for measures of agreement.
+        """
+
+
+def new_subject(
+    settings: Settings, model: str, text: str, kept: Path, seed: int, progress: bool = False
+) -> Subject:
+    """A subject still to be trained on `text`; its parameters will be kept in the file `kept`."""
+    if model == "word2vec" and settings.word2vec is not None:
+        return WordVectorSubject(settings, settings.word2vec, text, kept, seed, progress)
+    recipe = settings.language_models[model]
+    tokenizer = CharTokenizer.train(text)
+    return LanguageModelSubject(settings, recipe, text, kept, seed, tokenizer, progress)
+
+
+def saved_subject(
+    settings: Settings, path: Path, corpus: str | None = None, progress: bool = False
+) -> Subject:
+    """The subject that a saved file came from, on its own corpus unless another is named."""
+    header = read_header(path)
+    settings = replace(settings, corpus=corpus or header["corpus"])
+    text, seed = load_corpus(settings.corpus), header["seed"]
+    if "vocabulary" in header:
+        vectors = Word2VecRecipe(**header["recipe"])
+        return WordVectorSubject(settings, vectors, text, path, seed, progress)
+    recipe = LanguageModelRecipe(**header["recipe"])
+    tokenizer = CharTokenizer.from_dict(header["tokenizer"])
+    return LanguageModelSubject(settings, recipe, text, path, seed, tokenizer, progress)
+
+
+def saved_language_model(path: Path) -> tuple[LanguageModel, CharTokenizer]:
+    """The model and tokenizer of a saved file; the corpus that they came from is not needed."""
+    header = read_header(path)
+    if "tokenizer" not in header:
+        raise ValueError(f"file {str(path)!r} holds no language model")
+    return build(header["model"]), CharTokenizer.from_dict(header["tokenizer"])

@@ -1,0 +1,162 @@
+"""The whole main job, on a small text with tiny models: every action, file and figure of it."""
+
+import csv
+import json
+import re
+import shutil
+from dataclasses import replace
+
+import pytest
+
+from minilm.study import run_study
+from minilm.study.settings import (
+    ALONE,
+    BIT_WIDTHS,
+    DISTILLED,
+    FLOAT,
+    FLOAT_FURTHER,
+    PRUNED,
+    SCHEMES,
+    SPARSITIES,
+    TRAINED,
+    TRAINED_BITS,
+    LanguageModelRecipe,
+    Settings,
+    Word2VecRecipe,
+)
+from minilm.text import GRAMMAR
+
+MODELS = ("LSTM", "Transformer", "word2vec")
+
+
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory):
+    corpus = tmp_path_factory.mktemp("corpus") / "sentences.txt"
+    corpus.write_text(GRAMMAR.sample(400, seed=3), encoding="utf-8")
+    training = {"steps": 20, "batch_size": 4, "context": 16, "learning_rate": 1e-2,
+                "tuning_steps": 2}  # fmt: skip
+    return Settings(
+        corpus=str(corpus),
+        ngram_order=3,
+        language_models={
+            "LSTM": LanguageModelRecipe({"model": "LSTMLanguageModel", "width": 64}, **training),
+            "Transformer": LanguageModelRecipe(
+                {"model": "TransformerLanguageModel", "width": 64, "layers": 1, "heads": 2,
+                 "context": 16}, **training,
+            ),
+        },
+        word2vec=Word2VecRecipe(
+            {"vector_size": 64, "window": 2, "min_count": 1, "sg": 1, "negative": 2, "epochs": 1},
+            steps=10, batch_size=32, learning_rate=1e-2,
+        ),
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def finished(settings, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs") / "first"
+    return folder, run_study(settings, folder, workers=2, progress=False)
+
+
+def read(folder):
+    with (folder / "results.csv").open(encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def test_every_model_is_compressed_in_every_way(finished):
+    _, rows = finished
+    for model in MODELS:
+        own = [row for row in rows if row["model"] == model]
+        assert own[0]["method"] == FLOAT
+        for method in SCHEMES:
+            assert [r["bits"] for r in own if r["method"] == method] == list(BIT_WIDTHS)
+        assert [
+            r["sparsity"] for r in own if r["method"] == PRUNED
+        ] == list(SPARSITIES)
+        assert [r["bits"] for r in own if r["method"] == TRAINED] == list(TRAINED_BITS)
+        assert {ALONE, DISTILLED, FLOAT_FURTHER} <= {r["method"] for r in own}
+    assert [row["method"] for row in rows if row["model"] == "n-gram"] == [
+        "order 1", "order 2", "order 3",
+    ]  # fmt: skip
+
+
+def test_fewer_bits_take_fewer_bytes_and_leave_more_error(finished):
+    _, rows = finished
+    for model in MODELS:
+        for method in SCHEMES:
+            own = [r for r in rows if (r["model"], r["method"]) == (model, method)]
+            sizes = [r["file_bytes"] for r in own]
+            assert sizes == sorted(sizes, reverse=True)
+            assert own[0]["sqnr_db"] > own[4]["sqnr_db"] > own[-2]["sqnr_db"]
+            assert all(r["bits_per_weight"] > r["bits"] for r in own)
+
+
+def test_pruning_nothing_changes_nothing(finished):
+    _, rows = finished
+    for row in rows:
+        if row.get("sparsity") == 0.0:
+            assert row["loss_above_float"] == 0
+            assert row["sqnr_db"] is None
+
+
+def test_neighbours_belong_to_word_vectors(finished):
+    _, rows = finished
+    for row in rows:
+        assert ("neighbour_agreement" in row) == (row["model"] == "word2vec")
+        assert ("perplexity" in row) == (row["model"] != "word2vec")
+    floats = [r for r in rows if (r["model"], r["method"]) == ("word2vec", FLOAT)]
+    assert [row["neighbour_agreement"] for row in floats] == [1]
+
+
+def test_the_table_is_what_was_returned(finished):
+    folder, rows = finished
+    table = read(folder)
+    assert len(table) == len(rows)
+    assert float(table[-1]["loss"]) == pytest.approx(rows[-1]["loss"], rel=1e-5)
+
+
+def test_the_page_stands_alone(finished):
+    folder, _ = finished
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    assert page.count("<svg") == 4
+    assert not re.search(r"<(script|link|img)|url\(http|src=", page)
+    assert "is recovered" in page
+    assert "Witten–Bell" in page
+
+
+def test_figures_are_vectors_and_pictures(finished):
+    folder, _ = finished
+    names = {path.stem for path in folder.glob("*.svg")}
+    assert names == {path.stem for path in folder.glob("*.png")}
+    assert "Shannon" in (folder / "error-versus-bits.svg").read_text(encoding="utf-8")
+
+
+def test_called_again_it_gives_the_same_table_without_training(finished, settings):
+    folder, rows = finished
+    assert run_study(settings, folder, workers=1, progress=False) == rows
+
+
+def test_interrupted_and_continued_it_gives_the_same_table(finished, settings, tmp_path):
+    folder, _ = finished
+    again = shutil.copytree(folder, tmp_path / "again")
+    lines = (again / "rows.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)
+    # As if stopped in the middle: the cells finished by then, and half a line of another.
+    (again / "rows.jsonl").write_text("".join(lines[:60]) + lines[60][:20], encoding="utf-8")
+    run_study(settings, again, workers=1, progress=False)
+    assert len((again / "rows.jsonl").read_text(encoding="utf-8").splitlines()) == len(lines)
+    for one, other in zip(read(folder), read(again), strict=True):
+        assert {**one, "seconds": ""} == {**other, "seconds": ""}
+
+
+def test_a_folder_of_other_settings_is_left_alone(finished, settings):
+    folder, _ = finished
+    before = (folder / "results.csv").read_bytes()
+    with pytest.raises(ValueError, match="other settings"):
+        run_study(replace(settings, seeds=(1,)), folder, progress=False)
+    assert (folder / "results.csv").read_bytes() == before
+
+
+def test_settings_and_corpus_are_kept_with_the_results(finished, settings):
+    folder, _ = finished
+    assert json.loads((folder / "settings.json").read_text(encoding="utf-8"))["seeds"] == [0]
+    assert (folder / "corpus.txt").read_text(encoding="utf-8") == GRAMMAR.sample(400, seed=3)
