@@ -75,15 +75,15 @@ def report(subject: Subject, params: Params) -> None:
 
 def run_generate(arguments: argparse.Namespace) -> None:
     model, tokenizer = saved_language_model(Path(arguments.file))
-    params = load(arguments.file)
-    used = params if arguments.packed else thaw(params)
-    print(f"[parameters: {nbytes(params):,} bytes held, {nbytes(used):,} in use]", file=sys.stderr)
+    params, prompt = load(arguments.file), tokenizer.encode(arguments.prompt)
     ids = generate(
-        model, used, tokenizer.encode(arguments.prompt), arguments.length,
+        model, params, prompt, arguments.length, packed=arguments.packed,
         temperature=arguments.temperature, top_k=arguments.top_k, top_p=arguments.top_p,
         rng=np.random.default_rng(arguments.seed),
     )  # fmt: skip
-    print(tokenizer.decode(ids))
+    print(arguments.prompt + tokenizer.decode(ids))
+    used = params if arguments.packed else thaw(params)
+    print(f"[parameters: {nbytes(params):,} bytes held, {nbytes(used):,} in use]", file=sys.stderr)
 
 
 def run_quantize(arguments: argparse.Namespace) -> None:

@@ -84,7 +84,7 @@ def test_distill_gives_a_model_of_half_the_width(folder, capsys, model):
         ("generate {folder}/lstm.npz --prompt ''", "prompt"),
         ("generate {folder}/word2vec.npz --prompt a", "no language model"),
         ("quantize {folder}/lstm.npz --group-size 7 --out x.npz", "group_size"),
-        ("quantize {folder}/q4.npz --bits 2 --out x.npz", "quantized"),
+        ("quantize {folder}/q4.npz --bits 2 --out x.npz", "compressed already"),
         ("prune {folder}/lstm.npz --sparsity 1.5 --out x.npz", "sparsity"),
         ("prune {folder}/lstm.npz --out x.npz", "sparsity"),
         ("quantize {folder}/lstm.npz --out {folder}/no/such/folder.npz", "folder.npz"),
