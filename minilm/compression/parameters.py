@@ -7,8 +7,6 @@ import numpy as np
 from minilm.types import Array, Params
 from minilm.weights import Weight
 
-__all__ = ["check_finite", "float_type", "matrices", "plain_array"]
-
 
 def matrices(params: Params) -> Params:
     """Weights of two or more axes. Vectors, and companions named `w:role`, are left out."""
@@ -44,4 +42,4 @@ def check_finite(name: str, x: Array, largest: float = float(np.finfo(np.float32
 
 def float_type(x: Array) -> type[np.floating[Any]]:
     """float64 for float64, float32 for all else."""
-    return np.float64 if x.dtype == np.float64 else np.float32
+    return np.float64 if x.dtype.newbyteorder("=") == np.float64 else np.float32

@@ -28,6 +28,7 @@ from minilm.compression.quantization.scheme import (
 )
 from minilm.training.openings import Pullback, View, as_is, is_float_array
 from minilm.types import Array, Params
+from minilm.weights.packing import check_bits
 
 
 def straight_through(bits: Bits, **how: Any) -> View:
@@ -39,6 +40,8 @@ def straight_through(bits: Bits, **how: Any) -> View:
     bits, how: as for `quantize`; `rounding="stochastic"` draws anew at each step.
     """
     scheme = Scheme(**how)
+    for b in bits.values() if isinstance(bits, dict) else [bits]:
+        check_bits(b)
 
     def view(params: Params, step: int) -> tuple[Params, Pullback]:
         rng = np.random.default_rng([scheme.seed, step])

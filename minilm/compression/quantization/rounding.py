@@ -37,7 +37,8 @@ ROUNDINGS: dict[str, Rounding] = {"nearest": nearest, "stochastic": stochastic}
 
 def in_scales(x: Array, scale: Array) -> Array:
     """x / s. A scale of 0 belongs to numbers that are all zero, and they stay so."""
-    return x / np.where(scale == 0, scale.dtype.type(1), scale)
+    with np.errstate(over="ignore"):  # a clipped outlier may become infinite: it saturates
+        return x / np.where(scale == 0, scale.dtype.type(1), scale)
 
 
 def codes_of(

@@ -1,0 +1,133 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import array_shapes, arrays
+
+from minilm.compression import keep_masks, prune, quantize
+from minilm.weights import SparseTensor
+
+few_values = st.sampled_from([-2.0, -1.0, 0.0, 0.0, 1.0, 2.0])
+tensors = arrays(np.float32, array_shapes(max_dims=3, max_side=8), elements=few_values)
+quick = settings(deadline=None)
+
+
+def normal(*shape, seed=0):
+    return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
+
+
+def zeroed(x, pruned):
+    """How many elements the mask left out, whether or not they were zero before."""
+    return x.size - pruned.values.size
+
+
+def test_by_hand():
+    w = np.array([[1, -5, 2], [-3, 4, 6]], np.float32)
+    assert prune(w, 0.5).dense().tolist() == [[0, -5, 0], [0, 4, 6]]
+    assert prune(w, threshold=3).dense().tolist() == [[0, -5, 0], [-3, 4, 6]]  # 3 is not below 3
+    assert prune(w, 0.5, structure="row").dense().tolist() == [[0, 0, 0], [-3, 4, 6]]
+    assert prune(w, 0.3, structure="column").dense().tolist() == [[0, -5, 2], [0, 4, 6]]
+    assert isinstance(prune(w, 0.5), SparseTensor)
+
+
+def test_row_scores_are_root_mean_squares():
+    w = np.array([[3, 4], [3, 3]], np.float32)  # √12.5 = 3.54 and 3
+    assert prune(w, threshold=3.5, structure="row").dense().tolist() == [[3, 4], [0, 0]]
+    assert prune(w, threshold=3.6, structure="row").dense().tolist() == [[0, 0], [0, 0]]
+
+
+@given(tensors, st.floats(0, 1))
+@quick
+def test_exactly_k_are_pruned_ties_and_zeros_or_not(x, sparsity):
+    pruned = prune(x, sparsity)
+    k = round(sparsity * x.size)
+    assert zeroed(x, pruned) == k
+    mask = keep_masks({"x": x}, sparsity)["x"]
+    if 0 < k < x.size:  # nothing kept is smaller than anything pruned
+        assert np.abs(x[mask]).min() >= np.abs(x[~mask]).max()
+    np.testing.assert_array_equal(pruned.dense(), x * mask)
+
+
+@pytest.mark.parametrize("sparsity", [0.0, 0.25, 0.5, 0.9, 1.0])
+def test_where_a_threshold_would_go_wrong(sparsity):
+    constant = np.ones((10, 10), np.float32)
+    assert np.count_nonzero(prune(constant, sparsity).dense()) == round(100 * (1 - sparsity))
+    nearly_zero = np.zeros((10, 10), np.float32)
+    nearly_zero.flat[::10] = normal(10)
+    kept = np.count_nonzero(prune(nearly_zero, sparsity).dense())
+    assert kept == min(10, round(100 * (1 - sparsity)))  # 50 % of what is 90 % zero costs nothing
+
+
+@pytest.mark.parametrize("structure", ["row", "column"])
+def test_rows_and_columns(structure):
+    w = normal(12, 8)
+    axis = 0 if structure == "row" else 1
+    lines = prune(w, 0.25, structure=structure).dense().any(axis=1 - axis)
+    assert lines.sum() == w.shape[axis] * 3 / 4
+    norms = np.linalg.norm(w, axis=1 - axis)
+    assert norms[lines].min() > norms[~lines].max()
+
+
+def test_huge_rows_do_not_overflow():
+    w = np.array([[1e30, 1e30], [2e30, 2e30]], np.float32)
+    assert prune(w, 0.5, structure="row").dense().tolist() == [[0, 0], w[1].tolist()]
+
+
+def test_scopes():
+    params = {"a": normal(10, 10), "b": 100 * normal(10, 10), "bias": normal(10)}
+    local = prune(params, 0.5)
+    assert [local[name].values.size for name in "ab"] == [50, 50]
+    assert local["bias"] is params["bias"]
+    together = prune(params, 0.5, scope="global")
+    sizes = [together[name].values.size for name in "ab"]
+    assert sum(sizes) == 100
+    assert sizes[1] > 95  # the larger weights stay, wherever they are
+    assert list(together) == list(params)
+
+
+def test_companions_and_embeddings():
+    params = {"token_embedding": normal(6, 4), "w:mask": normal(6, 4)}
+    pruned = prune(params, 0.5)
+    assert pruned["w:mask"] is params["w:mask"]
+    assert pruned["token_embedding"].values.size == 12
+    assert prune({"bias": normal(3)}, 0.5, scope="global").keys() == {"bias"}
+
+
+def test_pruning_further():
+    once = prune(normal(10, 10), 0.5)
+    twice = prune(once, 0.8)
+    assert twice.values.size == 20
+    kept = twice.dense() != 0
+    np.testing.assert_array_equal(twice.dense()[kept], once.dense()[kept])
+
+
+def test_other_kinds_of_input():
+    w = normal(6, 8)
+    kept = w.copy()
+    np.testing.assert_array_equal(prune(w.T, 0.5).dense(), prune(w, 0.5).dense().T)
+    np.testing.assert_array_equal(w, kept)
+    assert prune(w.astype(np.float64), 0.5).dense().dtype == np.float64
+    assert prune(np.array([[1, 2]]), 0.5).dense().tolist() == [[0, 2]]
+    assert prune(np.array([1.0, 2]), 0.5).dense().tolist() == [0, 2]
+
+
+@pytest.mark.parametrize(
+    ("x", "how", "error", "message"),
+    [
+        (np.ones((2, 2)), {}, ValueError, "one of sparsity and threshold"),
+        (np.ones((2, 2)), {"sparsity": 0.5, "threshold": 1.0}, ValueError, "one of sparsity"),
+        (np.ones((2, 2)), {"sparsity": 1.1}, ValueError, "sparsity"),
+        (np.ones((2, 2)), {"sparsity": float("nan")}, ValueError, "sparsity"),
+        (np.ones((2, 2)), {"threshold": -1.0}, ValueError, "threshold"),
+        (np.ones((2, 2)), {"sparsity": 0.5, "structure": "head"}, ValueError, "structure"),
+        (np.ones((2, 2)), {"sparsity": 0.5, "scope": "layer"}, ValueError, "scope"),
+        (np.array([[1, np.nan]]), {"sparsity": 0.5}, ValueError, "x must be finite"),
+        (np.ones((0, 2)), {"sparsity": 0.5}, ValueError, "x must have numbers"),
+        (np.array([["a"]]), {"sparsity": 0.5}, TypeError, "real numbers"),
+        (quantize(np.ones((2, 2)), 4), {"sparsity": 0.5}, TypeError, "QuantizedTensor"),
+        ({"w": quantize(np.ones((2, 2)), 4)}, {"sparsity": 0.5}, TypeError, "w must .* Quantized"),
+    ],
+)
+def test_bad_input(x, how, error, message):
+    with pytest.raises(error, match=message):
+        prune(x, **how)
