@@ -1,0 +1,138 @@
+"""Skip-gram and CBOW with negative sampling, a run of text at a time, as matrix products.
+
+Word2vec gives every word two vectors: v, a row of the input table, and u, of the output table. For
+a centre word, the word o beside it, and K words n drawn from noise, skip-gram lowers
+
+    L = −log σ(v·u_o) − Σ_n log σ(−v·u_n)                      Mikolov et al. 2013b, eq. 4
+
+and CBOW the same, with the mean vector of the window's words for v and the centre's u for u_o.
+One pair's gradients are three lines, `pair_gradients`. The rest of this page is those three lines
+for M centres in a row at once, in a few large products instead of many small ones:
+
+- Windows of neighbouring centres overlap. A block of b centres has b + 2w tokens in sight (w: the
+  window), so all its scores are one product (b, D) @ (D, b + 2w), of which the band
+  0 < |i − j| <= w counts.
+- Word2vec narrows each window to a random width in 1..w. A word at distance d is then inside with
+  chance (w − d + 1)/w. Skip-gram's gradient is a sum over pairs, so the chance is the pair's
+  weight; CBOW's is not (a mean stands inside σ), so there the widths are drawn.
+- The centres of a run share N drawn negatives: one product (M, D) @ (D, N). A centre whose pairs
+  weigh p together is owed K·p negatives, so each of the N counts K·p/N times.
+
+One gradient comes back for each row that was read, duplicates and all; `descend` adds them up.
+"""
+
+import numpy as np
+from numpy.lib.stride_tricks import as_strided
+
+from minilm.nn.activations import sigmoid_in_place
+from minilm.types import Array
+
+LIMIT = 4  # learning rate × pairs that one row takes in a step; at 5 a run with alpha=0.1 diverged
+
+
+def pair_gradients(v: Array, u: Array, noise: Array) -> tuple[Array, Array, Array]:
+    """The naive form: one pair's gradients, by dL/dscore = σ(score) − label.
+
+    v, u: (D,), noise: (K, D)  ->  dv (D,), du (D,), dnoise (K, D)
+    """
+    error = 1 / (1 + np.exp(-(v @ u))) - 1
+    noise_error = 1 / (1 + np.exp(-(noise @ v)))
+    return error * u + noise_error @ noise, error * v, noise_error[:, None] * v
+
+
+def skip_gram_gradients(
+    v: Array, context: Array, noise: Array, pairs: Array, negative: int
+) -> tuple[Array, Array, Array]:
+    """Gradients of Σ_ij −pairs_ij log σ(v_i·u_j), and of the negatives that these pairs owe.
+
+    v: (M, D) input rows of the centres; context: (M + 2w, D) output rows of the tokens in sight;
+    noise: (N, D) output rows of the negatives; pairs: (M/b, b, b + 2w) weights; negative: K
+    ->  dv, dcontext, dnoise, in those shapes
+    """
+    blocks, block, sight = pairs.shape
+    v_blocks = v.reshape(blocks, block, -1)
+    u_blocks = windows_of(context, block, sight)
+    error = pairs * (sigmoid_in_place(v_blocks @ u_blocks.transpose(0, 2, 1)) - 1)
+    owed = pairs.sum(axis=-1).reshape(-1, 1) * (negative / len(noise))      # (M, 1)
+    noise_error = owed * sigmoid_in_place(v @ noise.T)                      # (M, N)
+
+    dv = (error @ u_blocks).reshape(v.shape) + noise_error @ noise
+    dcontext = sum_of_windows(error.transpose(0, 2, 1) @ v_blocks, block)
+    return dv, dcontext, noise_error.T @ v
+
+
+def cbow_gradients(
+    context: Array, u: Array, noise: Array, pairs: Array, negative: int
+) -> tuple[Array, Array, Array]:
+    """Gradients of Σ_i −log σ(h_i·u_i), h_i the mean over i's window, and of K negatives each.
+
+    context: (M + 2w, D) input rows of the tokens in sight; u: (M, D) output rows of the centres;
+    noise: (N, D) output rows of the negatives; pairs: (M/b, b, b + 2w), 1 inside a window, else 0;
+    negative: K  ->  dcontext, du, dnoise, in those shapes. A centre without a window counts 0.
+    """
+    blocks, block, sight = pairs.shape
+    size = pairs.sum(axis=-1, keepdims=True)                                # (M/b, b, 1)
+    average = pairs / np.maximum(size, 1)
+    h = (average @ windows_of(context, block, sight)).reshape(u.shape)
+    counts = np.minimum(size, 1).reshape(-1, 1)                             # (M, 1): 1, alone 0
+    error = counts * (sigmoid_in_place((h * u).sum(axis=-1, keepdims=True)) - 1)
+    noise_error = counts * (negative / len(noise)) * sigmoid_in_place(h @ noise.T)
+
+    dh = (error * u + noise_error @ noise).reshape(blocks, block, -1)
+    dcontext = sum_of_windows(average.transpose(0, 2, 1) @ dh, block)
+    return dcontext, error * h, noise_error.T @ h
+
+
+def distances(window: int, block: int) -> Array:
+    """How far token j in sight of a block stands from its centre i: (b, b + 2w) integers."""
+    return np.abs(np.arange(block + 2 * window) - window - np.arange(block)[:, None])
+
+
+def window_chance(distance: Array, window: int) -> Array:
+    """The chance that a token at each distance d is in the window: (w − d + 1)/w for d = 1..w."""
+    chance = np.maximum(window + 1 - distance, 0) / window
+    return np.where(distance > 0, chance, 0).astype(np.float32)
+
+
+def draw_windows(distance: Array, window: int, blocks: int, rng: np.random.Generator) -> Array:
+    """Whether token j is in the window of centre i, its width drawn from 1..w: (M/b, b, b + 2w)."""
+    width = rng.integers(1, window, (blocks, len(distance), 1), endpoint=True)
+    return (distance > 0) & (distance <= width)
+
+
+def same_sentence(sentence_of: Array, window: int, block: int) -> Array:
+    """Whether centre i and token j are in one sentence: numbers (M + 2w,) -> (M/b, b, b + 2w)."""
+    centres = sentence_of[window : len(sentence_of) - window].reshape(-1, block, 1)
+    return centres == windows_of(sentence_of, block, block + 2 * window)[:, None]
+
+
+def windows_of(rows: Array, block: int, sight: int) -> Array:
+    """The tokens that each block has in sight: (M + 2w, …) -> (M/b, b + 2w, …), not copied."""
+    blocks = (len(rows) - sight) // block + 1
+    strides = (block * rows.strides[0], *rows.strides)
+    return as_strided(rows, (blocks, sight, *rows.shape[1:]), strides, writeable=False)
+
+
+def sum_of_windows(windows: Array, block: int) -> Array:
+    """The transpose of windows_of: (M/b, b + 2w, D) -> (M + 2w, D), shared rows added (2w <= b)."""
+    blocks, sight, width = windows.shape
+    rows = np.zeros((blocks + 1, block, width), windows.dtype)
+    rows[:-1] = windows[:, :block]
+    rows[1:, : sight - block] += windows[:, block:]
+    return rows.reshape(-1, width)[: (blocks - 1) * block + sight]
+
+
+def descend(table: Array, ids: Array, gradient: Array, rate: float, pairs: float) -> None:
+    """table[ids] −= rate · gradient, in place, all gradients of a row added up.
+
+    (`table[ids] -= …` itself would keep only one of them.) pairs: how many pairs, negatives
+    included, one of these gradients is the sum of. All were taken at the same old vectors. One
+    after the other, each pair would see what those before it have corrected; their plain sum
+    overshoots, and the next run, at larger scores, overshoots more. So the rate is lower for a row
+    on which more than LIMIT / rate pairs come together.
+    """
+    row_rate = np.minimum(rate, LIMIT / (pairs * np.bincount(ids)[ids]))
+    change = gradient * -row_rate.astype(gradient.dtype)[:, None]
+    # add.at is quick in one dimension only: hence every number by its place in the flat table
+    places = ids.astype(np.intp)[:, None] * table.shape[1] + np.arange(table.shape[1])
+    np.add.at(table.reshape(-1), places.reshape(-1), change.reshape(-1))
