@@ -71,9 +71,9 @@ class Word2Vec:
         )  # fmt: skip
         if sg not in (0, 1):
             raise ValueError(f"sg must be 1 (skip-gram) or 0 (CBOW), got {sg!r}")
-        if not (0 <= min_alpha <= alpha < math.inf and alpha > 0):
+        if not (0 <= min_alpha <= alpha and 0 < alpha <= 1):
             raise ValueError(
-                "alpha and min_alpha must satisfy 0 <= min_alpha <= alpha and 0 < alpha, "
+                "alpha and min_alpha must satisfy 0 <= min_alpha <= alpha and 0 < alpha <= 1, "
                 f"got {alpha!r} and {min_alpha!r}"
             )
         self.window, self.sg, self.negative, self.epochs = window, sg, negative, epochs
@@ -113,7 +113,7 @@ class Word2Vec:
                 pairs = np.multiply(inside, same_sentence(numbers, window, block), dtype=np.float32)
                 negatives = draw_noise(noise, drawn, rng)
                 step(self.params, sight, negatives, pairs, self.negative, rate)
-        if not all(np.isfinite(table).all() for table in self.params.values()):
+        if not all(np.isfinite(np.vdot(table, table)) for table in self.params.values()):
             raise FloatingPointError(f"training diverged: take alpha below {self.alpha}")
 
 

@@ -1,0 +1,167 @@
+"""The batched gradients are the naive ones, added up; windows, and rows that come twice."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from minilm.embeddings.negative_sampling import (
+    LIMIT,
+    cbow_gradients,
+    descend,
+    distances,
+    draw_windows,
+    pair_gradients,
+    same_sentence,
+    skip_gram_gradients,
+    sum_of_windows,
+    window_chance,
+    windows_of,
+)
+
+BLOCKS, BLOCK, WINDOW, D, N = 3, 6, 2, 5, 4
+M = BLOCKS * BLOCK
+
+
+@pytest.fixture
+def rows():
+    """Vectors for M centres, the M + 2w tokens in sight, and N negatives; sentence numbers."""
+    rng = np.random.default_rng(0)
+    sentence_of = np.sort(rng.integers(0, 5, M + 2 * WINDOW))
+    return (
+        rng.standard_normal((M, D)),
+        rng.standard_normal((M + 2 * WINDOW, D)),
+        rng.standard_normal((N, D)),
+        same_sentence(sentence_of, WINDOW, BLOCK),
+    )
+
+
+def pair_loss(v, u, noise):
+    return np.log1p(np.exp(-(v @ u))) + np.log1p(np.exp(noise @ v)).sum()
+
+
+def test_one_pair_by_hand():
+    dv, du, dnoise = pair_gradients(
+        np.array([1.0, 2.0]), np.array([0.0, 0.0]), np.array([[4.0, -2.0]])
+    )
+    # both scores are 0, σ = 1/2: the pair pulls by −1/2, the negative pushes by +1/2
+    assert dv.tolist() == [2, -1]
+    assert du.tolist() == [-0.5, -1]
+    assert dnoise.tolist() == [[0.5, 1]]
+
+
+def test_one_pair_by_finite_differences():
+    rng = np.random.default_rng(1)
+    point = [rng.standard_normal(shape) for shape in ((D,), (D,), (N, D))]
+    for k, gradient in enumerate(pair_gradients(*point)):
+        direction = rng.standard_normal(gradient.shape)
+        ahead, behind = list(point), list(point)
+        ahead[k], behind[k] = point[k] + 1e-6 * direction, point[k] - 1e-6 * direction
+        slope = (pair_loss(*ahead) - pair_loss(*behind)) / 2e-6
+        assert slope == pytest.approx((gradient * direction).sum(), rel=1e-6)
+
+
+@pytest.mark.parametrize("negative", [N, 7])
+def test_skip_gram_is_the_sum_over_pairs(rows, negative):
+    v, context, noise, together = rows
+    pairs = window_chance(distances(WINDOW, BLOCK), WINDOW) * together
+    expected = [np.zeros_like(x) for x in (v, context, noise)]
+    count = 0
+    for i in range(M):
+        for j in range(i, i + 2 * WINDOW + 1):  # token i + w is the centre itself
+            weight = pairs[i // BLOCK, i % BLOCK, j - i // BLOCK * BLOCK]
+            count += weight > 0
+            dv, du, _ = pair_gradients(v[i], context[j], noise[:0])
+            dv_noise, _, dnoise = pair_gradients(v[i], 0 * v[i], noise)
+            share = negative / N  # of K negatives that each of the N drawn stands for
+            expected[0][i] += weight * (dv + share * dv_noise)
+            expected[1][j] += weight * du
+            expected[2] += weight * share * dnoise
+    assert count == np.count_nonzero(pairs) > M
+    for got, want in zip(
+        skip_gram_gradients(v, context, noise, pairs, negative), expected, strict=True
+    ):
+        np.testing.assert_allclose(got, want, rtol=1e-5, atol=1e-6)  # the weights are float32
+
+
+@pytest.mark.parametrize("negative", [N, 7])
+def test_cbow_is_the_sum_over_centres(rows, negative):
+    u, context, noise, together = rows
+    rng = np.random.default_rng(2)
+    pairs = draw_windows(distances(WINDOW, BLOCK), WINDOW, BLOCKS, rng) * together.astype(float)
+    pairs[0, 3] = 0  # a centre that is alone in its sentence
+    expected = [np.zeros_like(x) for x in (context, u, noise)]
+    for i in range(M):
+        row = pairs[i // BLOCK, i % BLOCK]
+        window = i // BLOCK * BLOCK + np.flatnonzero(row)
+        if len(window):
+            h = context[window].mean(axis=0)
+            dh, du, _ = pair_gradients(h, u[i], noise[:0])
+            dh_noise, _, dnoise = pair_gradients(h, 0 * h, noise)
+            share = negative / N
+            expected[0][window] += (dh + share * dh_noise) / len(window)
+            expected[1][i] += du
+            expected[2] += share * dnoise
+    for got, want in zip(cbow_gradients(context, u, noise, pairs, negative), expected, strict=True):
+        np.testing.assert_allclose(got, want, atol=1e-12)
+
+
+def test_float32_stays_float32_and_huge_scores_are_no_trouble(rows):
+    v, context, noise, together = (np.float32(100) * x.astype(np.float32) for x in rows)
+    for got in skip_gram_gradients(v, context, noise, together, 5):
+        assert got.dtype == np.float32 and np.isfinite(got).all()
+    for got in cbow_gradients(context, v, noise, (together > 0).astype(np.float32), 5):
+        assert got.dtype == np.float32 and np.isfinite(got).all()
+
+
+@settings(deadline=None, max_examples=30)
+@given(window=st.integers(1, 4), blocks=st.integers(1, 4), seed=st.integers(0, 99))
+def test_pairs_lie_in_the_window_and_in_the_sentence(window, blocks, seed):
+    block = 2 * window + seed % 3
+    length = blocks * block
+    rng = np.random.default_rng(seed)
+    sentence_of = np.cumsum(rng.random(length + 2 * window) < 0.2)
+    distance = distances(window, block)
+    pairs = window_chance(distance, window) * same_sentence(sentence_of, window, block)
+    for i in range(length):
+        for j in range(length + 2 * window):
+            d = abs(j - window - i)
+            allowed = 1 <= d <= window and sentence_of[i + window] == sentence_of[j]
+            column = j - i // block * block
+            weight = pairs[i // block, i % block, column] if 0 <= column < block + 2 * window else 0
+            assert weight == pytest.approx((window - d + 1) / window if allowed else 0)
+
+
+def test_drawn_windows_have_the_stated_chance():
+    distance = distances(3, 8)
+    drawn = draw_windows(distance, 3, 5000, np.random.default_rng(0))
+    np.testing.assert_allclose(drawn.mean(axis=0), window_chance(distance, 3), atol=0.03)
+
+
+@settings(deadline=None, max_examples=30)
+@given(window=st.integers(1, 4), blocks=st.integers(1, 4), seed=st.integers(0, 99))
+def test_sum_of_windows_is_the_transpose_of_windows_of(window, blocks, seed):
+    block = 2 * window + seed % 3
+    rng = np.random.default_rng(seed)
+    x = rng.standard_normal((blocks * block + 2 * window, 2))
+    y = rng.standard_normal((blocks, block + 2 * window, 2))
+    left = (windows_of(x, block, block + 2 * window) * y).sum()
+    assert left == pytest.approx((x * sum_of_windows(y, block)).sum())
+
+
+def test_descend_adds_up_what_one_row_is_given():
+    table = np.ones((4, 2), np.float32)
+    gradient = np.array([[1, 2], [3, 4], [5, 6]], np.float32)
+    kept = gradient.copy()
+    descend(table, np.array([2, 0, 2], np.int32), gradient, rate=0.5, pairs=1)
+    assert table.tolist() == [[-0.5, -1], [1, 1], [-2, -3], [1, 1]]
+    assert np.array_equal(gradient, kept)
+
+
+def test_descend_takes_a_limited_step_of_a_crowded_row():
+    table = np.zeros((2, 1), np.float32)
+    ids = np.array([0] * 100 + [1])
+    descend(table, ids, np.ones((101, 1), np.float32), rate=0.5, pairs=2)
+    # 100 gradients of 2 pairs at rate 1/2 would weigh 100; LIMIT is what they may weigh
+    assert table[0, 0] == pytest.approx(-LIMIT / 2)
+    assert table[1, 0] == -0.5
