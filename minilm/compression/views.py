@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from minilm.compression.parameters import matrices
+from minilm.compression.parameters import matrices, plain_array
 from minilm.compression.pruning import keep_masks
 from minilm.compression.quantization.quantize import Bits, bits_by_name
 from minilm.compression.quantization.scheme import (
@@ -47,10 +47,11 @@ def straight_through(bits: Bits, **how: Any) -> View:
         rng = np.random.default_rng([scheme.seed, step])
         seen, masks = dict(params), {}
         for name, b in bits_by_name(trainable(params), bits).items():
-            w, how = params[name], scheme.of(name)
-            laid = lay(name, w, b, how)
-            seen[name] = shaped_like(w, rounded_values(laid, how, rng), how)
-            masks[name] = shaped_like(w, inside(laid), how)
+            w, own = plain_array(name, params[name]), scheme.of(name)
+            laid = lay(name, w, b, own)
+            values = shaped_like(w, rounded_values(laid, own, rng), own)
+            seen[name] = values.astype(w.dtype, copy=False)
+            masks[name] = shaped_like(w, inside(laid), own)
         return seen, times(masks, as_is(params, step)[1])
 
     return view

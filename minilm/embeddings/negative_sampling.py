@@ -68,15 +68,14 @@ def cbow_gradients(
 
     context: (M + 2w, D) input rows of the tokens in sight; u: (M, D) output rows of the centres;
     noise: (N, D) output rows of the negatives; pairs: (M/b, b, b + 2w), 1 inside a window, else 0;
-    negative: K  ->  dcontext, du, dnoise, in those shapes. A centre without a window counts 0.
+    negative: K  ->  dcontext, du, dnoise, in those shapes. A centre with an empty window has h = 0
+    and no part in any gradient.
     """
     blocks, block, sight = pairs.shape
-    size = pairs.sum(axis=-1, keepdims=True)                                # (M/b, b, 1)
-    average = pairs / np.maximum(size, 1)
+    average = pairs / np.maximum(pairs.sum(axis=-1, keepdims=True), 1)      # (M/b, b, b + 2w)
     h = (average @ windows_of(context, block, sight)).reshape(u.shape)
-    counts = np.minimum(size, 1).reshape(-1, 1)                             # (M, 1): 1, alone 0
-    error = counts * (sigmoid_in_place((h * u).sum(axis=-1, keepdims=True)) - 1)
-    noise_error = counts * (negative / len(noise)) * sigmoid_in_place(h @ noise.T)
+    error = sigmoid_in_place((h * u).sum(axis=-1, keepdims=True)) - 1       # (M, 1)
+    noise_error = (negative / len(noise)) * sigmoid_in_place(h @ noise.T)   # (M, N)
 
     dh = (error * u + noise_error @ noise).reshape(blocks, block, -1)
     dcontext = sum_of_windows(average.transpose(0, 2, 1) @ dh, block)

@@ -51,6 +51,7 @@ def draw_figures(rows: list[Row], folder: Path, entropy: float | None) -> dict[s
             "error-versus-bits": error_versus_bits(rows),
             "training": training_curves(rows, folder, entropy),
             "pruning": pruning(rows),
+            "neighbours": neighbours(rows),
             "size-versus-loss": size_versus_loss(rows),
         }.items():
             drawn[name] = folder / f"{name}.svg"
@@ -139,6 +140,22 @@ def pruning(rows: list[Row]) -> Figure:
     axes.set_xlabel("weights set to zero")
     axes.set_ylabel(DAMAGE)
     axes.legend(loc="upper left")
+    return figure
+
+
+def neighbours(rows: list[Row]) -> Figure:
+    """How many of a word's nearest words stay its nearest words."""
+    figure = Figure(figsize=(6.4, 4.0), layout="constrained")
+    axes = figure.subplots()
+    for method in (*SCHEMES, TRAINED):
+        own = select(rows, "word2vec", method)
+        draw_spread(axes, own, "bits_per_weight", "neighbour_agreement", method)
+    draw_level(axes, 1, "float32: all kept", "-")
+    axes.set_ylim(0, 1.08)
+    axes.yaxis.set_major_formatter(PercentFormatter(1.0))
+    axes.set_xlabel("true bits per weight, scales included")
+    axes.set_ylabel("share of the ten nearest words kept")
+    axes.legend(loc="lower right")
     return figure
 
 

@@ -40,6 +40,11 @@ CAPTIONS = {
         "Pruning",
         "The smallest weights are set to zero, without training afterwards.",
     ),
+    "neighbours": (
+        "Neighbours of word vectors",
+        "What is asked of word vectors is who is near whom. (The trained vectors move with the "
+        "text as well as with the rounding, so some of their neighbours change for the better.)",
+    ),
     "size-versus-loss": (
         "Bytes against loss",
         "Every point is a file on disk. A pruned one holds a bitmask and the kept weights as "

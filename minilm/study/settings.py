@@ -65,14 +65,15 @@ class Word2VecRecipe:
     """How word2vec is trained.
 
     arguments: of `minilm.Word2Vec`.
-    steps, batch_size (pairs), learning_rate: of what goes through `fit` afterwards, a student's
-    training and quantization-aware training.
+    steps, batch_size (pairs), learning_rate: of a student, which is trained by `fit`.
+    tuning_steps: further steps for quantization-aware training, by `fit` too.
     """
 
     arguments: dict[str, Any]
     steps: int
     batch_size: int
     learning_rate: float
+    tuning_steps: int
 
     def half(self) -> "Word2VecRecipe":
         """The same recipe for vectors of half the size."""
@@ -97,7 +98,7 @@ class Settings:
     corpus: str = "python-docs"
     seeds: tuple[int, ...] = (0,)
     ngram_order: int = 5
-    temperature: float = 2.0
+    temperature: float = 1.0
     alpha: float = 0.5
     language_models: dict[str, LanguageModelRecipe] = field(default_factory=dict)
     word2vec: Word2VecRecipe | None = None
@@ -126,7 +127,9 @@ def default() -> Settings:
     transformer = {
         "model": "TransformerLanguageModel", "width": 128, "layers": 2, "heads": 4, "context": 64,
     }  # fmt: skip
-    vectors = {"vector_size": 64, "window": 5, "min_count": 3, "sg": 1, "negative": 5, "epochs": 10}
+    vectors = {
+        "vector_size": 128, "window": 5, "min_count": 3, "sg": 1, "negative": 5, "epochs": 20,
+    }  # fmt: skip
     return Settings(
         language_models={
             "Transformer": LanguageModelRecipe(
@@ -137,7 +140,9 @@ def default() -> Settings:
                 lstm, steps=600, batch_size=32, context=64, learning_rate=5e-3, tuning_steps=100,
             ),
         },
-        word2vec=Word2VecRecipe(vectors, steps=1500, batch_size=512, learning_rate=2e-3),
+        word2vec=Word2VecRecipe(
+            vectors, steps=1500, batch_size=512, learning_rate=2e-3, tuning_steps=300,
+        ),
     )  # fmt: skip
 
 

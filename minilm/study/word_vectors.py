@@ -74,7 +74,8 @@ class WordVectorSubject:
         return load(self.kept)
 
     def tune(self, params: Params, view: View) -> Params:
-        return self._fit(params, self.recipe.learning_rate / 5, view=view)
+        rate = self.recipe.learning_rate / 5
+        return self._fit(params, self.recipe.tuning_steps, rate, view=view)
 
     def student(self, teacher: Params | None) -> tuple["WordVectorSubject", Params]:
         half = replace(self, recipe=self.recipe.half())
@@ -82,7 +83,7 @@ class WordVectorSubject:
         if teacher is not None:
             loss = distilled_negative_sampling_loss(teacher, alpha=self.settings.alpha)
         fresh = SkipGram(len(self.vocabulary), half.recipe.arguments["vector_size"]).init(self.seed)
-        return half, half._fit(fresh, half.recipe.learning_rate, loss=loss)
+        return half, half._fit(fresh, half.recipe.steps, half.recipe.learning_rate, loss=loss)
 
     def judge(self, params: Params, reference: Params) -> dict[str, Any]:
         words = self.vocabulary.words
@@ -93,11 +94,10 @@ class WordVectorSubject:
         }
 
     def _fit(
-        self, params: Params, learning_rate: float, *, loss: Loss = negative_sampling_loss,
-        **how: Any,
+        self, params: Params, steps: int, learning_rate: float, *,
+        loss: Loss = negative_sampling_loss, **how: Any,
     ) -> Params:  # fmt: skip
         encoded = self.vocabulary.encode(self.sentences.train)
-        steps = self.recipe.steps
         fitted, _ = fit(
             SkipGram(*params["input_embedding"].shape), params,
             self._batches(*encoded, batch_size=self.recipe.batch_size, seed=self.seed),

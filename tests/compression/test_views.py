@@ -97,6 +97,20 @@ def test_packed_leaves_are_seen_and_not_trained():
         assert "frozen" not in pullback(ones_like(parameters()) | {"frozen": normal(8, 4)})
 
 
+def test_float64_stays_and_nothing_is_changed_in_place():
+    params = {"w": normal(8, 4).astype(np.float64), "v": normal(8, 4)}
+    kept = {name: w.copy() for name, w in params.items()}
+    for view in (straight_through(3), masked(0.5)):
+        seen, pullback = view(params, 0)
+        grads = ones_like(params)
+        assert {name: w.dtype for name, w in pullback(grads).items()} == {
+            name: w.dtype for name, w in seen.items()
+        } == {"w": np.float64, "v": np.float32}
+        assert all((g == 1).all() for g in grads.values())
+        for name in kept:
+            np.testing.assert_array_equal(params[name], kept[name])
+
+
 def test_stochastic_rounding_is_drawn_from_the_step():
     params = parameters()
     view = straight_through(3, rounding="stochastic", seed=1)

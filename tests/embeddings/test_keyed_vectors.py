@@ -162,8 +162,9 @@ def test_word_pairs_from_a_list(wv):
 
 
 def test_of_two_spellings_the_first_counts():
-    wv = KeyedVectors(["may", "May", "june"], VECTORS[:3])
-    scores = wv.evaluate_word_pairs([("MAY", "june", 1), ("june", "june", 2)])
+    wv = KeyedVectors(["may", "May", "june", "July"], VECTORS[[0, 1, 2, 0]])
+    # cosines of "may", not of "May": with july 1, with june 0.71
+    scores = wv.evaluate_word_pairs([("MAY", "july", 2), ("May", "june", 1)])
     assert scores.spearman == pytest.approx(1) and scores.oov_ratio == 0
 
 

@@ -47,7 +47,7 @@ def settings(tmp_path_factory):
         },
         word2vec=Word2VecRecipe(
             {"vector_size": 64, "window": 2, "min_count": 1, "sg": 1, "negative": 2, "epochs": 1},
-            steps=10, batch_size=32, learning_rate=1e-2,
+            steps=10, batch_size=32, learning_rate=1e-2, tuning_steps=2,
         ),
     )  # fmt: skip
 
@@ -118,7 +118,7 @@ def test_the_table_is_what_was_returned(finished):
 def test_the_page_stands_alone(finished):
     folder, _ = finished
     page = (folder / "report.html").read_text(encoding="utf-8")
-    assert page.count("<svg") == 4
+    assert page.count("<svg") == 5
     assert not re.search(r"<(script|link|img)|url\(http|src=", page)
     assert "is recovered" in page
     assert "Witten–Bell" in page

@@ -163,7 +163,8 @@ def lloyd_max(
     total = np.append(0.0, np.cumsum(values * mass, dtype=np.float64))
     levels, cuts = _cube_root_levels(values, total_mass, 2**bits), None
     for _ in range(max_iterations):
-        inner = np.searchsorted(values, (levels[1:] + levels[:-1]) / 2)
+        thresholds = ((levels[1:] + levels[:-1]) / 2).astype(np.float32)  # as values: no copy
+        inner = np.searchsorted(values, thresholds)
         if cuts is not None and (inner == cuts[1:-1]).all():
             break
         cuts = np.concatenate([[0], inner, [len(values)]])

@@ -49,11 +49,11 @@ class Scheme:
                 rows = ", ".join(map(repr, table))
                 raise ValueError(f"{name} must be one of {rows}, got {getattr(self, name)!r}")
         size = self.group_size
-        if size is not None and (isinstance(size, bool) or not isinstance(size, int) or size < 1):
+        if size is not None and not (is_integer(size) and size >= 1):
             raise ValueError(f"group_size must be None or a positive integer, got {size!r}")
         if not 0 < self.percentile <= 100:
             raise ValueError(f"percentile must lie in (0, 100], got {self.percentile!r}")
-        if isinstance(self.axis, str) and self.axis != "tensor":
+        if not (self.axis is None or self.axis == "tensor" or is_integer(self.axis)):
             raise ValueError(f'axis must be None, an integer or "tensor", got {self.axis!r}')
 
     def of(self, name: str) -> "Scheme":
@@ -65,6 +65,11 @@ class Scheme:
     def rows_axis(self) -> int | None:
         """The axis whose entries have scales of their own; None: one for the whole tensor."""
         return None if self.axis == "tensor" else self.axis  # type: ignore[return-value]
+
+
+def is_integer(value: Any) -> bool:
+    """A whole number of Python's or NumPy's, and not a bool."""
+    return isinstance(value, int | np.integer) and not isinstance(value, bool)
 
 
 class Laid(NamedTuple):
@@ -91,7 +96,7 @@ def lay(name: str, x: Array, bits: int, scheme: Scheme) -> Laid:
     scale, zero_point = affine_scale(low, high, grid, half=scheme.group_size is not None)
     if kind.fit is not None:
         # an error in x is s times the error in x / s
-        weights = np.square(scale / max(scale.max(), scale.dtype.type(1e-7)), dtype=np.float32)
+        weights = np.square(in_scales(scale, scale.max()), dtype=np.float32)
         grid = Codebook(kind.fit(in_scales(rows, scale), bits, weights=weights))
     return Laid(rows, grid, scale, zero_point)
 
