@@ -121,10 +121,10 @@ def recovery(rows: list[Row], model: str, bits: int) -> str:
     """Share of the damage of rounding after training that training with rounding took back."""
     after = mean_where(rows, model, TRAINED_SCHEME, bits, "loss_above_float")
     trained = mean_where(rows, model, TRAINED, bits, "loss_above_float")
+    share = f"{1 - trained / after:.0%} of the damage is recovered" if after > 0 else "no damage"
     return (
         f"{model} at {bits} bit{'s' if bits > 1 else ''} per channel: rounding after training "
-        f"costs {after:.3f} nats, after quantization-aware training {trained:.3f}; "
-        f"{1 - trained / after:.0%} of the damage is recovered."
+        f"costs {after:.3f} nats, after quantization-aware training {trained:.3f}: {share}."
     )
 
 
