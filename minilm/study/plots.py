@@ -24,7 +24,7 @@ STYLES = {
     "per-channel absmax": ("#0072B2", "o"),
     "per-group MSE": ("#009E73", "s"),
     "Lloyd–Max": ("#CC79A7", "D"),
-    TRAINED: ("#0072B2", "*"),
+    TRAINED: ("#009E73", "*"),
     PRUNED: ("#E69F00", "^"),
     ALONE: ("#999999", "P"),
     DISTILLED: ("#56B4E9", "X"),

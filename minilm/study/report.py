@@ -123,7 +123,7 @@ def recovery(rows: list[Row], model: str, bits: int) -> str:
     trained = mean_where(rows, model, TRAINED, bits, "loss_above_float")
     share = f"{1 - trained / after:.0%} of the damage is recovered" if after > 0 else "no damage"
     return (
-        f"{model} at {bits} bit{'s' if bits > 1 else ''} per channel: rounding after training "
+        f"{model} at {bits} bit{'s' if bits > 1 else ''} per group: rounding after training "
         f"costs {after:.3f} nats, after quantization-aware training {trained:.3f}: {share}."
     )
 

@@ -18,13 +18,13 @@ SCHEMES: dict[str, dict[str, Any]] = {
     "Lloyd–Max": {"grid": "lloyd_max"},
 }
 # Quantization-aware training rounds with the scheme that it is compared with.
-TRAINED_SCHEME = "per-channel absmax"
+TRAINED_SCHEME = "per-group MSE"
 TRAINED_BITS = (3, 2, 1)
 
 # Names of the other methods, as tables and figures show them.
 FLOAT, FLOAT_BITS = "float32", 32
 FLOAT_FURTHER = "float32, trained further"
-TRAINED = "per-channel, trained"
+TRAINED = "per-group MSE, trained"
 PRUNED = "magnitude pruning"
 ALONE, DISTILLED = "student alone", "student distilled"
 
