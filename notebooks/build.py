@@ -63,6 +63,7 @@ def execute(notebook: Any) -> Any:
         timeout=SECONDS_PER_CELL,
         kernel_name="python3",
         record_timing=False,
+        coalesce_streams=True,  # else the same prints may come out as one output or several
         extra_arguments=["--log-level=ERROR"],  # the kernel's own log, not the cells' output
         resources={"metadata": {"path": str(HERE)}},
     )
