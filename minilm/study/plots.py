@@ -12,7 +12,7 @@ import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter, ScalarFormatter
+from matplotlib.ticker import LogLocator, NullFormatter, PercentFormatter, ScalarFormatter
 
 from minilm.study.limits import lloyd_max_sqnr, shannon_sqnr
 from minilm.study.results import Row
@@ -74,8 +74,8 @@ def error_versus_bits(rows: list[Row]) -> Figure:
             draw_spread(top, own, "bits_per_weight", "sqnr_db", method)
             draw_spread(bottom, own, "bits_per_weight", "loss_above_float", method)
         bottom.axhline(0, **LIMIT)
-        logarithmic_above(bottom, 0.01)
         bottom.set_xlabel("true bits per weight, scales and floats included")
+    logarithmic_above(0.01, *axes[1])
     axes[0, 0].set_ylabel("SQNR of the weights (dB)")
     axes[1, 0].set_ylabel(DAMAGE)
     axes[0, 0].set_ylim(-2, 52)
@@ -111,9 +111,9 @@ def training_curves(rows: list[Row], folder: Path, entropy: float | None) -> Fig
                       textcoords="offset points")
     for row in rows:
         if row["model"] == "n-gram":
-            draw_level(axes, row["loss"], f"Witten–Bell n-gram, {row['method']}", ":")
+            draw_level(axes, row["loss"], f"n-gram, {row['method']}", ":")
     if entropy is not None:
-        draw_level(axes, entropy, "exact entropy of the source", "-")
+        draw_level(axes, entropy, "entropy of\nthe source", "-")
     axes.set_xlabel("share of the training")
     axes.set_ylabel("validation loss (nats per character)")
     axes.xaxis.set_major_formatter(PercentFormatter(1.0))
@@ -121,10 +121,10 @@ def training_curves(rows: list[Row], folder: Path, entropy: float | None) -> Fig
 
 
 def draw_level(axes: Axes, loss: float, name: str, line: str) -> None:
-    """A horizontal line, named at its right end."""
+    """A horizontal line, named to the right of the axes."""
     axes.axhline(loss, linestyle=line, **LIMIT)
-    axes.annotate(name, (1, loss), (-2, 2), xycoords=("axes fraction", "data"), fontsize=7,
-                  textcoords="offset points", ha="right")
+    axes.annotate(name, (1, loss), (4, 0), xycoords=("axes fraction", "data"), fontsize=7,
+                  textcoords="offset points", va="center", annotation_clip=False)
 
 
 def pruning(rows: list[Row]) -> Figure:
@@ -135,7 +135,7 @@ def pruning(rows: list[Row]) -> Figure:
         own = select(rows, model, PRUNED)
         draw_spread(axes, own, "sparsity", "loss_above_float", model, MODEL_STYLES[model])
     axes.axhline(0, **LIMIT)
-    logarithmic_above(axes, 0.01)
+    logarithmic_above(0.01, axes)
     axes.xaxis.set_major_formatter(PercentFormatter(1.0))
     axes.set_xlabel("weights set to zero")
     axes.set_ylabel(DAMAGE)
@@ -150,7 +150,7 @@ def neighbours(rows: list[Row]) -> Figure:
     for method in (*SCHEMES, TRAINED):
         own = select(rows, "word2vec", method)
         draw_spread(axes, own, "bits_per_weight", "neighbour_agreement", method)
-    draw_level(axes, 1, "float32: all kept", "-")
+    draw_level(axes, 1, "float32", "-")
     axes.set_ylim(0, 1.08)
     axes.yaxis.set_major_formatter(PercentFormatter(1.0))
     axes.set_xlabel("true bits per weight, scales included")
@@ -172,9 +172,9 @@ def size_versus_loss(rows: list[Row]) -> Figure:
         ngrams = [row["loss"] for row in rows if row["model"] == "n-gram"]
         draw_level(panel, min(ngrams), "best n-gram", ":")
         panel.set_xscale("log")
-        for axis in (panel.xaxis.set_major_formatter, panel.xaxis.set_minor_formatter):
-            axis(ScalarFormatter())
-        panel.tick_params(axis="x", which="minor", labelsize=6)
+        panel.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        panel.xaxis.set_major_formatter(ScalarFormatter())
+        panel.xaxis.set_minor_formatter(NullFormatter())
         panel.set_xlabel("size of the saved file (kB)")
     axes[0].set_ylabel("validation loss (nats per character)")
     handles, labels = axes[0].get_legend_handles_labels()
@@ -182,11 +182,14 @@ def size_versus_loss(rows: list[Row]) -> Figure:
     return figure
 
 
-def logarithmic_above(axes: Axes, loss: float) -> None:
-    """A loss axis that can show both nats and their thousandths, and what is below zero."""
-    axes.set_yscale("symlog", linthresh=loss, linscale=0.6)
-    axes.yaxis.set_major_formatter(ScalarFormatter())
-    axes.set_ylim(bottom=min(-loss / 2, 1.2 * axes.dataLim.y0))
+def logarithmic_above(loss: float, *panels: Axes) -> None:
+    """Loss axes that show both nats and their thousandths, and what is below zero; all alike."""
+    low = min(panel.dataLim.y0 for panel in panels)
+    high = max(panel.dataLim.y1 for panel in panels)
+    for panel in panels:
+        panel.set_yscale("symlog", linthresh=loss, linscale=0.6)
+        panel.yaxis.set_major_formatter(ScalarFormatter())
+        panel.set_ylim(min(-loss / 2, 1.2 * low), 1.5 * high)
 
 
 def draw_spread(

@@ -101,50 +101,51 @@ def headline_table(rows: list[Row]) -> list[dict[str, Any]]:
     ]
 
 
-def findings(rows: list[Row]) -> list[str]:
-    """Sentences made of the numbers, whichever way the numbers fell."""
-    sentences = []
-    for model in compressed_models(rows):
-        sentences.append(eight_bits(rows, model))
-        sentences += [recovery(rows, model, bits) for bits in TRAINED_BITS]
-        sentences.append(control(rows, model))
-        sentences.append(distillation(rows, model))
-    return sentences
+def findings(rows: list[Row]) -> dict[str, list[str]]:
+    """For each model, sentences made of its numbers, whichever way the numbers fell."""
+    return {
+        model: [
+            eight_bits(rows, model),
+            *(recovery(rows, model, bits) for bits in TRAINED_BITS),
+            control(rows, model),
+            distillation(rows, model),
+        ]
+        for model in compressed_models(rows)
+    }
 
 
 def eight_bits(rows: list[Row], model: str) -> str:
     change = mean_where(rows, model, "per-channel absmax", 8, "loss_above_float")
-    return f"{model}: 8 bits per channel change the validation loss by {change:+.4f} nats."
+    return f"Rounding to 8 bits per channel changes the loss by {change:+.4f} nats."
 
 
 def recovery(rows: list[Row], model: str, bits: int) -> str:
-    """Share of the damage of rounding after training that training with rounding took back."""
+    """How much of the damage of rounding after training is undone by training with rounding."""
     after = mean_where(rows, model, TRAINED_SCHEME, bits, "loss_above_float")
     trained = mean_where(rows, model, TRAINED, bits, "loss_above_float")
-    share = f"{1 - trained / after:.0%} of the damage is recovered" if after > 0 else "no damage"
+    share = f": {1 - trained / after:.0%} of the damage is undone" if after > trained > 0 else ""
     return (
-        f"{model} at {bits} bit{'s' if bits > 1 else ''} per group: rounding after training "
-        f"costs {after:.3f} nats, after quantization-aware training {trained:.3f}: {share}."
+        f"{bits} bit{'s' if bits > 1 else ''} per group cost {after:+.3f} nats after training, "
+        f"{trained:+.3f} with quantization-aware training{share}."
     )
 
 
 def control(rows: list[Row], model: str) -> str:
     """What the further training of quantization-aware training does to the float model."""
     change = mean_where(rows, model, FLOAT_FURTHER, FLOAT_BITS, "loss_above_float")
-    return f"{model}: the same further training without rounding changes float32 by {change:+.4f}."
+    return f"The same further training without rounding changes float32 by {change:+.4f} nats."
 
 
 def distillation(rows: list[Row], model: str) -> str:
-    alone = [row["loss"] for row in rows if (row["model"], row["method"]) == (model, ALONE)]
-    taught = [
-        row["loss"] for row in rows if (row["model"], row["method"]) == (model, DISTILLED)
-    ]
+    alone, taught = (
+        [row["loss"] for row in rows if (row["model"], row["method"]) == (model, method)]
+        for method in (ALONE, DISTILLED)
+    )
     gain = float(np.mean(alone) - np.mean(taught))
-    verdict = "better" if gain > 0 else "worse"
     return (
-        f"{model} of half the width: taught by the large model it ends {abs(gain):.4f} nats "
-        f"{verdict} than trained alone (mean of {len(alone)} seed{'s' if len(alone) > 1 else ''}: "
-        f"{np.mean(taught):.4f} against {np.mean(alone):.4f})."
+        f"Of half the width and taught by this model, a student ends at {np.mean(taught):.4f}, "
+        f"{abs(gain):.4f} nats {'better' if gain > 0 else 'worse'} than the same student trained "
+        f"alone (mean of {len(alone)} seed{'s' if len(alone) > 1 else ''})."
     )
 
 
