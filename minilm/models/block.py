@@ -53,17 +53,17 @@ def feed_forward(
 
     x: (..., D), w_up: (D, F), w_down: (F, D)  ->  y: (..., D), cache      Vaswani 2017, eq. 2
     """
-    up, raised = linear(x, w_up, b_up)
-    bent, activated = gelu(up)
-    y, lowered = linear(bent, w_down, b_down)
-    return y, (raised, activated, lowered)
+    up, up_cache = linear(x, w_up, b_up)
+    active, gelu_cache = gelu(up)
+    y, down_cache = linear(active, w_down, b_down)
+    return y, (up_cache, gelu_cache, down_cache)
 
 
 def feed_forward_backward(dy: Array, cache: Cache) -> tuple[Array | None, ...]:
     """Gradients of feed_forward, in its argument order: dx, dw_up, db_up, dw_down, db_down."""
-    raised, activated, lowered = cache
-    dbent, dw_down, db_down = linear_backward(dy, lowered)
-    dx, dw_up, db_up = linear_backward(gelu_backward(dbent, activated), raised)
+    up_cache, gelu_cache, down_cache = cache
+    dactive, dw_down, db_down = linear_backward(dy, down_cache)
+    dx, dw_up, db_up = linear_backward(gelu_backward(dactive, gelu_cache), up_cache)
     return dx, dw_up, db_up, dw_down, db_down
 
 
@@ -98,13 +98,13 @@ def block(
         if norm == "pre":
             normed, norm_cache = layer_norm(x, gain, bias)
             added, step_cache = step(normed)
-            added, dropped = dropout(added, rate, rng)
+            added, dropout_cache = dropout(added, rate, rng)
             x = x + added
         else:
             added, step_cache = step(x)
-            added, dropped = dropout(added, rate, rng)
+            added, dropout_cache = dropout(added, rate, rng)
             x, norm_cache = layer_norm(x + added, gain, bias)
-        caches.append((norm_cache, step_cache, dropped))
+        caches.append((norm_cache, step_cache, dropout_cache))
     return x, (prefix, norm, caches)
 
 
@@ -117,16 +117,16 @@ def block_backward(dy: Array, cache: Cache) -> tuple[Array, Params]:
     )
     grads: Params = {}
     for number in (2, 1):
-        norm_cache, step_cache, dropped = caches[number - 1]
+        norm_cache, step_cache, dropout_cache = caches[number - 1]
         name, names, step_backward = steps[number - 1]
         if norm == "pre":
-            # x + dropout(step(norm(x))): dy goes straight through, and once more by the step
-            dnormed, *dweights = step_backward(dropout_backward(dy, dropped), step_cache)
+            # y = x + dropout(step(norm(x))): dy reaches x directly, and by way of the step
+            dnormed, *dweights = step_backward(dropout_backward(dy, dropout_cache), step_cache)
             dx, dgain, dbias = layer_norm_backward(dnormed, norm_cache)
         else:
-            # norm(x + dropout(step(x)))
+            # y = norm(x + dropout(step(x))): the same, after the norm
             dy, dgain, dbias = layer_norm_backward(dy, norm_cache)
-            dx, *dweights = step_backward(dropout_backward(dy, dropped), step_cache)
+            dx, *dweights = step_backward(dropout_backward(dy, dropout_cache), step_cache)
         dy = dy + dx
         grads |= named(f"{prefix}.norm_{number}", NORM, (dgain, dbias))
         grads |= named(name, names, tuple(dweights))

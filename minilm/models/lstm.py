@@ -1,8 +1,8 @@
 """The LSTM language model: one vector of memory, read and rewritten at every token.
 
-    x   = √E · E[tokens]                    embedding, (B, T, E)
+    x   = √E · table[tokens]                embedding, (B, T, E)
     h_l = lstm(h_{l−1}),  h_0 = x           layer by layer, (B, T, H)
-    logits = h_L W_project Eᵀ + b           tied head: the table that reads also writes
+    logits = h_L W_project tableᵀ + b       tied head: the table that reads also writes
     logits = h_L W + b                      untied head
 
 The state (h, c) of every layer is all that the model remembers of the past; pass a call's
@@ -109,23 +109,23 @@ class LSTMLanguageModel:
         if len(states) != self.layers:
             raise ValueError(f"state must hold {self.layers} pairs (h, c), got {len(states)}")
         table = params["token_embedding"]
-        x, read = embedding(tokens, table)
+        x, embedding_cache = embedding(tokens, table)
         x *= math.sqrt(table.shape[1])
-        h, dropped = dropout(x, self.dropout, rng)
-        layers, ends = [], []
+        h, dropout_cache = dropout(x, self.dropout, rng)
+        layer_caches, end_states = [], []
         for layer, (h0, c0) in enumerate(states):
             w_x, w_h, b = (params[f"lstm.{layer}.{part}"] for part in ("w_x", "w_h", "b"))
-            h, ran = lstm(h, w_x, w_h, b, h0, c0)
-            ends.append(ran["state"])
-            h, dropped_after = dropout(h, self.dropout, rng)
-            layers.append((ran, dropped_after))
-        logits, head = self._head(params, h)
+            h, lstm_cache = lstm(h, w_x, w_h, b, h0, c0)
+            end_states.append(lstm_cache["state"])
+            h, output_dropout_cache = dropout(h, self.dropout, rng)
+            layer_caches.append((lstm_cache, output_dropout_cache))
+        logits, head_cache = self._head(params, h)
         return logits, {
             "hidden": h,
-            "state": ends,
-            "embedding": (read, table.shape[1], dropped),
-            "layers": layers,
-            "head": head,
+            "state": end_states,
+            "embedding": (embedding_cache, table.shape[1], dropout_cache),
+            "layers": layer_caches,
+            "head": head_cache,
         }
 
     def backward(self, dlogits: Array, cache: Cache, dhidden: Array | None = None) -> Params:
@@ -138,13 +138,13 @@ class LSTMLanguageModel:
         if dhidden is not None:
             dh = dh + dhidden
         lstm_grads: list[Params] = []
-        for ran, dropped_after in reversed(cache["layers"]):
-            dh = dropout_backward(dh, dropped_after)
-            dh, dw_x, dw_h, db, _, _ = lstm_backward(dh, ran)
+        for lstm_cache, output_dropout_cache in reversed(cache["layers"]):
+            dh = dropout_backward(dh, output_dropout_cache)
+            dh, dw_x, dw_h, db, _, _ = lstm_backward(dh, lstm_cache)
             lstm_grads.insert(0, {"w_x": dw_x, "w_h": dw_h, "b": db})
-        read, width, dropped = cache["embedding"]
-        dx = dropout_backward(dh, dropped) * math.sqrt(width)
-        dtable = embedding_backward(dx, read)
+        embedding_cache, width, dropout_cache = cache["embedding"]
+        dx = dropout_backward(dh, dropout_cache) * math.sqrt(width)
+        dtable = embedding_backward(dx, embedding_cache)
         if "token_embedding" in head_grads:  # tied: the table was used twice
             dtable += head_grads.pop("token_embedding")
         grads = {"token_embedding": dtable}
@@ -153,23 +153,23 @@ class LSTMLanguageModel:
         return grads | head_grads
 
     def _head(self, params: Params, h: Array) -> tuple[Array, Cache]:
-        """logits = h W + b, or (h W_project) Eᵀ + b with the embedding table E."""
+        """logits = h W + b, or with a tied table (h W_project) tableᵀ + b."""
         if not self.tied:
-            logits, wrote = linear(h, params["head.w"], params["head.b"])
-            return logits, (None, wrote)
-        projected = None
+            logits, logits_cache = linear(h, params["head.w"], params["head.b"])
+            return logits, (None, logits_cache)
+        project_cache = None
         if "head.w_project" in params:
-            h, projected = linear(h, params["head.w_project"])
-        logits, wrote = linear(h, params["token_embedding"].T, params["head.b"])
-        return logits, (projected, wrote)
+            h, project_cache = linear(h, params["head.w_project"])
+        logits, logits_cache = linear(h, params["token_embedding"].T, params["head.b"])
+        return logits, (project_cache, logits_cache)
 
     def _head_backward(self, dlogits: Array, cache: Cache) -> tuple[Array, Params]:
         """dh and the head's gradients; a tied table's share is under "token_embedding"."""
-        projected, wrote = cache
-        dh, dw, db = linear_backward(dlogits, wrote)
+        project_cache, logits_cache = cache
+        dh, dw, db = linear_backward(dlogits, logits_cache)
         if not self.tied:
             return dh, {"head.w": dw, "head.b": db}
         grads = {}
-        if projected is not None:
-            dh, grads["head.w_project"], _ = linear_backward(dh, projected)
+        if project_cache is not None:
+            dh, grads["head.w_project"], _ = linear_backward(dh, project_cache)
         return dh, grads | {"head.b": db, "token_embedding": dw.T}

@@ -1,8 +1,8 @@
 """The Transformer language model: every token looks back at all tokens before it.
 
-    x = √D · E[tokens] + positions                      (B, T, D)
+    x = √D · table[tokens] + positions                  (B, T, D)
     x = block(x)                                        once per layer
-    logits = norm(x) Eᵀ                                 tied head; untied: norm(x) W
+    logits = norm(x) tableᵀ                             tied head; untied: norm(x) W
 
 A causal mask keeps position t from seeing what comes after it, so that one pass over a window of
 T tokens trains T predictions. It has no memory beyond its window of `context` tokens.
@@ -131,7 +131,7 @@ class TransformerLanguageModel:
 
         tokens: (B, T) integer ids, T <= context  ->  logits: (B, T, V), cache
         cache["hidden"]: (B, T, D), what the head reads; cache["state"] is None: the window is all.
-        attend: what stands for softmax(QKᵀ/√d) V.
+        attend: called in the place of `attention`, (q, k, v, mask) -> y, cache.
         Raises ValueError for windows longer than `context`, a state, or ids outside 0 … V−1.
         """
         tokens = check_tokens(tokens)
@@ -141,29 +141,29 @@ class TransformerLanguageModel:
         if state is not None:
             raise ValueError("state must be None: a Transformer reads its whole window again")
         table = params["token_embedding"]
-        x, read = embedding(tokens, table)
+        x, embedding_cache = embedding(tokens, table)
         width = x.shape[-1]
         x *= math.sqrt(width)
         x += sinusoidal_positions(length, width, dtype=x.dtype)
-        x, dropped = dropout(x, self.dropout, rng)
-        blocks = []
+        x, dropout_cache = dropout(x, self.dropout, rng)
+        block_caches = []
         for layer in range(self.layers):
-            x, ran = block(
+            x, block_cache = block(
                 x, params, f"block.{layer}", head_dim=self.head_dim, norm=self.norm,
                 mask=causal_mask(length), attend=attend, rate=self.dropout, rng=rng,
             )  # fmt: skip
-            blocks.append(ran)
-        normed = None
+            block_caches.append(block_cache)
+        norm_cache = None
         if self.norm == "pre":
-            x, normed = layer_norm(x, *parts(params, "norm", NORM))
-        logits, wrote = linear(x, table.T if self.tied else params["head.w"])
+            x, norm_cache = layer_norm(x, *parts(params, "norm", NORM))
+        logits, head_cache = linear(x, table.T if self.tied else params["head.w"])
         return logits, {
             "hidden": x,
             "state": None,
-            "embedding": (read, width, dropped),
-            "blocks": blocks,
-            "norm": normed,
-            "head": wrote,
+            "embedding": (embedding_cache, width, dropout_cache),
+            "blocks": block_caches,
+            "norm": norm_cache,
+            "head": head_cache,
         }
 
     def backward(self, dlogits: Array, cache: Cache, dhidden: Array | None = None) -> Params:
@@ -179,12 +179,12 @@ class TransformerLanguageModel:
         if cache["norm"] is not None:
             dx, dgain, dbias = layer_norm_backward(dx, cache["norm"])
             grads |= named("norm", NORM, (dgain, dbias))
-        for ran in reversed(cache["blocks"]):
-            dx, block_grads = block_backward(dx, ran)
+        for block_cache in reversed(cache["blocks"]):
+            dx, block_grads = block_backward(dx, block_cache)
             grads = block_grads | grads
-        read, width, dropped = cache["embedding"]
-        dx = dropout_backward(dx, dropped) * math.sqrt(width)
-        dtable = embedding_backward(dx, read)
+        embedding_cache, width, dropout_cache = cache["embedding"]
+        dx = dropout_backward(dx, dropout_cache) * math.sqrt(width)
+        dtable = embedding_backward(dx, embedding_cache)
         if self.tied:  # the table was used twice
             dtable += dhead.T
             return {"token_embedding": dtable, **grads}

@@ -63,7 +63,7 @@ def language_model_loss(
     """
     inputs, targets = batch
     logits, cache = model.forward(seen, inputs, rng=rng)
-    mean, averaged = cross_entropy(logits, targets, ignore_index=IGNORED)
+    mean, loss_cache = cross_entropy(logits, targets, ignore_index=IGNORED)
     count = int(np.count_nonzero(np.asarray(targets) != IGNORED))
-    dlogits = cross_entropy_backward(count, averaged)  # total = count · mean
+    dlogits = cross_entropy_backward(count, loss_cache)  # total = count · mean
     return float(mean) * count, model.backward(dlogits, cache), count
