@@ -1,7 +1,7 @@
 """Activations, element by element, and softmax, over an axis.
 
-Every forward pass computes in place on one temporary of its own: on a CPU the time goes into
-memory, not into arithmetic.
+A line such as `dx *= y` works in place on an array that the function made itself: on a CPU the
+time goes into making and reading arrays, not into arithmetic.
 """
 
 import math
@@ -91,7 +91,7 @@ def gelu(x: Array) -> tuple[Array, Cache]:
 def gelu_backward(dy: Array, cache: Cache) -> Array:
     """The gradient of gelu: dx = dy σ (1 + x (1 − σ) du/dx)."""
     x, gate = cache
-    # u = GELU_LINEAR x + GELU_CUBIC x³
+    # du/dx = GELU_LINEAR + 3 GELU_CUBIC x²
     dx = x * x
     dx *= 3 * GELU_CUBIC
     dx += GELU_LINEAR

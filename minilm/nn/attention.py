@@ -59,12 +59,12 @@ def attention_backward(dy: Array, cache: Cache) -> tuple[Array, Array, Array]:
     """Gradients of attention, in its argument order: dq, dk, dv."""
     scaled_q, k, v, exponentials, inverse_sum, y = cache
     # y = weights v,  weights = exponentials * inverse_sum
-    dy = dy * inverse_sum
-    dv = exponentials.swapaxes(-1, -2) @ dy
-    # softmax: dscores = weights (dweights − Σ dweights weights), and that sum is dy · y
-    dscores = dy @ v.swapaxes(-1, -2)
-    dscores -= row_dot(dy, y)
-    dscores *= exponentials
+    scaled_dy = dy * inverse_sum
+    dv = exponentials.swapaxes(-1, -2) @ scaled_dy
+    # softmax: dscores = weights (dweights − Σ dweights weights); dweights = dy vᵀ, so Σ … = dy · y
+    dscores = scaled_dy @ v.swapaxes(-1, -2)
+    dscores -= row_dot(scaled_dy, y)
+    dscores *= exponentials  # times inverse_sum, which is in scaled_dy: the weights
     # scores = scaled_q kᵀ
     dq = dscores @ k
     dq /= math.sqrt(k.shape[-1])
@@ -92,8 +92,8 @@ def _exponentials(q: Array, k: Array, mask: Array | None) -> tuple[Array, Array,
     scores -= scores.max(axis=-1, keepdims=True, initial=np.finfo(scores.dtype).min)
     exponentials = np.exp(scores, out=scores)
     # Each row holds an e^0, so its sum is at least 1; only a hidden row, all zeros, is below.
-    inverse_sum = np.maximum(row_sum(exponentials), 1)
-    return exponentials, np.reciprocal(inverse_sum, out=inverse_sum), scaled_q
+    total = np.maximum(row_sum(exponentials), 1)
+    return exponentials, np.reciprocal(total, out=total), scaled_q
 
 
 def _score_of_mask(mask: Array, scores: Array) -> Array:
@@ -126,8 +126,8 @@ def multi_head_attention(
     x: (B, T, D), w_qkv: (D, 3 H head_dim) holding [w_q | w_k | w_v], each head by head,
     w_out: (H head_dim, D), mask: broadcastable to (B, H, T, T)  ->  y: (B, T, D), cache
     Vaswani et al. 2017, section 3.2.2. H follows from the shape, so heads can be pruned away.
-    `attend(q, k, v, mask) -> y, cache` opens the two products that have no weight; to train
-    through another than `attention` it must hand on attention's cache.
+    `attend(q, k, v, mask) -> y, cache` takes the place of `attention`, to look at its weights, say.
+    The backward pass is attention's, so to train through `attend` it must return attention's cache.
     """
     if x.ndim != 3:
         raise ValueError(f"x must have shape (B, T, D), got {x.shape}")

@@ -1,12 +1,12 @@
 """Is this really the derivative? Step a little along a random direction and measure the slope.
 
-For outputs y and random cotangents ȳ, L = Σ ȳ ⊙ y is one number. Moving one input along a random
-direction v must change it at the rate
+For an output y and a random dy of its shape, L = Σ dy ⊙ y is one number, whose gradient at y is dy.
+Moving one input x by a small step ε along a random direction v must change it at the rate
 
     (L(x + εv) − L(x − εv)) / 2ε  =  Σ v ⊙ dL/dx
 
-to about ε² in float64. Random cotangents matter: with all ones, the gradient of a softmax or a
-LayerNorm is zero, and a backward pass that forgets it would pass.
+to about ε² in float64. That dy is random matters: with all ones, the gradient of a softmax or a
+LayerNorm is zero, and a backward pass that returns zeros would be believed.
 """
 
 import copy
@@ -98,7 +98,7 @@ def check_model_gradient(
 
     worst = 0.0
     for name, p in params.items():
-        if not _is_float_array(p) or ":" in name:  # a leaf or a companion, which no one reads
+        if not _is_float_array(p) or ":" in name:  # a leaf, or a companion such as w:step
             continue
 
         def loss(moved: Array, name: str = name) -> float:

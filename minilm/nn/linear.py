@@ -43,7 +43,7 @@ def unpacked(w: Any) -> Any:
 def unpacked_for_gradient(w: Any) -> Any:
     """The same for the loop backwards, which multiplies by wᵀ.
 
-    An array is turned round in memory once, and not again inside each product: 1.7 × the speed.
+    An array is copied once into column order, in which wᵀ is contiguous: 1.7 times as fast.
     """
     w = unpacked(w)
     return np.asfortranarray(w) if isinstance(w, np.ndarray) else w

@@ -1,4 +1,4 @@
-"""Losses: minus the log-probability of what came, in nats, and its gradient."""
+"""Losses: minus the log-probability of the right answer, in nats, and its gradient."""
 
 import numpy as np
 
@@ -28,6 +28,7 @@ def cross_entropy(
     chosen = np.where(counted, targets.reshape(-1), 0)  # an ignored token gets weight 0 below
     require_below(logits.shape[-1], targets=chosen)
 
+    # −Σ_j p_j log softmax(z)_j = log Σ_j e^z_j − Σ_j p_j z_j, as Σ_j p_j = 1
     z = flat(logits)
     z = z - z.max(axis=-1, keepdims=True)
     expected_z = z[np.arange(len(z)), chosen]  # Σ_j p_j z_j

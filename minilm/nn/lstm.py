@@ -31,7 +31,7 @@ def split_gates(gates: Array) -> tuple[Array, Array, Array, Array]:
 
 
 def _cell(a: Array, c: Array, h_next: Array, c_next: Array, tanh_c: Array) -> None:
-    """Overwrites a (B, 4H) by the gates and, from c, writes h', c' and tanh(c'), (B, H) each."""
+    """From a (B, 4H) and c (B, H): overwrites a by the gates, writes h', c' and tanh(c')."""
     i, f, g, o = split_gates(a)
     g *= 2  # tanh(a) = 2 σ(2a) − 1, so that one exp serves all four gates
     sigmoid_in_place(a)
@@ -44,19 +44,23 @@ def _cell(a: Array, c: Array, h_next: Array, c_next: Array, tanh_c: Array) -> No
 
 
 def _cell_backward(dh: Array, dc: Array, gates: Array, c: Array, tanh_c: Array, da: Array) -> Array:
-    """Writes da (B, 4H), the gradient of a, and returns that of c. dh and dc are left alone."""
+    """From dh and dc, what comes back to h' and c': writes da (B, 4H), returns c's gradient.
+
+    dc' = dc + dh o (1 − tanh²(c')),   di = dc' g,  df = dc' c,  dg = dc' i,  do = dh tanh(c'),
+    da = each of the four times the slope of its gate;   the gradient of c is dc' f
+    """
     i, f, g, o = split_gates(gates)
     da_i, da_f, da_g, da_o = split_gates(da)
-    # slopes of the gates: σ' = σ (1 − σ), tanh' = 1 − tanh²
+    # first the slopes of the gates: σ' = σ (1 − σ), tanh' = 1 − tanh²
     np.subtract(1, gates, out=da)
     da *= gates
     np.multiply(g, g, out=da_g)
     np.subtract(1, da_g, out=da_g)
     # h' = o tanh(c')
-    dh_o = dh * o
+    dtanh_c = dh * o
     dc_next = tanh_c * tanh_c
     np.subtract(1, dc_next, out=dc_next)
-    dc_next *= dh_o
+    dc_next *= dtanh_c
     dc_next += dc
     da_o *= dh
     da_o *= tanh_c

@@ -14,7 +14,7 @@ def layer_norm(x: Array, gain: Array, bias: Array, eps: float = 1e-5) -> tuple[A
     """
     require_float(x=x)
     require_shape(x.shape[-1:], gain=gain, bias=bias)
-    normed = x - row_mean(x)
+    normed = x - row_mean(x)  # centred so far; divided by its standard deviation below
     inverse_std = _inverse_root_mean_square(normed, eps)  # (..., 1)
     normed *= inverse_std
     y = normed * gain
@@ -27,8 +27,9 @@ def layer_norm_backward(dy: Array, cache: Cache) -> tuple[Array, Array, Array]:
     normed, inverse_std, gain = cache
     # y = normed * gain + bias
     dgain, dbias = sum_to_last(dy * normed), sum_to_last(dy)
-    # normed has mean 0 and mean square 1: what would change either does not come through
-    dx = dy * gain
+    # Shifting or stretching x leaves normed as it is, so those two parts of dnormed are taken out:
+    # dx = inverse_std (dnormed − mean(dnormed) − normed mean(dnormed normed))
+    dx = dy * gain  # dnormed, turned into dx in place
     along_normed = row_dot(dx, normed)
     along_normed /= normed.shape[-1]
     dx -= row_mean(dx)
@@ -54,8 +55,9 @@ def rms_norm_backward(dy: Array, cache: Cache) -> tuple[Array, Array]:
     normed, inverse_rms, gain = cache
     # y = normed * gain
     dgain = sum_to_last(dy * normed)
-    # normed has mean square 1: what would change it does not come through
-    dx = dy * gain
+    # Stretching x leaves normed as it is, so that part of dnormed is taken out:
+    # dx = inverse_rms (dnormed − normed mean(dnormed normed))
+    dx = dy * gain  # dnormed, turned into dx in place
     along_normed = row_dot(dx, normed)
     along_normed /= normed.shape[-1]
     dx -= normed * along_normed

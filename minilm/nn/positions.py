@@ -11,7 +11,7 @@ def sinusoidal_positions(length: int, width: int, dtype: DTypeLike = np.float32)
 
     -> (length, width); an odd width ends with a sine        Vaswani et al. 2017, section 3.5
     A shift by k positions is one rotation of each (sin, cos) pair, the same at every t.
-    The angles are computed in float64: in float32 a late position would lose its fast circles.
+    The angles are computed in float64: float32 is too coarse for the angles of late positions.
     """
     if length < 0 or width < 1:
         raise ValueError(f"length must be >= 0 and width >= 1, got {length} and {width}")

@@ -32,9 +32,12 @@ def rnn_step(x: Array, h: Array, w_x: Any, w_h: Any, b: Array) -> tuple[Array, C
 
 
 def rnn_step_backward(dh: Array, cache: Cache) -> tuple[Array, Array, Array, Array, Array]:
-    """Gradients of rnn_step, in its argument order: dx, dh, dw_x, dw_h, db."""
+    """Gradients of rnn_step, in its argument order: dx, dh, dw_x, dw_h, db.
+
+    The dh that comes in, (B, H), is the gradient of h'; the one returned, of h.
+    """
     x, h, w_x, w_h, h_next = cache
-    da = tanh_backward(dh, h_next)
+    da = tanh_backward(dh, h_next)  # h' = tanh(a)
     return (
         input_gradient(da, x, w_x),
         input_gradient(da, h, w_h),

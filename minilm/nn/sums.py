@@ -1,4 +1,4 @@
-"""Sums and means over rows and over columns, as matrix products: BLAS adds faster than `.sum`."""
+"""Sums and means over rows and over columns; as matrix products, faster than with `.sum`."""
 
 import math
 
