@@ -4,8 +4,8 @@
     scaled before rounding    (1/s) Q(s w)    Product(Diagonal(1/s), q)
     LoRA; sparse + dense      Q + A B         Sum(q, Product(a, b))
 
-The parts may be arrays or leaves of any kind. Transposing is structural, (AB)ᵀ = Bᵀ Aᵀ, and so is
-every derivative, so that a part with gradients of its own keeps them.
+The parts may be arrays or leaves of any kind. `.T` transposes the parts, (AB)ᵀ = Bᵀ Aᵀ, and a
+derivative passes through the parts too, so that a part with a gradient of its own keeps it.
 """
 
 from dataclasses import dataclass

@@ -14,7 +14,7 @@ import numpy as np
 
 from minilm.types import Array
 
-# How many codes are looked up at once: as many as always fit in two bytes, wherever they start.
+# How many codes `unpack` looks up at once: as many as lie within two bytes wherever they start.
 RUN = {1: 8, 2: 4, 3: 4, 4: 2, 5: 2, 6: 2, 7: 1, 8: 1}
 
 
@@ -53,8 +53,10 @@ def pack(codes: Array, bits: int) -> Array:
 
 
 def unpack(packed: Array, bits: int, n: int, values: Array | None = None) -> Array:
-    """The inverse of `pack`; with `values`, `values[codes]` in the same single look-up.
+    """The inverse of `pack`; with `values`, values[code] in the place of each code.
 
+    The bits of a few neighbouring codes (RUN) are read as one number, and a table of all such
+    numbers says which codes, or which values, it stands for.
     packed: (rows, ⌈n·bits/8⌉) uint8, values: (2^bits,)  ->  (rows, n), of values' dtype or uint8
     """
     check_bits(bits)

@@ -1,7 +1,7 @@
 """A weight is anything that answers `x @ w`.
 
-Parameters are a dict of weights. An ndarray is one; so is every leaf of this package. The models
-ask a weight only for
+Parameters are a dict of weights. An ndarray is one; so is every *leaf*, an object of this package
+that stands for an array. The models ask a weight only for
 
     x @ w    w[ids]    w.T    w.shape    w.ndim    w.nbytes
 
@@ -76,12 +76,17 @@ class Weight:
         return self.dense()[row_ids(ids)]
 
     def unpacked(self) -> Any:
-        """What a loop should multiply by: the floats, or itself where `x @ w` does more."""
+        """What a loop should multiply by: the floats, made once for all its steps.
+
+        A leaf whose `x @ w` does more than multiply (a Recorder) returns itself.
+        """
         return self.dense()
 
     def input_gradient(self, dy: Array, x: Array) -> Array:
-        """∂/∂x of x @ w. dy: (..., out), x: (..., in)  ->  (..., in). A leaf that bends x has
-        its own."""
+        """∂/∂x of x @ w. dy: (..., out), x: (..., in)  ->  (..., in).
+
+        A leaf that does more to x than multiply it (rounds it, say) has its own.
+        """
         return dy @ self.T
 
     def weight_gradient(self, dy: Array, x: Array) -> Array:

@@ -140,6 +140,7 @@ class QuantizedTensor(PackedRows):
         return self._oriented(self.zero_points.astype(np.int16))
 
     def _oriented(self, values: Array) -> Array:
+        """Scales or zero points as stored, (rows, groups), in the order of the array's axes."""
         ndim, (rows, groups) = len(self.array_shape), values.shape
         if self.axis is None and values.size == 1:
             return values.reshape(())

@@ -2,7 +2,7 @@
 
     params["block.0.feed_forward.w_up"] = recorder = Recorder(params["block.0.feed_forward.w_up"])
     model.forward(params, tokens)
-    recorder.inputs.gram        # XᵀX over everything that met the weight
+    recorder.inputs.gram        # XᵀX, X: every row that was multiplied by the weight
 
 The results are those of the inner weight, bit for bit. Run forward passes only, and on one thread:
 a backward pass multiplies by `.T` and so adds to `outputs`, and two threads would lose rows.
@@ -101,7 +101,7 @@ class Recorder(Weight):
         return rows
 
     def input_gradient(self, dy: Array, x: Array) -> Array:
-        """The inner weight's own, so that what bends x keeps its gradient."""
+        """The inner weight's, which may have one of its own."""
         if isinstance(self.weight, Weight):
             return self.weight.input_gradient(dy, x)
         return dy @ self.weight.T

@@ -3,8 +3,8 @@
 The array is stored row by row (row after row of codes, or of mask bits), so a table gives up the
 rows it is asked for without touching the others. `axis` says which axis of the array the stored
 rows are. For a weight (in, out) that is the last one: a stored row is an output channel. For an
-embedding table (V, D) it is the first. `.T` only turns a flag, so both directions of a tied table
-share every byte.
+embedding table (V, D) it is the first. `.T` only flips the flag `transposed`, so both directions
+of a tied table share every byte.
 """
 
 import dataclasses

@@ -58,7 +58,8 @@ class SparseTensor(PackedRows):
         n = self.stored_shape[1]
         kept = unpack(self.mask[which], 1, n).view(np.bool_)
         rows = np.zeros(kept.shape, self.values.dtype)
-        # the picked rows' values, one run after the other: each run is shifted to where it stands
+        # Row r has counts[r] values, from start[r] on. Those of the picked rows, one row after the
+        # other: numbers 0, 1, 2, …, each plus the shift from there to where its row stands.
         counts = self._kept_per_row()
         start = np.cumsum(counts) - counts
         picked = counts[which]
@@ -68,6 +69,7 @@ class SparseTensor(PackedRows):
         return rows
 
     def _kept_per_row(self) -> Array:
+        """(rows,): a table says how many ones each byte has."""
         ones = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1).sum(axis=1)
         return np.take(ones, self.mask).sum(axis=1, dtype=np.int64)
 

@@ -1,4 +1,4 @@
-"""Parameters taken apart into plain arrays and put together again.
+"""A dict of weights taken apart into plain arrays and put together again, and thawed.
 
     flatten    params        ->  arrays   {name or name/field: ndarray}
                                  kinds    {name: what it was}, plain JSON, in the params' order
