@@ -4,10 +4,10 @@
     loss = α·T²·KL(p ‖ q) + (1 − α)·CE(student, targets)
     ∂/∂student = α·T·(q − p) / N + (1 − α)·(softmax(student) − one_hot) / N
 
-KL's first argument is the teacher. Its gradient shrinks as 1/T²; the factor T² keeps the two terms
-in proportion, and as T → ∞ the first becomes the regression of centred logits. Both are means over
-the N counted tokens, not over the V words of the vocabulary. The teacher is frozen: it is only
-asked, and gets no gradient.
+KL's first argument is the teacher. The KL's gradient shrinks as 1/T²; the factor T² keeps the two
+terms in proportion. As T → ∞ the first term becomes half the mean squared difference of the logits,
+each set centred on its mean. Both terms are means over the N counted tokens. The teacher gets no
+gradient.
 """
 
 import math

@@ -4,8 +4,8 @@
     score = √(mean of w²)         of a row or a column, so that all lengths compare
     keep exactly the size − k highest, k = round(sparsity · size);   or those ≥ threshold
 
-Magnitude pruning (Han et al. 2015). A threshold read off a percentile prunes ties all or none (90 %
-of a tensor that is 90 % zero, none of a constant one), so exactly k indices are selected instead.
+Magnitude pruning (Han et al. 2015). Cutting at a percentile of the scores would prune equal scores
+all or none (of a constant tensor, none), so exactly k are chosen instead.
 """
 
 from typing import Any
@@ -55,7 +55,7 @@ def prune(
     Give one of sparsity (the share in [0, 1] to prune: exactly round(sparsity · n) of n elements,
     rows or columns; among equals, which of them is not specified) and threshold (prune what scores
     below it). structure: "element", "row" or "column". scope, for a dict: "local" prunes that share
-    of each weight, "global" that share of all together, where it does least.
+    of each weight, "global" that share of all together, the lowest scores wherever they are.
 
     Of a params dict every array of two or more axes is pruned, embeddings too; vectors and
     companions named `w:role` stay as they are. A SparseTensor is pruned further.

@@ -5,7 +5,7 @@
 A view applies a function to the weights, and its pullback takes the gradient at what was seen back
 to what is stored:
 
-    straight_through   sees x̂ = fake_quantize(x);   ∂x̂/∂x := 1[qmin ≤ x/s + z ≤ qmax]
+    straight_through   sees x̂ = fake_quantize(x);   ∂x̂/∂x := 1 if qmin ≤ x/s + z ≤ qmax, else 0
     masked             sees x ⊙ mask;               ∂/∂x = mask
     compose            sees v2(v1(x));              pullbacks in the opposite order
 
@@ -112,7 +112,7 @@ def check_masks(masks: dict[str, Array], params: Params) -> None:
 
 
 def times(masks: dict[str, Array], pullback: Pullback) -> Pullback:
-    """First times the masks, then the pullback."""
+    """A pullback that multiplies gradients by the masks first."""
 
     def pull(grads: Params) -> Params:
         return pullback(

@@ -1,4 +1,4 @@
-"""Text: where it comes from, how it becomes integers, and how little of it can be foreseen.
+"""Text: where it comes from, how it becomes integers, and how well it can be predicted.
 
 tokenizers.py   characters or words <-> ids, without loss
 corpora.py      load_corpus by name or path; split into blocks that never overlap

@@ -10,7 +10,7 @@ import numpy as np
 from minilm.types import Array
 
 # NumPy pads seeds with zeros: default_rng([7, 3]) and default_rng([7, 3, 0]) are one stream. A last
-# number of our own keeps the windows independent of what training draws from [seed, step, 0].
+# number of our own keeps the windows independent of what `fit` draws from [seed, step, 1].
 STREAM = 0x77696E
 
 

@@ -37,9 +37,7 @@ STOP = "."  # ends every sentence; then comes a new line
 
 class Rule(NamedTuple):
     probability: float
-    right: tuple[
-        str, ...
-    ]  # words (lower case) and symbols (capitalised) that replace the left side
+    right: tuple[str, ...]  # words (lower case) and symbols (capitalised) that replace the left
 
 
 @dataclass(frozen=True)

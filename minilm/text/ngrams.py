@@ -1,4 +1,4 @@
-"""Witten-Bell n-grams: what counting alone can foresee, the line a neural model must go below.
+"""Witten-Bell n-grams: what counting alone can predict, the line a neural model must go below.
 
 How likely is w after the history h (the n − 1 tokens before it)? Count what followed h in training;
 to the extent that h was followed by ever new things, ask a history one token shorter instead:
@@ -21,7 +21,7 @@ def witten_bell_losses(
     """Mean nats per validation token of the n-gram models of order 1, 2, …, max_order.
 
     train: (n,), validation: (m,), integers in 0..vocab_size-1. A history reaches back inside the
-    validation text only, so its first tokens are foreseen with shorter ones.
+    validation text only, so its first tokens are predicted from shorter ones.
     ValueError for empty sequences, tokens out of range, or max_order < 1.
     """
     _check(train, validation, vocab_size, max_order)
@@ -36,9 +36,8 @@ def witten_bell_losses(
             history * vocab_size + validation[order - 1 :],
         )
         n_histories = 1 + max(train_history.max(initial=0), history.max(initial=0))
-        _, first = np.unique(
-            train_grams, return_index=True
-        )  # one position for each distinct n-gram
+        # one position for each distinct n-gram
+        _, first = np.unique(train_grams, return_index=True)
         count_gram = np.bincount(train_grams, minlength=n_grams)[grams]  # c(h w)
         count = np.bincount(train_history, minlength=n_histories)[history]  # c(h)
         distinct = np.bincount(train_history[first], minlength=n_histories)[history]  # T(h)

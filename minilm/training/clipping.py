@@ -15,8 +15,8 @@ def global_norm(grads: Params) -> float:
 def clip_by_global_norm(grads: Params, limit: float) -> tuple[Params, float]:
     """g · min(1, limit / ‖g‖), and ‖g‖ as it was.        Pascanu et al. 2013, algorithm 1
 
-    All gradients are scaled by one number, so the direction stays. Gradients whose norm is not
-    finite have none: they come back as they are, for the caller to refuse.
+    All gradients are scaled by one number, so the direction stays. If the norm is not finite the
+    gradients come back as they are, for the caller to refuse.
     """
     norm = global_norm(grads)
     if norm <= limit or not math.isfinite(norm):

@@ -18,7 +18,7 @@ import numpy as np
 
 from minilm.types import Array, Params
 
-CHUNK = 16384  # entries: 64 kB of float32, of which five fit a second-level cache
+CHUNK = 16384  # entries: 64 kB of float32; the five arrays of an update fit a second-level cache
 
 
 class Optimizer(Protocol):
@@ -89,8 +89,8 @@ class AdamW:
         self, arrays: Params, grads: Params, state: Params, learning_rate: float, step: int
     ) -> None:
         """One step, in place on `arrays` and `state`."""
-        unbiased_mean = learning_rate / (1 - self.beta1 ** (step + 1))
-        unbiased_root = 1 / math.sqrt(1 - self.beta2 ** (step + 1))
+        step_size = learning_rate / (1 - self.beta1 ** (step + 1))  # lr m̂ = step_size m
+        root_factor = 1 / math.sqrt(1 - self.beta2 ** (step + 1))  # √v̂ = root_factor √v
         for name, grad in grads.items():
             array = arrays[name]
             mean = moment(state, f"mean:{name}", array)
@@ -107,10 +107,10 @@ class AdamW:
                 change *= 1 - self.beta2
                 v += change
                 np.sqrt(v, out=change)
-                change *= unbiased_root
+                change *= root_factor
                 change += self.eps
                 np.divide(m, change, out=change)
-                change *= unbiased_mean
+                change *= step_size
                 w *= keep
                 w -= change
 

@@ -1,5 +1,13 @@
 """Quantization: grid × scale × rounding, each a plain function, combined by name.
 
+The simplest case, b bits and one scale for the array, is three lines:
+
+    s = max|x| / (2^(b−1) − 1)        scale: the largest number gets the outermost code
+    q = round(x / s)                  rounding, to a grid of whole numbers
+    x̂ = s·q
+
+The files, each of which has other choices for one of these lines:
+
     grids.py      the numbers that codes stand for: integers, signs, codebooks, Lloyd–Max
     scales.py     how far apart they stand: absmax, percentile, MSE
     rounding.py   which of them a number becomes: nearest, stochastic; the affine map itself

@@ -24,7 +24,8 @@ import numpy as np
 
 from minilm.types import Array
 
-EDGE = 2.0**-22
+EDGE = 2.0**-22  # relative slack of `inside`, a rounding error or two of float32
+
 
 @dataclass(frozen=True)
 class Integers:
@@ -53,7 +54,7 @@ class Integers:
         return code
 
     def inside(self, v: Array) -> Array:
-        # v = x / s of the range's own end may exceed it by one rounding error
+        # the largest number itself, divided by its scale, may be a rounding error above `high`
         return (self.low - EDGE * abs(self.low) <= v) & (v <= self.high + EDGE * self.high)
 
 
@@ -124,7 +125,7 @@ def integers(bits: int, symmetric: bool) -> Grid:
 
 
 def gaussian_levels(bits: int, symmetric: bool) -> Grid:
-    """Nearly the best levels for N(0, 1): quantiles of N(0, 3).
+    """Nearly the best levels for N(0, 1): quantiles of N(0, 3), the shape of φ^(1/3).
 
     Panter and Dite 1951: the best density of many levels goes as the cube root of the data's.
     """
@@ -186,7 +187,8 @@ def _cube_root_levels(values: Array, total_mass: Array, count: int) -> Array:
 
 
 class GridKind(NamedTuple):
-    """A row of the table: a grid for (bits, symmetric), and how to fit its levels to data."""
+    """A row of the table: a grid for (bits, symmetric), by which the scale is chosen; and, where
+    the levels follow the data, the function that fits them to x / scale afterwards."""
 
     start: Callable[[int, bool], Grid]
     fit: Callable[..., Array] | None = None

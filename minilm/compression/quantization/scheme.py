@@ -5,8 +5,8 @@
     q     = saturate(round(x / s) + z)   grids.py, rounding.py
     x̂     = s·(q − z)
 
-Which grid, objective and rounding is looked up in their tables; nothing here asks which it was, so
-a new one is a new row there.
+Grid, objective and rounding are looked up by name in the tables GRIDS, OBJECTIVES and ROUNDINGS;
+nothing here asks which it was, so a new one is a new row there.
 """
 
 from collections.abc import Iterator
