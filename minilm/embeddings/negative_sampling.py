@@ -125,10 +125,11 @@ def descend(table: Array, ids: Array, gradient: Array, rate: float, pairs: float
     """table[ids] −= rate · gradient, in place, all gradients of a row added up.
 
     (`table[ids] -= …` itself would keep only one of them.) pairs: how many pairs, negatives
-    included, one of these gradients is the sum of. All were taken at the same old vectors. One
-    after the other, each pair would see what those before it have corrected; their plain sum
-    overshoots, and the next run, at larger scores, overshoots more. So the rate is lower for a row
-    on which more than LIMIT / rate pairs come together.
+    included, one of these gradients is the sum of.
+
+    Published word2vec updates after every pair, so each pair sees what the last one corrected.
+    Here all gradients of a run are taken at the same old vectors, and the sum of very many of them
+    overshoots. So the rate is lower for a row on which more than LIMIT / rate pairs come together.
     """
     row_rate = np.minimum(rate, LIMIT / (pairs * np.bincount(ids)[ids]))
     change = gradient * -row_rate.astype(gradient.dtype)[:, None]

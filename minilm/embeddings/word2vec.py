@@ -100,7 +100,7 @@ class Word2Vec:
         distance = distances(window, block)
         chance = window_chance(distance, window)
         owed = blocks * block * self.negative * (window + 1 if self.sg else 1)  # K for each pair
-        drawn = math.ceil(owed * self.alpha / LIMIT)
+        drawn = math.ceil(owed * self.alpha / LIMIT)  # each stands for at most LIMIT / alpha
         step = skip_gram_step if self.sg else cbow_step
 
         for epoch in range(self.epochs):
@@ -122,7 +122,8 @@ def skip_gram_step(
 ) -> None:
     """One run: v of the centres, u of the tokens in sight (M + 2w,) and of the negatives (N,).
 
-    A centre has w + 1 pairs, the mean width twice, each with its K negatives.
+    A centre has w + 1 pairs on average (windows have the mean width (w + 1) / 2, on two sides),
+    each with its K negatives.
     """
     v_table, u_table = params["input_embedding"], params["output_embedding"]
     window = (pairs.shape[2] - pairs.shape[1]) // 2
