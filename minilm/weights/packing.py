@@ -18,10 +18,11 @@ from minilm.types import Array
 RUN = {1: 8, 2: 4, 3: 4, 4: 2, 5: 2, 6: 2, 7: 1, 8: 1}
 
 
-def check_bits(bits: int) -> None:
-    """Raise ValueError unless `bits` is one of 1 … 8."""
+def check_bits(bits: int) -> int:
+    """`bits` as a Python int, in which 2**bits cannot wrap; ValueError unless one of 1 … 8."""
     if isinstance(bits, bool) or not isinstance(bits, int | np.integer) or bits not in RUN:
         raise ValueError(f"bits must be an integer from 1 to 8, got {bits!r}")
+    return int(bits)
 
 
 def row_bytes(n: int, bits: int) -> int:
@@ -35,7 +36,7 @@ def pack(codes: Array, bits: int) -> Array:
     codes: (rows, n) uint8, each below 2^bits  ->  (rows, ⌈n·bits/8⌉) uint8
     Raises ValueError for another dtype or shape, a code that is too large, or bits outside 1 … 8.
     """
-    check_bits(bits)
+    bits = check_bits(bits)
     if codes.ndim != 2 or codes.dtype != np.uint8:
         raise ValueError(f"codes must be uint8 (rows, n), got {codes.dtype} {codes.shape}")
     if codes.size and codes.max() >= 2**bits:
@@ -59,7 +60,7 @@ def unpack(packed: Array, bits: int, n: int, values: Array | None = None) -> Arr
     numbers says which codes, or which values, it stands for.
     packed: (rows, ⌈n·bits/8⌉) uint8, values: (2^bits,)  ->  (rows, n), of values' dtype or uint8
     """
-    check_bits(bits)
+    bits = check_bits(bits)
     if packed.ndim != 2 or packed.dtype != np.uint8 or packed.shape[1] != row_bytes(n, bits):
         raise ValueError(
             f"packed must be uint8 (rows, {row_bytes(n, bits)}) for {n} codes of {bits} bits, "

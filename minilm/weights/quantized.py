@@ -79,7 +79,7 @@ class QuantizedTensor(PackedRows):
         codes: (rows, n) integers = to_rows(array of codes, axis); the rest as in the class.
         ValueError when a code does not fit in `bits`.
         """
-        check_bits(bits)
+        bits = check_bits(bits)
         values = code_values(bits, symmetric=zero_points is None and levels is None)
         low, high = int(values[0]), int(values[-1])
         if codes.size and not low <= codes.min() <= codes.max() <= high:
@@ -94,9 +94,9 @@ class QuantizedTensor(PackedRows):
             scales,
             zero_points,
             levels,
-            int(bits),
+            bits,
             tuple(int(side) for side in array_shape),
-            axis,
+            None if axis is None else int(axis),
             largest_error=float(largest_error),
         )
 

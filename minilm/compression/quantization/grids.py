@@ -23,6 +23,7 @@ from typing import ClassVar, NamedTuple, TypeAlias
 import numpy as np
 
 from minilm.types import Array
+from minilm.weights.packing import check_bits
 
 EDGE = 2.0**-22  # relative slack of `inside`, a rounding error or two of float32
 
@@ -147,8 +148,7 @@ def lloyd_max(
     are the levels (the last one repeated). With x sorted once, a centroid is a difference of two
     prefix sums, so an iteration costs 2^bits look-ups, however long x is.
     """
-    if bits not in range(1, 9):
-        raise ValueError(f"bits must be an integer from 1 to 8, got {bits!r}")
+    bits = check_bits(bits)
     x = np.asarray(x, np.float32)
     values = x.reshape(-1)
     if not values.size or not np.isfinite(values).all():

@@ -86,7 +86,7 @@ class Laid(NamedTuple):
 
 def lay(name: str, x: Array, bits: int, scheme: Scheme) -> Laid:
     """Choose the grid and the scales for an array (`name` is what errors call it)."""
-    check_bits(bits)
+    bits = check_bits(bits)
     kind = GRIDS[scheme.grid]
     grid = kind.start(bits, scheme.symmetric)
     # the level beyond the end of an asymmetric range, or a mean of huge numbers, must not overflow

@@ -89,6 +89,7 @@ def test_lloyd_max_refuses(bad):
         lloyd_max(bad, 2)
 
 
-def test_lloyd_max_refuses_bits():
+@pytest.mark.parametrize("bits", [0, 9, 4.0, True])
+def test_lloyd_max_refuses_bits(bits):
     with pytest.raises(ValueError, match="bits"):
-        lloyd_max(np.ones(3), 9)
+        lloyd_max(np.ones(3), bits)

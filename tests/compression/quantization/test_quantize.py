@@ -8,7 +8,7 @@ from hypothesis.extra.numpy import array_shapes, arrays
 
 import minilm.compression as compression
 from minilm.compression import affine_codes, affine_values, dequantize, fake_quantize, quantize
-from minilm.weights import QuantizedTensor, SparseTensor
+from minilm.weights import QuantizedTensor, SparseTensor, load, save
 
 BITS = (1, 2, 3, 4, 5, 6, 7, 8)
 LARGEST = float(np.finfo(np.float32).max)
@@ -211,6 +211,21 @@ def test_inputs_of_other_kinds():
     integers = np.array([[-7, 3], [2, 0]])
     assert fake_quantize(integers, 4).tolist() == integers.tolist()
     assert dequantize(quantize([1.0, -1.0], 4)).tolist() == [1, -1]
+
+
+@pytest.mark.parametrize("kind", [np.int8, np.uint8, np.int64])
+@pytest.mark.parametrize("how", [{}, {"symmetric": False}, {"grid": "lloyd_max"}])
+def test_bits_of_any_integer_type(kind, how):
+    x = normal(12, 10)
+    for bits in (1, 4, 8):  # 2 ** np.int8(8) would be 0
+        same = quantize(x, kind(bits), **how)
+        np.testing.assert_array_equal(same.codes, quantize(x, bits, **how).codes)
+        assert type(same.bits) is int
+
+
+def test_an_axis_of_any_integer_type_can_be_saved(tmp_path):
+    save(tmp_path / "w.npz", {"w": quantize(normal(12, 10), 4, axis=np.int64(0))})
+    assert load(tmp_path / "w.npz")["w"].axis == 0
 
 
 def test_inputs_are_left_alone():
