@@ -78,18 +78,22 @@ def affine_codes(
     `axis` one a channel (x.shape[axis],), or with `block_size` too, one for so many neighbours
     along the axis: of x's shape, with ⌈n / block_size⌉ entries there.
     -> codes of x's shape, in the smallest integer type that holds qmin and qmax.
-    ValueError when shapes do not fit, x has NaN, qmin ≥ qmax, or no 32-bit type holds them.
+    ValueError when shapes do not fit, there is a NaN, qmin ≥ qmax, or no 32-bit type holds them.
     """
     x = np.asarray(x)
     x = x.astype(np.result_type(x, np.float32), copy=False)
     fitting = [kind for kind in CODE_TYPES if holds(kind, qmin) and holds(kind, qmax)]
     if not qmin < qmax or not fitting:
         raise ValueError(f"qmin must be below qmax, both within 32 bits, got {qmin} and {qmax}")
-    if np.isnan(x).any():
-        raise ValueError("x must not contain NaN: no code stands for it")
+    # float32 counts in steps of one up to 2²⁴ only
+    exact = np.float64 if fitting[0] is np.int32 else x.dtype
     s = _spread("scale", np.asarray(scale, x.dtype), x.shape, axis, block_size)
-    z = _spread("zero_point", np.asarray(zero_point, x.dtype), x.shape, axis, block_size)
-    return codes_of(in_scales(x, s), z, Integers(qmin, qmax, affine=True)).astype(fitting[0])
+    z = _spread("zero_point", np.asarray(zero_point, exact), x.shape, axis, block_size)
+    for name, numbers in (("x", x), ("scale", s), ("zero_point", z)):
+        if np.isnan(numbers).any():
+            raise ValueError(f"{name} must not contain NaN: no code stands for it")
+    v = in_scales(x, s).astype(exact, copy=False)
+    return codes_of(v, z, Integers(qmin, qmax, affine=True)).astype(fitting[0])
 
 
 def affine_values(
@@ -108,8 +112,10 @@ def affine_values(
     wide = isinstance(scale, np.ndarray) and scale.dtype == np.float64
     dtype = np.dtype(np.float64 if wide else np.float32)
     s = _spread("scale", np.asarray(scale, dtype), codes.shape, axis, block_size)
-    z = _spread("zero_point", np.asarray(zero_point, dtype), codes.shape, axis, block_size)
-    return values_of(codes.astype(dtype), s, z, Integers(0, 1, affine=True))
+    z = _spread("zero_point", np.asarray(zero_point, np.float64), codes.shape, axis, block_size)
+    # q − z in float64, which holds every 32-bit code
+    values = values_of(codes.astype(np.float64), s, z, Integers(0, 1, affine=True))
+    return values.astype(dtype)
 
 
 CODE_TYPES = (np.uint8, np.int8, np.uint16, np.int16, np.int32)
@@ -124,6 +130,8 @@ def _spread(
     name: str, values: Array, shape: tuple[int, ...], axis: int | None, block_size: int | None
 ) -> Array:
     """Scales laid beside the array of `shape` that they belong to, so that they broadcast."""
+    if block_size is not None and block_size < 1:
+        raise ValueError(f"block_size must be None or at least 1, got {block_size!r}")
     if values.size == 1:
         return values.reshape(())
     if axis is None:

@@ -29,6 +29,15 @@ def test_subtracting_the_zero_point_does_not_wrap():
     assert affine_values(np.array([-128], np.int8), 1.0, np.int8(127)).tolist() == [-255]
 
 
+def test_codes_of_32_bits_are_exact():
+    """float32 has no 2³¹ − 1, and no odd number above 2²⁴."""
+    x = np.array([1e10, -1e10, 2**24], np.float32)
+    codes = affine_codes(x, 1.0, 1, -(2**31), 2**31 - 1)
+    assert codes.tolist() == [2**31 - 1, -(2**31), 2**24 + 1]
+    assert affine_values(codes, np.ones(1), 1).tolist() == [2**31 - 2, -(2**31) - 1, 2**24]
+    assert affine_values(np.array([2**30 + 1]), 0.5, 2**30).tolist() == [0.5]
+
+
 def test_one_scale_a_channel_or_a_block():
     x = np.arange(12, dtype=np.float32).reshape(3, 4)
     by_row = affine_codes(x, np.array([1, 2, 4]), np.array([0, 1, 2]), 0, 15, axis=0)
@@ -54,6 +63,9 @@ def test_a_scale_of_zero_is_of_zeros():
         ({"x": np.array([1, np.nan])}, "NaN"),
         ({"qmin": 3, "qmax": 3}, "qmin"),
         ({"qmax": 2**40}, "32 bits"),
+        ({"scale": np.nan}, "scale must not contain NaN"),
+        ({"zero_point": np.nan}, "zero_point must not contain NaN"),
+        ({"scale": np.ones(2), "axis": 0, "block_size": 0}, "block_size"),
         ({"scale": np.ones(3)}, "scale"),
         ({"scale": np.ones(3), "axis": 0}, r"scale must have shape \(2,\)"),
         ({"scale": np.ones(2), "axis": 1}, "axis"),
