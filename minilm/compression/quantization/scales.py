@@ -97,15 +97,16 @@ def _squared_errors(x: Array, factors: Array, low: Array, high: Array, grid: Gri
     Those units, unlike the squares of tiny or huge numbers, neither vanish nor overflow.
     """
     error = np.zeros(factors.shape)
-    scales = [affine_scale(low * factor, high * factor, grid) for factor in factors]
+    laid = [affine_scale(low * factor, high * factor, grid) for factor in factors]
     for rows, columns in chunks(x.shape):
         part = x[rows, columns]
-        for i, (scale, zero_point) in enumerate(scales):
+        for i, (scale, zero_point) in enumerate(laid):
             z = zero_point[rows]
             v = in_scales(part, scale[rows])
             v -= values_of(codes_of(v, z, grid), 1, z, grid)
             error[i, rows, 0] += np.einsum("sn,sn->s", v, v)
-    return error * np.square(factors)
+    scales = np.stack([scale for scale, _ in laid]).astype(np.float64)           # (F, S, 1)
+    return error * np.square(in_scales(scales, scales[0]))
 
 
 OBJECTIVES: dict[str, Objective] = {

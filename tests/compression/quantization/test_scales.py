@@ -97,6 +97,11 @@ def test_mse_of_tiny_and_huge_numbers_is_the_same_but_for_their_size(size):
     assert high / size == pytest.approx(scales.mse(x, SYMMETRIC)[1], rel=1e-4)
 
 
+def test_mse_is_no_worse_than_absmax_where_scales_are_as_small_as_they_get():
+    x = normal(1, 64) * np.float32(1e-36)  # 8 bits of this stand at about float32's last normal
+    assert error(x, *scales.mse(x, FINE), FINE) <= error(x, *scales.absmax(x, FINE), FINE)
+
+
 def test_half_precision_is_rounded_up_and_refused_where_it_loses_digits():
     fine = np.array([[0.1], [0.3], [0]], np.float32)
     half = scales.up_to_half(fine)
