@@ -111,7 +111,7 @@ def checked(sentence: Sequence[str]) -> Sequence[str]:
             f"each sentence must be a list of words, got the string {preview(sentence)}: its "
             "'words' would be single characters; split it first, e.g. sentence.split()"
         )
-    if sentence and not isinstance(sentence[0], str):
+    if len(sentence) and not isinstance(sentence[0], str):
         raise TypeError(f"words must be strings, got {type(sentence[0]).__name__} {sentence[0]!r}")
     return sentence
 

@@ -18,6 +18,12 @@ def test_words_by_count_then_by_first_place():
     assert sentence_of.tolist() == [0, 0, 0, 2, 2, 2, 3, 3]
 
 
+def test_sentences_may_be_arrays():
+    vocabulary, ids, _ = read_corpus([np.array(s, np.str_) for s in SENTENCES], min_count=1)
+    assert vocabulary.words == ["b", "a", "c", "rare"]
+    assert ids.tolist() == [0, 1, 0, 2, 0, 1, 3, 0]
+
+
 def test_rare_words_are_gone_before_windows_are_laid():
     vocabulary, ids, sentence_of = read_corpus(iter(SENTENCES), min_count=2)
     assert vocabulary.words == ["b", "a"]
