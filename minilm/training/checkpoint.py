@@ -9,6 +9,7 @@ parameters it started from and the learning rates so far must agree. The data, t
 are functions and cannot be compared: they are the caller's to keep.
 """
 
+import json
 import os
 import zlib
 from dataclasses import dataclass, field
@@ -41,12 +42,13 @@ def start(params: Params) -> Run:
 
 
 def identity(model: Any, run: Run, **settings: Any) -> dict[str, Any]:
-    """What must agree for a run to be continued, as JSON-able data; `run` is at its start."""
+    """What must agree for a run to be continued, as a file gives it back; `run` is at its start."""
     checksum = 0
     for name, array in sorted(run.arrays.items()):
         checksum = zlib.crc32(array.tobytes(), zlib.crc32(name.encode(), checksum))
     config = model.config() if hasattr(model, "config") else repr(model)
-    return {"model": config, "start": checksum, **settings}
+    about = {"model": config, "start": checksum, **settings}
+    return json.loads(json.dumps(about, default=np.generic.item))  # NumPy's numbers are Python's
 
 
 def write(path: str | os.PathLike[str], run: Run, params: Params, about: dict[str, Any]) -> None:

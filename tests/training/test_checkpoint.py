@@ -87,6 +87,14 @@ def test_leaves_and_companions_are_kept(tmp_path):
     np.testing.assert_array_equal(fitted["kept:mask"], params["kept:mask"])
 
 
+def test_settings_that_are_numpy_scalars(tmp_path):
+    path = tmp_path / "run.npz"
+    scalars = {"seed": np.int64(3), "clip_norm": np.float32(1), "optimizer": AdamW(np.float32(0.5))}
+    with pytest.raises(Stopped):
+        run(until(3), checkpoint=path, **scalars)
+    assert_same(run(checkpoint=path, **scalars), run(checkpoint_every=0, **scalars))
+
+
 @pytest.mark.parametrize(
     ("changes", "named"),
     [
