@@ -70,6 +70,14 @@ def test_the_straight_through_mask_is_the_formula(symmetric):
     assert 0 < mask.mean() < 1
 
 
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize("bits", [1, 2, 5, 8])
+def test_nothing_on_one_side_of_zero_is_clipped_by_absmax(bits, sign):
+    x = sign * np.abs(normal(64, 64))  # the zero point is one end of the grid, 0 or 2^b − 1
+    _, pullback = straight_through(bits, symmetric=False)({"w": x}, 0)
+    assert pullback({"w": np.ones_like(x)})["w"].all()
+
+
 @pytest.mark.parametrize("how", [{}, {"axis": "tensor"}, {"group_size": 8}, {"grid": "lloyd_max"}])
 @pytest.mark.parametrize("bits", [1, 2, 5, 8])
 def test_nothing_is_clipped_by_absmax(bits, how):

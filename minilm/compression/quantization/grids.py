@@ -55,8 +55,9 @@ class Integers:
         return code
 
     def inside(self, v: Array) -> Array:
-        # the largest number itself, divided by its scale, may be a rounding error above `high`
-        return (self.low - EDGE * abs(self.low) <= v) & (v <= self.high + EDGE * self.high)
+        # the end of the range itself may be beyond the grid's by a rounding error of x / s
+        slack = EDGE * self.high
+        return (self.low - slack <= v) & (v <= self.high + slack)
 
 
 @dataclass(frozen=True)
