@@ -55,6 +55,7 @@ def fit(
     schedule: step -> learning rate; default: `warmup_cosine` to 2e-3, a tenth of it warm-up.
     clip_norm: the longest gradient, all parameters together; None: as long as it is.
     evaluate: a function of what the model sees, called every `evaluate_every` steps and at the end.
+        What it sees are the arrays that the next step changes in place: copy what is to be kept.
     checkpoint: a file that the run is saved to every `checkpoint_every` steps and at the end. If it
         is there already, the run goes on from it, bit for bit as if it had not been stopped.
 
