@@ -22,7 +22,7 @@ from minilm.compression.quantization.quantize import Bits, bits_by_name
 from minilm.compression.quantization.scheme import (
     Scheme,
     inside,
-    lay,
+    place_on_grid,
     rounded_values,
     shaped_like,
 )
@@ -47,11 +47,11 @@ def straight_through(bits: Bits, **how: Any) -> View:
         rng = np.random.default_rng([scheme.seed, step])
         seen, masks = dict(params), {}
         for name, b in bits_by_name(trainable(params), bits).items():
-            w, own = plain_array(name, params[name]), scheme.of(name)
-            laid = lay(name, w, b, own)
-            values = shaped_like(w, rounded_values(laid, own, rng), own)
+            w, own = plain_array(name, params[name]), scheme.for_parameter(name)
+            on_grid = place_on_grid(name, w, b, own)
+            values = shaped_like(w, rounded_values(on_grid, own, rng), own)
             seen[name] = values.astype(w.dtype, copy=False)
-            masks[name] = shaped_like(w, inside(laid), own)
+            masks[name] = shaped_like(w, inside(on_grid), own)
         return seen, times(masks, as_is(params, step)[1])
 
     return view

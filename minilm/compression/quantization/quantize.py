@@ -11,7 +11,13 @@ from typing import Any
 import numpy as np
 
 from minilm.compression.parameters import float_type, matrices, plain_array
-from minilm.compression.quantization.scheme import Scheme, lay, rounded, rounded_values, shaped_like
+from minilm.compression.quantization.scheme import (
+    Scheme,
+    place_on_grid,
+    rounded,
+    rounded_values,
+    shaped_like,
+)
 from minilm.types import Array, Params
 from minilm.weights import QuantizedTensor
 from minilm.weights.packing import check_bits
@@ -53,7 +59,7 @@ def quantize(
     that no table or params has. TypeError: not real numbers, or quantized already.
     """
     scheme = Scheme(symmetric, axis, group_size, grid, objective, percentile, rounding, seed)
-    return each(x, bits, scheme, quantized)
+    return map_weights(x, bits, scheme, quantize_array)
 
 
 def fake_quantize(x: Array | Params, bits: Bits = 8, **how: Any) -> Any:
@@ -61,7 +67,7 @@ def fake_quantize(x: Array | Params, bits: Bits = 8, **how: Any) -> Any:
 
     An array -> float array of its shape (float64 when x is, else float32); params -> params.
     """
-    return each(x, bits, Scheme(**how), fake)
+    return map_weights(x, bits, Scheme(**how), fake_quantize_array)
 
 
 def dequantize(q: Any) -> Any:
@@ -76,7 +82,7 @@ def dequantize(q: Any) -> Any:
     return q.dense()
 
 
-def each(x: Any, bits: Bits, scheme: Scheme, function: Callable[..., Any]) -> Any:
+def map_weights(x: Any, bits: Bits, scheme: Scheme, function: Callable[..., Any]) -> Any:
     """function(name, array, bits, scheme, rng) of an array, or of those in a dict with bits."""
     rng = np.random.default_rng(scheme.seed)
     if not isinstance(x, dict):
@@ -85,7 +91,7 @@ def each(x: Any, bits: Bits, scheme: Scheme, function: Callable[..., Any]) -> An
         return function("x", plain_array("x", x), bits, scheme, rng)
     chosen = bits_by_name(x, bits)
     return {
-        name: function(name, plain_array(name, w), chosen[name], scheme.of(name), rng)
+        name: function(name, plain_array(name, w), chosen[name], scheme.for_parameter(name), rng)
         if name in chosen
         else w
         for name, w in x.items()
@@ -105,24 +111,24 @@ def bits_by_name(params: Params, bits: Bits) -> dict[str, int]:
     return bits
 
 
-def quantized(
+def quantize_array(
     name: str, x: Array, bits: int, scheme: Scheme, rng: np.random.Generator
 ) -> QuantizedTensor:
     """One array, packed."""
-    laid = lay(name, x, bits, scheme)
-    codes, largest_error = np.empty(laid.rows.shape, np.int16), 0.0
-    for place, part, values in rounded(laid, scheme, rng):
+    on_grid = place_on_grid(name, x, bits, scheme)
+    codes, largest_error = np.empty(on_grid.rows.shape, np.int16), 0.0
+    for place, part, values in rounded(on_grid, scheme, rng):
         codes[place] = part
-        values -= laid.rows[place]
+        values -= on_grid.rows[place]
         largest_error = max(largest_error, float(values.max()), -float(values.min()))
     stored = rows_shape(x.shape, scheme.rows_axis)
-    scales = laid.scale.reshape(1 if laid.scale.size == 1 else stored[0], -1)
-    zero_points = laid.zero_point.reshape(scales.shape).astype(np.uint8)
+    scales = on_grid.scale.reshape(1 if on_grid.scale.size == 1 else stored[0], -1)
+    zero_points = on_grid.zero_point.reshape(scales.shape).astype(np.uint8)
     return QuantizedTensor.from_codes(
         codes.reshape(stored),
         scales,
-        zero_points if laid.grid.affine else None,
-        laid.grid.levels,
+        zero_points if on_grid.grid.affine else None,
+        on_grid.grid.levels,
         bits,
         array_shape=x.shape,
         axis=scheme.rows_axis,
@@ -130,7 +136,9 @@ def quantized(
     )
 
 
-def fake(name: str, x: Array, bits: int, scheme: Scheme, rng: np.random.Generator) -> Array:
+def fake_quantize_array(
+    name: str, x: Array, bits: int, scheme: Scheme, rng: np.random.Generator
+) -> Array:
     """One array, rounded to its grid and not packed."""
-    values = rounded_values(lay(name, x, bits, scheme), scheme, rng)
+    values = rounded_values(place_on_grid(name, x, bits, scheme), scheme, rng)
     return shaped_like(x, values, scheme).astype(float_type(x), copy=False)

@@ -1,4 +1,4 @@
-"""One combination of grid × scale × rounding, and one array laid on it.
+"""One combination of grid × scale × rounding, and one array placed on it.
 
     range = objective(x)                 scales.py
     s, z  = affine_scale(range)          rounded as they are stored, before any code is chosen
@@ -56,7 +56,7 @@ class Scheme:
         if not (self.axis is None or self.axis == "tensor" or is_integer(self.axis)):
             raise ValueError(f'axis must be None, an integer or "tensor", got {self.axis!r}')
 
-    def of(self, name: str) -> "Scheme":
+    def for_parameter(self, name: str) -> "Scheme":
         """The scheme for the parameter `name`: by channel where no axis is given."""
         by_channel = 0 if name.endswith("embedding") else -1
         return replace(self, axis=by_channel) if self.axis is None else self
@@ -72,7 +72,7 @@ def is_integer(value: Any) -> bool:
     return isinstance(value, int | np.integer) and not isinstance(value, bool)
 
 
-class Laid(NamedTuple):
+class OnGrid(NamedTuple):
     """An array on its grid: rows (S, n) that share a scale; scale, zero_point (S, 1).
 
     zero_point holds whole floats, all 0 where the grid is not affine.
@@ -84,7 +84,7 @@ class Laid(NamedTuple):
     zero_point: Array
 
 
-def lay(name: str, x: Array, bits: int, scheme: Scheme) -> Laid:
+def place_on_grid(name: str, x: Array, bits: int, scheme: Scheme) -> OnGrid:
     """Choose the grid and the scales for an array (`name` is what errors call it)."""
     bits = check_bits(bits)
     kind = GRIDS[scheme.grid]
@@ -98,12 +98,12 @@ def lay(name: str, x: Array, bits: int, scheme: Scheme) -> Laid:
         # an error in x is s times the error in x / s
         weights = np.square(in_scales(scale, scale.max()), dtype=np.float32)
         grid = Codebook(kind.fit(in_scales(rows, scale), bits, weights=weights))
-    return Laid(rows, grid, scale, zero_point)
+    return OnGrid(rows, grid, scale, zero_point)
 
 
-def rounded(laid: Laid, scheme: Scheme, rng: np.random.Generator) -> Iterator[Piece]:
+def rounded(on_grid: OnGrid, scheme: Scheme, rng: np.random.Generator) -> Iterator[Piece]:
     """The codes and the values x̂ of an array on its grid, in pieces: (place, codes, values)."""
-    rows, grid, scales, zero_points = laid
+    rows, grid, scales, zero_points = on_grid
     rounding = ROUNDINGS[scheme.rounding]
     for place in chunks(rows.shape):
         scale, z = scales[place[0]].astype(np.float32), zero_points[place[0]]
@@ -111,17 +111,17 @@ def rounded(laid: Laid, scheme: Scheme, rng: np.random.Generator) -> Iterator[Pi
         yield place, codes, values_of(codes, scale, z, grid)
 
 
-def rounded_values(laid: Laid, scheme: Scheme, rng: np.random.Generator) -> Array:
+def rounded_values(on_grid: OnGrid, scheme: Scheme, rng: np.random.Generator) -> Array:
     """x̂ of the rows: (S, n) float32."""
-    out = np.empty_like(laid.rows)
-    for place, _, values in rounded(laid, scheme, rng):
+    out = np.empty_like(on_grid.rows)
+    for place, _, values in rounded(on_grid, scheme, rng):
         out[place] = values
     return out
 
 
-def inside(laid: Laid) -> Array:
+def inside(on_grid: OnGrid) -> Array:
     """Where the rows are not clipped by their grid: (S, n) bool."""
-    return laid.grid.inside(in_scales(laid.rows, laid.scale) + laid.zero_point)
+    return on_grid.grid.inside(in_scales(on_grid.rows, on_grid.scale) + on_grid.zero_point)
 
 
 def shaped_like(x: Array, rows: Array, scheme: Scheme) -> Array:
