@@ -16,10 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from minilm.nn import cross_entropy, cross_entropy_backward
+from minilm.nn import IGNORED, cross_entropy, cross_entropy_backward
 from minilm.types import Array, Batch, Params
-
-IGNORED = -100  # a target that is not counted
 
 
 def distillation_loss(
@@ -40,7 +38,7 @@ def distillation_loss(
     if student_logits.shape != teacher_logits.shape:
         raise ValueError(f"teacher_logits must have the student's shape {student_logits.shape}, "
                          f"got {teacher_logits.shape}")
-    hard, cache = cross_entropy(student_logits, targets, ignore_index=IGNORED)
+    hard, cache = cross_entropy(student_logits, targets)
     dlogits = cross_entropy_backward(1 - alpha, cache)
     weight = (np.asarray(targets) != IGNORED).astype(dlogits.dtype)                 # (...)
     weight /= max(np.count_nonzero(weight), 1)                                      # 1/N or 0

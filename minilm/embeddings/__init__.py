@@ -3,12 +3,12 @@
     vocabulary.py         words, counts, what is thinned out and what is drawn as noise
     negative_sampling.py  the gradients of skip-gram and CBOW as matrix products
     word2vec.py           Word2Vec: from sentences to vectors
-    skip_gram.py          SkipGram: the same model for `fit`, with its losses and batches
+    skip_gram_model.py    SkipGram: the same model for `fit`, with its losses and batches
     keyed_vectors.py      KeyedVectors: nearest words, analogies, agreement with people
 """
 
 from minilm.embeddings.keyed_vectors import KeyedVectors, WordPairScores, neighbour_agreement
-from minilm.embeddings.skip_gram import (
+from minilm.embeddings.skip_gram_model import (
     Pairs,
     SkipGram,
     distilled_negative_sampling_loss,

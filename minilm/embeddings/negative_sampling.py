@@ -41,19 +41,19 @@ def pair_gradients(v: Array, u: Array, noise: Array) -> tuple[Array, Array, Arra
 
 
 def skip_gram_gradients(
-    v: Array, context: Array, noise: Array, pairs: Array, negative: int
+    v: Array, context: Array, noise: Array, pair_weights: Array, negative: int
 ) -> tuple[Array, Array, Array]:
-    """Gradients of Σ_ij −pairs_ij log σ(v_i·u_j), and of the negatives that these pairs owe.
+    """Gradients of Σ_ij −pair_weights_ij log σ(v_i·u_j), and of the negatives that these pairs owe.
 
     v: (M, D) input rows of the centres; context: (M + 2w, D) output rows of the tokens in sight;
-    noise: (N, D) output rows of the negatives; pairs: (M/b, b, b + 2w) weights; negative: K
+    noise: (N, D) output rows of the negatives; pair_weights: (M/b, b, b + 2w) weights; negative: K
     ->  dv, dcontext, dnoise, in those shapes
     """
-    blocks, block, sight = pairs.shape
+    blocks, block, sight = pair_weights.shape
     v_blocks = v.reshape(blocks, block, -1)
     u_blocks = windows_of(context, block, sight)
-    error = pairs * (sigmoid_in_place(v_blocks @ u_blocks.transpose(0, 2, 1)) - 1)
-    owed = pairs.sum(axis=-1).reshape(-1, 1) * (negative / len(noise))      # (M, 1)
+    error = pair_weights * (sigmoid_in_place(v_blocks @ u_blocks.transpose(0, 2, 1)) - 1)
+    owed = pair_weights.sum(axis=-1).reshape(-1, 1) * (negative / len(noise))      # (M, 1)
     noise_error = owed * sigmoid_in_place(v @ noise.T)                      # (M, N)
 
     dv = (error @ u_blocks).reshape(v.shape) + noise_error @ noise
@@ -62,17 +62,18 @@ def skip_gram_gradients(
 
 
 def cbow_gradients(
-    context: Array, u: Array, noise: Array, pairs: Array, negative: int
+    context: Array, u: Array, noise: Array, pair_weights: Array, negative: int
 ) -> tuple[Array, Array, Array]:
     """Gradients of Σ_i −log σ(h_i·u_i), h_i the mean over i's window, and of K negatives each.
 
     context: (M + 2w, D) input rows of the tokens in sight; u: (M, D) output rows of the centres;
-    noise: (N, D) output rows of the negatives; pairs: (M/b, b, b + 2w), 1 inside a window, else 0;
-    negative: K  ->  dcontext, du, dnoise, in those shapes. A centre with an empty window has h = 0
-    and no part in any gradient.
+    noise: (N, D) output rows of the negatives; pair_weights: (M/b, b, b + 2w), 1 inside a window,
+    else 0; negative: K  ->  dcontext, du, dnoise, in those shapes. A centre with an empty window
+    has h = 0 and no part in any gradient.
     """
-    blocks, block, sight = pairs.shape
-    average = pairs / np.maximum(pairs.sum(axis=-1, keepdims=True), 1)      # (M/b, b, b + 2w)
+    blocks, block, sight = pair_weights.shape
+    size = np.maximum(pair_weights.sum(axis=-1, keepdims=True), 1)
+    average = pair_weights / size                                           # (M/b, b, b + 2w)
     h = (average @ windows_of(context, block, sight)).reshape(u.shape)
     error = sigmoid_in_place((h * u).sum(axis=-1, keepdims=True)) - 1       # (M, 1)
     noise_error = (negative / len(noise)) * sigmoid_in_place(h @ noise.T)   # (M, N)
@@ -121,17 +122,17 @@ def sum_of_windows(windows: Array, block: int) -> Array:
     return rows.reshape(-1, width)[: (blocks - 1) * block + sight]
 
 
-def descend(table: Array, ids: Array, gradient: Array, rate: float, pairs: float) -> None:
+def descend(table: Array, ids: Array, gradient: Array, rate: float, terms: float) -> None:
     """table[ids] −= rate · gradient, in place, all gradients of a row added up.
 
-    (`table[ids] -= …` itself would keep only one of them.) pairs: how many pairs, negatives
+    (`table[ids] -= …` itself would keep only one of them.) terms: how many pairs, negatives
     included, one of these gradients is the sum of.
 
     Published word2vec updates after every pair, so each pair sees what the last one corrected.
     Here all gradients of a run are taken at the same old vectors, and the sum of very many of them
     overshoots. So the rate is lower for a row on which more than LIMIT / rate pairs come together.
     """
-    row_rate = np.minimum(rate, LIMIT / (pairs * np.bincount(ids)[ids]))
+    row_rate = np.minimum(rate, LIMIT / (terms * np.bincount(ids)[ids]))
     change = gradient * -row_rate.astype(gradient.dtype)[:, None]
     # add.at is quick in one dimension only: hence every number by its place in the flat table
     places = ids.astype(np.intp)[:, None] * table.shape[1] + np.arange(table.shape[1])

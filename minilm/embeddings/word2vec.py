@@ -21,7 +21,7 @@ from minilm.embeddings.negative_sampling import (
     skip_gram_gradients,
     window_chance,
 )
-from minilm.embeddings.skip_gram import SkipGram
+from minilm.embeddings.skip_gram_model import SkipGram
 from minilm.embeddings.vocabulary import draw_noise, read_corpus
 from minilm.models.language_model import check_positive
 from minilm.types import Array, Params

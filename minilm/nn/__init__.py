@@ -49,6 +49,7 @@ from minilm.nn.linear import (
     weight_gradient,
 )
 from minilm.nn.losses import (
+    IGNORED,
     binary_logistic_loss,
     binary_logistic_loss_backward,
     cross_entropy,
@@ -61,6 +62,7 @@ from minilm.nn.rnn import rnn, rnn_backward, rnn_step, rnn_step_backward
 from minilm.nn.sums import flat, sum_to_last
 
 __all__ = [
+    "IGNORED",
     "attention",
     "attention_backward",
     "attention_weights",

@@ -7,9 +7,11 @@ from minilm.nn.checks import describe, require_below, require_float, require_int
 from minilm.nn.sums import flat, row_mean, row_sum
 from minilm.types import Array, Cache
 
+IGNORED = -100  # the target of a token that is not counted
+
 
 def cross_entropy(
-    logits: Array, targets: Array, *, ignore_index: int = -100, label_smoothing: float = 0.0
+    logits: Array, targets: Array, *, ignore_index: int = IGNORED, label_smoothing: float = 0.0
 ) -> tuple[float, Cache]:
     """loss = mean over tokens of −Σ_j p_j log softmax(logits)_j,  p = (1 − ε) one_hot + ε / V.
 

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from minilm.metrics import sqnr_db
-from minilm.types import Array, Params
-from minilm.weights import Weight, nbytes, save
+from minilm.types import Params
+from minilm.weights import Weight, as_dense, nbytes, save
 
 
 def compressed_size(params: Params) -> dict[str, Any]:
@@ -30,11 +30,7 @@ def weight_sqnr(params: Params, compressed: Params) -> float | None:
     names = [name for name, weight in compressed.items() if isinstance(weight, Weight)]
     if not names:
         return None
-    before = np.concatenate([as_float(params[name]).ravel() for name in names])
+    before = np.concatenate([as_dense(params[name]).ravel() for name in names])
     after = np.concatenate([compressed[name].dense().ravel() for name in names])
     value = sqnr_db(before, after)
     return round(value, 4) if np.isfinite(value) else None
-
-
-def as_float(weight: Any) -> Array:
-    return weight.dense() if isinstance(weight, Weight) else weight

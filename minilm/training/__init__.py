@@ -4,6 +4,7 @@
     fit          the loop
     optimizers   SGD with momentum, AdamW
     schedules    learning rates over time
+    checks       what fit refuses, by name
     clipping     gradients no longer than a limit
     checkpoint   a run on disk, continued bit for bit
     evaluation   the loss over a whole text

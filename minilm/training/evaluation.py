@@ -16,8 +16,7 @@ from typing import Any
 import numpy as np
 
 from minilm.models import LanguageModel
-from minilm.nn import cross_entropy
-from minilm.training.openings import IGNORED
+from minilm.nn import IGNORED, cross_entropy
 from minilm.types import Array, Params
 
 PIECE = 64  # tokens that a model with a state reads per call
@@ -98,5 +97,5 @@ def window_losses(
 
 def summed_loss(logits: Array, targets: Array) -> float:
     """Σ −log softmax(logits)[target] over the targets that count."""
-    mean, _ = cross_entropy(logits, targets, ignore_index=IGNORED)
+    mean, _ = cross_entropy(logits, targets)
     return float(mean) * int(np.count_nonzero(targets != IGNORED))

@@ -18,6 +18,12 @@ import numpy as np
 from tqdm import tqdm
 
 from minilm.training import checkpoint as checkpoints
+from minilm.training.checks import (
+    check_finite,
+    check_settings,
+    check_trained,
+    checked_steps,
+)
 from minilm.training.clipping import clip_by_global_norm
 from minilm.training.memory import keep_freed_memory
 from minilm.training.openings import Loss, Pullback, View, as_is, language_model_loss
@@ -127,36 +133,6 @@ def as_function(
     return batches, checked_steps(steps)
 
 
-def checked_steps(steps: int) -> int:
-    """Refuse a number of steps below 1."""
-    if isinstance(steps, bool) or not isinstance(steps, (int, np.integer)) or steps < 1:
-        raise ValueError(f"steps must be an integer of at least 1, got {steps!r}")
-    return int(steps)
-
-
-def check_settings(
-    optimizer: Any,
-    clip_norm: float | None,
-    evaluate: Any,
-    evaluate_every: int,
-    checkpoint: Any,
-    checkpoint_every: int,
-) -> None:
-    """Refuse by name what the loop could not work with, before any time is spent."""
-    if not hasattr(optimizer, "update"):
-        raise TypeError(f"optimizer must be an optimizer such as AdamW(), got {optimizer!r}")
-    if clip_norm is not None and not clip_norm > 0:
-        raise ValueError(f"clip_norm must be positive or None, got {clip_norm!r}")
-    for name, every, what, needed in (
-        ("evaluate_every", evaluate_every, "evaluate", evaluate),
-        ("checkpoint_every", checkpoint_every, "checkpoint", checkpoint),
-    ):
-        if every < 0:
-            raise ValueError(f"{name} must be 0 (only at the end) or more, got {every!r}")
-        if every and needed is None:
-            raise ValueError(f"{name}={every} needs {what} to be given")
-
-
 def is_due(step: int, every: int) -> bool:
     """Whether something done every so many steps is due after this one; every = 0: never."""
     return every > 0 and (step + 1) % every == 0
@@ -165,26 +141,3 @@ def is_due(step: int, every: int) -> bool:
 def describe(optimizer: Any) -> dict[str, Any]:
     """An optimizer's name and settings, to compare with a checkpoint's."""
     return {"class": type(optimizer).__name__, **asdict(optimizer)}
-
-
-def check_trained(grads: Params, arrays: Params) -> None:
-    """Refuse gradients of nothing, of what is not there, or of another shape."""
-    if not grads:
-        raise ValueError("view's pullback returned no gradients: there is nothing to train")
-    for name, grad in grads.items():
-        if name not in arrays or np.shape(grad) != arrays[name].shape:
-            there = f"of shape {arrays[name].shape}" if name in arrays else "not there"
-            raise ValueError(
-                f"view's pullback returned a gradient of shape {np.shape(grad)} for {name}, "
-                f"which is {there}"
-            )
-
-
-def check_finite(entry: dict[str, float], grads: Params) -> None:
-    """Stop before a loss or gradient that is not a number reaches the parameters."""
-    at = f"at step {entry['step']} (learning rate {entry['learning_rate']:.3g})"
-    if not math.isfinite(entry["loss"]):
-        raise FloatingPointError(f"the loss is {entry['loss']} {at}: try a smaller learning rate")
-    if not math.isfinite(entry["gradient_norm"]):
-        names = [name for name, grad in grads.items() if not np.isfinite(grad).all()]
-        raise FloatingPointError(f"the gradient is not finite {at}, in {', '.join(names)}")

@@ -25,7 +25,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from minilm.models import LanguageModel
-from minilm.nn import cross_entropy, cross_entropy_backward
+from minilm.nn import IGNORED, cross_entropy, cross_entropy_backward
 from minilm.types import Batch, Params
 
 Pullback: TypeAlias = Callable[[Params], Params]
@@ -33,8 +33,6 @@ View: TypeAlias = Callable[[Params, int], tuple[Params, Pullback]]
 Loss: TypeAlias = Callable[
     [Any, Params, Batch, np.random.Generator | None], tuple[float, Params, int]
 ]
-
-IGNORED = -100  # a target that is not counted
 
 
 def as_is(params: Params, step: int) -> tuple[Params, Pullback]:
@@ -63,7 +61,7 @@ def language_model_loss(
     """
     inputs, targets = batch
     logits, cache = model.forward(seen, inputs, rng=rng)
-    mean, loss_cache = cross_entropy(logits, targets, ignore_index=IGNORED)
+    mean, loss_cache = cross_entropy(logits, targets)
     count = int(np.count_nonzero(np.asarray(targets) != IGNORED))
     dlogits = cross_entropy_backward(count, loss_cache)  # total = count · mean
     return float(mean) * count, model.backward(dlogits, cache), count
