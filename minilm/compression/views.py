@@ -30,6 +30,8 @@ from minilm.training.openings import Pullback, View, as_is, is_float_array
 from minilm.types import Array, Params
 from minilm.weights.packing import check_bits
 
+STREAM = 0x766965  # a stream of its own: batches and dropout draw from [seed, step, …] too
+
 
 def straight_through(bits: Bits, **how: Any) -> View:
     """The model sees its weights quantized; the gradient passes as if nothing had been rounded.
@@ -44,7 +46,7 @@ def straight_through(bits: Bits, **how: Any) -> View:
         check_bits(b)
 
     def view(params: Params, step: int) -> tuple[Params, Pullback]:
-        rng = np.random.default_rng([scheme.seed, step])
+        rng = np.random.default_rng([scheme.seed, step, STREAM])
         seen, masks = dict(params), {}
         for name, b in bits_by_name(trainable(params), bits).items():
             w, own = plain_array(name, params[name]), scheme.for_parameter(name)

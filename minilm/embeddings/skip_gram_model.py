@@ -30,6 +30,8 @@ from minilm.nn import (
 )
 from minilm.types import Array, Cache, Params
 
+STREAM = 0x706169  # a stream of its own: views and dropout draw from [seed, step, …] too
+
 
 @dataclass(frozen=True)
 class SkipGram:
@@ -174,7 +176,7 @@ def pair_batches(
     noise = vocabulary.noise_cdf(ns_exponent)
 
     def batch(step: int) -> Pairs:
-        rng = np.random.default_rng([seed, step])
+        rng = np.random.default_rng([seed, step, STREAM])
         drawn = np.searchsorted(cdf, rng.random(batch_size) * cdf[-1], side="right")
         turn = rng.integers(2, size=batch_size)  # either of the two may be the centre
         centres, contexts = ids[pairs[turn, drawn]], ids[pairs[1 - turn, drawn]]

@@ -15,7 +15,7 @@ import numpy as np
 from minilm.types import Array
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Vocabulary:
     """The words of a corpus and their counts (int64, (V,)), most frequent first."""
 

@@ -14,7 +14,8 @@
     sums.py         sums over rows and columns as matrix products
     checks.py       what the operations refuse
 
-Everything is a pure function of arrays; float32 in, float32 out, and no input is changed.
+Everything is a pure function of arrays; float32 in, float32 out, and no input is changed. Several
+keep their result y in the cache, so y must not be changed before the backward pass either.
 """
 
 from minilm.nn.activations import (

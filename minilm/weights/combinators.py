@@ -76,7 +76,7 @@ class Product(Weight):
     def dense(self) -> Array:
         if isinstance(self.a, Diagonal):  # rows scaled, without the square matrix of zeros
             return self.a.values[:, None] * as_dense(self.b)
-        return as_dense(self.a) @ self.b
+        return as_dense(self.a) @ as_dense(self.b)
 
     def unpacked(self) -> "Product":
         """The product of what the factors unpack to: two thin products stay two thin products."""

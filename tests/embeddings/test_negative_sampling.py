@@ -153,7 +153,7 @@ def test_descend_adds_up_what_one_row_is_given():
     table = np.ones((4, 2), np.float32)
     gradient = np.array([[1, 2], [3, 4], [5, 6]], np.float32)
     kept = gradient.copy()
-    descend(table, np.array([2, 0, 2], np.int32), gradient, rate=0.5, pairs=1)
+    descend(table, np.array([2, 0, 2], np.int32), gradient, rate=0.5, terms=1)
     assert table.tolist() == [[-0.5, -1], [1, 1], [-2, -3], [1, 1]]
     assert np.array_equal(gradient, kept)
 
@@ -161,7 +161,7 @@ def test_descend_adds_up_what_one_row_is_given():
 def test_descend_takes_a_limited_step_of_a_crowded_row():
     table = np.zeros((2, 1), np.float32)
     ids = np.array([0] * 100 + [1])
-    descend(table, ids, np.ones((101, 1), np.float32), rate=0.5, pairs=2)
+    descend(table, ids, np.ones((101, 1), np.float32), rate=0.5, terms=2)
     # 100 gradients of 2 pairs at rate 1/2 would weigh 100; LIMIT is what they may weigh
     assert table[0, 0] == pytest.approx(-LIMIT / 2)
     assert table[1, 0] == -0.5

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from minilm.models import LSTMLanguageModel, TransformerLanguageModel
-from minilm.nn import cross_entropy
+from minilm.nn import IGNORED, cross_entropy
 from minilm.training import evaluate
 
 V = 7
@@ -52,9 +52,9 @@ def test_the_transformer_is_scored_once_a_token_with_half_a_context_before_it(
         def forward(self, params, tokens, *, state=None, rng=None):
             return np.broadcast_to(tokens[..., None], (*tokens.shape, 2)), {"state": None}
 
-    def recorded(logits, targets, ignore_index):
+    def recorded(logits, targets):
         for window, scored in zip(logits[..., 0], targets, strict=True):
-            for place in np.flatnonzero(scored != ignore_index):
+            for place in np.flatnonzero(scored != IGNORED):
                 assert scored[place] == window[place] + 1  # the next token is the target
                 assert scored[place] not in seen_before  # only once
                 seen_before[scored[place]] = place + 1
