@@ -1,9 +1,12 @@
 """python -m minilm …: the main job, and each of its steps by hand on saved files."""
 
 import argparse
+import math
 import sys
 from collections.abc import Callable, Sequence
+from concurrent.futures import BrokenExecutor
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +15,11 @@ import numpy as np
 from minilm import compression, study
 from minilm.generation import generate
 from minilm.study.measure import compressed_size, weight_sqnr
+from minilm.study.saved import saved_parameters
 from minilm.study.subjects import Subject, new_subject, saved_language_model, saved_subject
 from minilm.text import load_corpus
 from minilm.types import Params
-from minilm.weights import load, nbytes, read_header, save, thaw
+from minilm.weights import check_target, nbytes, read_header, save, thaw
 
 MODELS = {"lstm": "LSTM", "transformer": "Transformer", "word2vec": "word2vec"}
 
@@ -28,7 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser().parse_args(argv)
     try:
         arguments.run(arguments)
-    except (ValueError, TypeError, OSError, FloatingPointError) as error:
+    except (ValueError, TypeError, OSError, FloatingPointError, BrokenExecutor) as error:
         print(f"minilm {arguments.command}: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -40,6 +44,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def run_study(arguments: argparse.Namespace) -> None:
     settings = study.thorough() if arguments.thorough else study.default()
     name = arguments.name or default_name(arguments)
+    if Path(name).name != name or name == "..":
+        raise ValueError(f"--name must be the name of a folder, without a slash, got {name!r}")
     folder = Path("runs") / name
     study.run_study(replace(settings, corpus=arguments.corpus), folder, workers=arguments.workers)
     print(f"{folder / 'report.html'}: the figures, and what the numbers say")
@@ -54,9 +60,11 @@ def run_train(arguments: argparse.Namespace) -> None:
     name = MODELS[arguments.model]
     settings = replace(study.default(), corpus=arguments.corpus)
     settings = settings.changed(name, chosen(arguments, RECIPE_OPTIONS))
-    text = load_corpus(arguments.corpus)
     out = Path(arguments.out)
+    check_target(out)
+    text = load_corpus(arguments.corpus)
     subject = new_subject(settings, name, text, out, arguments.seed, progress=True)
+    subject.check()
     report(subject, subject.train())
     print(f"saved {out}")
 
@@ -75,7 +83,8 @@ def report(subject: Subject, params: Params) -> None:
 
 def run_generate(arguments: argparse.Namespace) -> None:
     model, tokenizer = saved_language_model(Path(arguments.file))
-    params, prompt = load(arguments.file), tokenizer.encode(arguments.prompt)
+    params = saved_parameters(arguments.file, model.init(0))
+    prompt = tokenizer.encode(arguments.prompt)
     ids = generate(
         model, params, prompt, arguments.length, packed=arguments.packed,
         temperature=arguments.temperature, top_k=arguments.top_k, top_p=arguments.top_p,
@@ -103,7 +112,7 @@ def run_prune(arguments: argparse.Namespace) -> None:
 
 def compress(arguments: argparse.Namespace, change: Callable[[Any], Any]) -> None:
     """Load, change, save under another name, and say what became smaller and by how much."""
-    params = load(arguments.file)
+    params = saved_parameters(arguments.file)
     changed = change(params)
     save(arguments.out, changed, header=read_header(arguments.file))
     before, after = compressed_size(params), compressed_size(changed)
@@ -116,12 +125,26 @@ def compress(arguments: argparse.Namespace, change: Callable[[Any], Any]) -> Non
 
 
 def run_distill(arguments: argparse.Namespace) -> None:
+    check_target(arguments.out)
     settings = replace(study.default(), **chosen(arguments, ("temperature", "alpha")))
     teacher = saved_subject(settings, Path(arguments.file), arguments.corpus, progress=True)
     student, params = teacher.student(teacher.trained())
     student.keep(params, Path(arguments.out))
     report(student, params)
     print(f"saved {arguments.out}")
+
+
+def whole_number(text: str, least: int = 0) -> int:
+    """An option's value as argparse reads it; a seed below 0 is none."""
+    if int(text) < least:
+        raise argparse.ArgumentTypeError(f"must be {least} or more, got {text}")
+    return int(text)
+
+
+def positive_number(text: str) -> float:
+    if not 0 < float(text) < math.inf:
+        raise argparse.ArgumentTypeError(f"must be a positive number, got {text}")
+    return float(text)
 
 
 def chosen(arguments: argparse.Namespace, names: Sequence[str]) -> dict[str, Any]:
@@ -140,6 +163,7 @@ EXAMPLES = {
     "distill": "python -m minilm distill lstm.npz --out student.npz",
 }
 RECIPE_OPTIONS = ("width", "layers", "heads", "context", "steps", "batch_size", "learning_rate")
+STUDENT_OPTIONS = ("steps", "batch_size", "learning_rate")  # word2vec itself is trained by epochs
 
 
 def parser() -> argparse.ArgumentParser:
@@ -160,10 +184,11 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("model", choices=MODELS)
     add_corpus(command, default="python-docs")
     for name in RECIPE_OPTIONS:
-        kind = float if name == "learning_rate" else int
+        kind = positive_number if name == "learning_rate" else partial(whole_number, least=1)
         option = "--" + name.replace("_", "-")
-        command.add_argument(option, type=kind, help="(default: as in the study)")
-    command.add_argument("--seed", type=int, default=0)
+        whose = "; of word2vec, a student's" if name in STUDENT_OPTIONS else ""
+        command.add_argument(option, type=kind, help=f"(default: as in the study{whose})")
+    command.add_argument("--seed", type=whole_number, default=0)
     command.add_argument("--out", required=True)
 
     command = add(commands, "evaluate", run_evaluate, "measure a saved model on validation text")
@@ -177,7 +202,7 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--temperature", type=float, default=0.8, help="0 takes the likeliest")
     command.add_argument("--top-k", type=int, help="draw among the k likeliest tokens")
     command.add_argument("--top-p", type=float, help="draw among the likeliest with this mass")
-    command.add_argument("--seed", type=int, default=0)
+    command.add_argument("--seed", type=whole_number, default=0)
     command.add_argument("--packed", action="store_true", help="keep weights packed: small, slower")
 
     command = add(commands, "quantize", run_quantize, "round a saved model's weights to few bits")

@@ -5,6 +5,7 @@ import shlex
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 from minilm import cli, weights
@@ -127,3 +128,72 @@ def test_the_examples_run_one_after_another(tmp_path):
         if command != "study":  # minutes: `make study` runs it
             words = shlex.split(example)[1:]
             subprocess.run([sys.executable, *words], cwd=tmp_path, check=True, capture_output=True)
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("train lstm --steps 0 --out x.npz", "--steps: must be 1 or more"),
+        ("train word2vec --learning-rate nan --out x.npz", "--learning-rate: must be a positive"),
+        ("train lstm --seed -1 --out x.npz", "--seed: must be 0 or more"),
+        ("generate x.npz --prompt a --seed -1", "--seed: must be 0 or more"),
+    ],
+)
+def test_a_number_out_of_range_is_a_bad_command_line(capsys, line, said):
+    with pytest.raises(SystemExit) as stop:
+        cli.main(shlex.split(line))
+    assert stop.value.code == 2
+    assert said in capsys.readouterr().err
+
+
+def test_where_to_save_is_asked_before_the_training(folder, capsys, monkeypatch):
+    monkeypatch.setattr(cli, "new_subject", None)  # nothing is trained
+    monkeypatch.setattr(cli, "saved_subject", None)
+    for line in ("train lstm --out no/folder.npz", "distill {folder}/lstm.npz --out no/folder.npz"):
+        assert cli.main(shlex.split(line.format(folder=folder))) == 1
+        assert "no folder" in capsys.readouterr().err
+
+
+def test_any_name_can_be_saved_to(folder, tmp_path):
+    """A checkpoint lies beside the file while it is trained, and never in its place."""
+    for name in ("model.checkpoint", "model.v2"):
+        common = f"--corpus {folder}/text.txt --steps 2 --width 16"
+        call(f"train lstm {common} --out {tmp_path}/{name}")
+        assert "token_embedding" in weights.load(tmp_path / name)
+
+
+@pytest.mark.parametrize("command", ["evaluate {}", "generate {} --prompt a", "distill {} --out x",
+                                     "quantize {} --out x", "prune {} --sparsity 0.5 --out x"])
+def test_saved_files_are_checked_before_they_are_used(
+    folder, capsys, monkeypatch, tmp_path, command
+):
+    monkeypatch.chdir(tmp_path)
+    params, header = weights.load(folder / "lstm.npz"), weights.read_header(folder / "lstm.npz")
+    compresses = command.startswith(("quantize", "prune"))  # whatever the parameters belong to
+    broken = {**params, "head.b": params["head.b"] * np.float32("nan")}
+    weights.save("nan.npz", broken, header)
+    assert cli.main(shlex.split(command.format("nan.npz"))) == 1
+    assert "head.b must be finite" in capsys.readouterr().err
+    if not compresses:
+        weights.save("plain.npz", params)
+        assert cli.main(shlex.split(command.format("plain.npz"))) == 1
+        assert "file 'plain.npz'" in capsys.readouterr().err
+        del broken["head.b"]
+        weights.save("less.npz", broken, header)
+        assert cli.main(shlex.split(command.format("less.npz"))) == 1
+        assert "lacks the parameters head.b" in capsys.readouterr().err
+
+
+def test_vectors_are_measured_on_their_own_words(folder, capsys, tmp_path):
+    other = GRAMMAR.sample(300, seed=2).replace("a", "u")
+    (tmp_path / "other.txt").write_text(other, encoding="utf-8")
+    assert cli.main(["evaluate", f"{folder}/word2vec.npz", "--corpus", f"{tmp_path}/other.txt"])
+    assert "corpus: its words" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["a/b", "..", "/tmp/x"])
+def test_a_study_stays_under_runs(capsys, monkeypatch, tmp_path, name):
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["study", "--name", name]) == 1
+    assert "--name must be the name of a folder" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []

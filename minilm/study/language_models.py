@@ -9,11 +9,12 @@ from typing import Any
 from minilm.compression import distil
 from minilm.metrics import bits, perplexity
 from minilm.models import LanguageModel, build
+from minilm.study.saved import saved_parameters
 from minilm.study.settings import LanguageModelRecipe, Settings
 from minilm.text import CharTokenizer, Split, split, windows
 from minilm.training import Loss, View, evaluate, fit, language_model_loss, warmup_cosine
 from minilm.types import Params
-from minilm.weights import load, save
+from minilm.weights import save
 
 CURVE_POINTS = 6  # validation losses measured while training
 
@@ -38,10 +39,15 @@ class LanguageModelSubject:
     def model(self) -> LanguageModel:
         return build({**self.recipe.config, "vocab_size": self.tokenizer.vocab_size})
 
+    def check(self) -> None:
+        windows(self.tokens.train, self.recipe.batch_size, self.recipe.context, seed=self.seed)
+
     def train(self) -> Params:
+        # its whole name, then .checkpoint: another file's is another, and it is never `kept` itself
+        checkpoint = self.kept.with_name(self.kept.name + ".checkpoint")
         params, history = self._fit(
             self.model.init(self.seed), self.recipe.steps,
-            checkpoint=self.kept.with_suffix(".checkpoint"),
+            checkpoint=checkpoint,
             checkpoint_every=max(1, self.recipe.steps // CURVE_POINTS),
             evaluate=self._loss,
             evaluate_every=max(1, self.recipe.steps // CURVE_POINTS),
@@ -49,7 +55,7 @@ class LanguageModelSubject:
         curve = [entry for entry in history if "validation_loss" in entry]
         self.kept.with_suffix(".curve.json").write_text(json.dumps(curve, indent=1))
         self.keep(params, self.kept)
-        self.kept.with_suffix(".checkpoint").unlink()
+        checkpoint.unlink()
         return params
 
     def keep(self, params: Params, path: Path) -> None:
@@ -60,7 +66,7 @@ class LanguageModelSubject:
         save(path, params, header=header)
 
     def trained(self) -> Params:
-        return load(self.kept)
+        return saved_parameters(self.kept, self.model.init(0))
 
     def tune(self, params: Params, view: View) -> Params:
         # A fresh start at a fifth of the learning rate: the weights have to move, but not far.

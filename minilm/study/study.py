@@ -3,6 +3,7 @@
 import json
 import multiprocessing
 import os
+import threading
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from minilm.study.cells import plan
 from minilm.study.plots import draw_figures
 from minilm.study.report import write_report
 from minilm.study.settings import Settings
+from minilm.study.subjects import new_subject
 from minilm.study.sweep import sweep
 from minilm.text import load_corpus
 
@@ -22,11 +24,16 @@ def run_study(
     """Run or continue a study in `folder`; write its table, figures and report; return its rows.
 
     workers: processes; by default one for each core that this process may use.
-    Raises ValueError if the folder holds a study with other settings.
+    Raises ValueError for fewer than one worker, a corpus too short for one of the models, or a
+    folder that holds a study with other settings or of another text.
     """
+    if workers is not None and workers < 1:
+        raise ValueError(f"workers must be at least 1, got {workers}")
     open_folder(settings, folder)
     context = multiprocessing.get_context("spawn")  # a fork would inherit BLAS threads in any state
-    with ProcessPoolExecutor(workers or available_cores(), mp_context=context) as executor:
+    with ProcessPoolExecutor(
+        workers or available_cores(), mp_context=context, initializer=end_with_parent
+    ) as executor:
         rows = sweep(settings, folder, plan(settings), executor, progress=progress)
     text = (folder / "corpus.txt").read_text(encoding="utf-8")
     entropy = exact_entropy(settings.corpus)
@@ -47,11 +54,39 @@ def open_folder(settings: Settings, folder: Path) -> None:
                 f"folder {str(folder)!r} holds a study with other settings ({written.name} says "
                 "which); choose another --name, or delete that folder to start anew"
             )
+        check_same_text(settings.corpus, folder)
         return
     text = load_corpus(settings.corpus)
+    for model in settings.models:
+        new_subject(settings, model, text, folder / "models" / model, seed=0).check()
     (folder / "models").mkdir(parents=True, exist_ok=True)
     (folder / "corpus.txt").write_text(text, encoding="utf-8")
     written.write_text(wanted, encoding="utf-8")  # last: its presence says that the rest is there
+
+
+def check_same_text(corpus: str, folder: Path) -> None:
+    """Refuse to go on when the corpus has changed; one that is gone is read from the folder."""
+    try:
+        text = load_corpus(corpus)
+    except FileNotFoundError:
+        return
+    if (folder / "corpus.txt").read_text(encoding="utf-8") != text:
+        raise ValueError(
+            f"folder {str(folder)!r} holds a study of {corpus!r} as it was then, and its text has "
+            "changed; choose another --name, or delete that folder to start anew"
+        )
+
+
+def end_with_parent() -> None:
+    """In a worker: end at once when the process that started it has been killed."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def watch() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def available_cores() -> int:

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from minilm.models import LanguageModel, build
 from minilm.study.language_models import LanguageModelSubject
+from minilm.study.saved import saved_fields
 from minilm.study.settings import LanguageModelRecipe, Settings, Word2VecRecipe
 from minilm.study.word_vectors import WordVectorSubject
 from minilm.text import CharTokenizer, load_corpus
@@ -19,6 +20,9 @@ from minilm.weights import read_header
 
 
 class Subject(Protocol):
+    def check(self) -> None:
+        """Refuse a text that is too short, before any time is spent: ValueError."""
+
     def train(self) -> Params:
         """Train from nothing, keep the parameters on disk, and return them."""
 
@@ -56,12 +60,14 @@ def saved_subject(
     settings: Settings, path: Path, corpus: str | None = None, progress: bool = False
 ) -> Subject:
     """The subject that a saved file came from, on its own corpus unless another is named."""
-    header = read_header(path)
+    header = saved_fields(path, ("corpus", "seed", "recipe"))
     settings = replace(settings, corpus=corpus or header["corpus"])
     text, seed = load_corpus(settings.corpus), header["seed"]
     if "vocabulary" in header:
         vectors = Word2VecRecipe(**header["recipe"])
-        return WordVectorSubject(settings, vectors, text, path, seed, progress)
+        return WordVectorSubject(
+            settings, vectors, text, path, seed, progress, words=header["vocabulary"]
+        )
     recipe = LanguageModelRecipe(**header["recipe"])
     tokenizer = CharTokenizer.from_dict(header["tokenizer"])
     return LanguageModelSubject(settings, recipe, text, path, seed, tokenizer, progress)

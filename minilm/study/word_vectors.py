@@ -22,19 +22,24 @@ from minilm.embeddings import (
     read_corpus,
     validation_loss,
 )
+from minilm.study.saved import saved_parameters
 from minilm.study.settings import Settings, Word2VecRecipe
 from minilm.text import Split, sentences, split
 from minilm.training import AdamW, Loss, View, fit, warmup_cosine
 from minilm.types import Params
-from minilm.weights import load, save
+from minilm.weights import save
 
 VALIDATION_PAIRS = 20_000
+FEWEST_SENTENCES = 10  # so that a tenth of them is one
 WORDS_COMPARED = 500  # the most frequent ones, whose neighbours are compared
 
 
 @dataclass(frozen=True)
 class WordVectorSubject:
-    """Skip-gram vectors of the words of `text`."""
+    """Skip-gram vectors of the words of `text`.
+
+    words: those that saved vectors belong to; None before training.
+    """
 
     settings: Settings
     recipe: Word2VecRecipe
@@ -42,14 +47,26 @@ class WordVectorSubject:
     kept: Path
     seed: int
     progress: bool = False
+    words: list[str] | None = None
 
     @cached_property
     def sentences(self) -> Split:
-        return split(sentences(self.text))
+        found = sentences(self.text)
+        if len(found) < FEWEST_SENTENCES:
+            raise ValueError(
+                f"corpus: word2vec needs at least {FEWEST_SENTENCES} sentences (they end at . ! ? "
+                f"or an empty line), got {len(found)}"
+            )
+        return split(found)
 
     @cached_property
     def vocabulary(self) -> Vocabulary:
         vocabulary, _, _ = read_corpus(self.sentences.train, self.recipe.arguments["min_count"])
+        if self.words is not None and vocabulary.words != self.words:
+            raise ValueError(
+                "corpus: its words are not those that the saved vectors belong to; vectors are "
+                "measured on the text that they were trained on"
+            )
         return vocabulary
 
     @cached_property
@@ -57,6 +74,13 @@ class WordVectorSubject:
         """The same pairs and negatives for every model."""
         encoded = self.vocabulary.encode(self.sentences.validation)
         return self._batches(*encoded, batch_size=VALIDATION_PAIRS, seed=0)(0)
+
+    def check(self) -> None:
+        for block in (self.sentences.train, self.sentences.validation):
+            try:
+                self._batches(*self.vocabulary.encode(block), batch_size=1, seed=0)
+            except ValueError as error:
+                raise ValueError(f"corpus: too short for word2vec: {error}") from error
 
     def train(self) -> Params:
         trained = Word2Vec(self.sentences.train, **self.recipe.arguments, seed=self.seed)
@@ -71,7 +95,7 @@ class WordVectorSubject:
         save(path, params, header=header)
 
     def trained(self) -> Params:
-        return load(self.kept)
+        return saved_parameters(self.kept, ("input_embedding", "output_embedding"))
 
     def tune(self, params: Params, view: View) -> Params:
         rate = self.recipe.learning_rate / 5

@@ -12,7 +12,7 @@
 """
 
 from minilm.weights.combinators import Diagonal, Product, Sum
-from minilm.weights.files import load, read_header, replacing, save
+from minilm.weights.files import check_target, load, read_header, replacing, save
 from minilm.weights.packing import pack, unpack
 from minilm.weights.protocol import Weight, as_dense, row_ids
 from minilm.weights.quantized import QuantizedTensor
@@ -32,6 +32,7 @@ __all__ = [
     "Sum",
     "Weight",
     "as_dense",
+    "check_target",
     "flatten",
     "from_rows",
     "load",

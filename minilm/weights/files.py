@@ -95,11 +95,10 @@ def read_header(path: str | os.PathLike[str]) -> dict[str, Any]:
 @contextlib.contextmanager
 def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     """A binary file that takes the place of `path` when the block ends well, and vanishes when
-    it does not. Raises ValueError where path is something else than a file (a device, a folder).
+    it does not. Raises as `check_target`, and OSError where the disk refuses.
     """
+    check_target(path)
     target = Path(os.path.realpath(path))  # a link stays a link
-    if target.exists() and not target.is_file():
-        raise ValueError(f"path must name a file, got {os.fspath(path)!r}")
     temporary = target.with_name(f"{target.name}.{uuid.uuid4().hex[:8]}.tmp")
     try:
         with open(temporary, "wb") as file:
@@ -108,6 +107,19 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def check_target(path: str | os.PathLike[str]) -> None:
+    """Refuse a path that no file can be written to; to be asked before hours of work, too.
+
+    Raises ValueError for something else than a file (a device, a folder), FileNotFoundError where
+    the folder is missing.
+    """
+    target = Path(os.path.realpath(path))
+    if target.exists() and not target.is_file():
+        raise ValueError(f"path must name a file, got {os.fspath(path)!r}")
+    if not target.parent.is_dir():
+        raise FileNotFoundError(f"no folder {str(target.parent)!r} to write {target.name!r} in")
 
 
 @contextlib.contextmanager

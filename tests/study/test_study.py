@@ -2,8 +2,12 @@
 
 import csv
 import json
+import os
 import re
 import shutil
+import subprocess
+import sys
+import time
 from dataclasses import replace
 
 import pytest
@@ -24,6 +28,7 @@ from minilm.study.settings import (
     Settings,
     Word2VecRecipe,
 )
+from minilm.study.study import open_folder
 from minilm.text import GRAMMAR
 
 MODELS = ("LSTM", "Transformer", "word2vec")
@@ -133,7 +138,11 @@ def test_figures_are_vectors_and_pictures(finished):
 
 def test_called_again_it_gives_the_same_table_without_training(finished, settings):
     folder, rows = finished
-    assert run_study(settings, folder, workers=1, progress=False) == rows
+    again = run_study(settings, folder, workers=1, progress=False)
+    # the seconds of what was counted anew, the n-grams, differ
+    assert [{**row, "seconds": 0} for row in again] == [{**row, "seconds": 0} for row in rows]
+    trained = slice(settings.ngram_order, None)
+    assert again[trained] == rows[trained]
 
 
 def test_interrupted_and_continued_it_gives_the_same_table(finished, settings, tmp_path):
@@ -160,3 +169,76 @@ def test_settings_and_corpus_are_kept_with_the_results(finished, settings):
     folder, _ = finished
     assert json.loads((folder / "settings.json").read_text(encoding="utf-8"))["seeds"] == [0]
     assert (folder / "corpus.txt").read_text(encoding="utf-8") == GRAMMAR.sample(400, seed=3)
+
+
+def test_a_corpus_that_has_changed_is_another_study(finished, settings, tmp_path):
+    folder, _ = finished
+    corpus = tmp_path / "text.txt"
+    corpus.write_text(GRAMMAR.sample(400, seed=3), encoding="utf-8")
+    again = shutil.copytree(folder, tmp_path / "again")
+    settings = replace(settings, corpus=str(corpus))
+    (again / "settings.json").write_text(
+        json.dumps(settings.as_json(), indent=2, ensure_ascii=False), encoding="utf-8"
+    )
+    corpus.write_text("Something else.", encoding="utf-8")
+    with pytest.raises(ValueError, match="its text has changed"):
+        run_study(settings, again, workers=1, progress=False)
+    corpus.unlink()  # the folder has a copy
+    open_folder(settings, again)
+    assert (again / "corpus.txt").read_text(encoding="utf-8") == GRAMMAR.sample(400, seed=3)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("too short", "context=16 needs at least 17"),
+        ("no sentence ends here " * 100, "at least 10 sentences"),
+        ("one. word. each. " * 100, "two known words of one sentence"),
+        ("日本語 " * 1000, "at least 10 sentences"),
+    ],
+)
+def test_a_text_too_short_for_a_model_is_refused_before_anything_is_trained(
+    settings, tmp_path, text, said
+):
+    (tmp_path / "text.txt").write_text(text, encoding="utf-8")
+    settings = replace(settings, corpus=str(tmp_path / "text.txt"))
+    with pytest.raises(ValueError, match=said):
+        run_study(settings, tmp_path / "run", progress=False)
+    assert not (tmp_path / "run").exists()
+
+
+def test_workers_are_at_least_one(settings, tmp_path):
+    for workers in (0, -1):
+        with pytest.raises(ValueError, match="workers must be at least 1"):
+            run_study(settings, tmp_path / "run", workers=workers, progress=False)
+    assert not (tmp_path / "run").exists()
+
+
+KILLED = """
+import time
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+import os
+from minilm.study.study import end_with_parent
+if __name__ == "__main__":
+    with ProcessPoolExecutor(1, get_context("spawn"), initializer=end_with_parent) as executor:
+        print(executor.submit(os.getpid).result(), flush=True)
+        executor.submit(time.sleep, 60).result()
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="asks for a process by its number")
+def test_workers_end_with_the_process_that_started_them(tmp_path):
+    (tmp_path / "killed.py").write_text(KILLED, encoding="utf-8")
+    command = [sys.executable, str(tmp_path / "killed.py")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as parent:
+        worker = int(parent.stdout.readline())
+        parent.kill()
+    for _ in range(100):
+        try:
+            os.kill(worker, 0)
+        except ProcessLookupError:
+            return
+        time.sleep(0.1)
+    os.kill(worker, 9)
+    pytest.fail("the worker went on without its parent")
