@@ -27,6 +27,11 @@ def test_temperature_by_hand():
     np.testing.assert_allclose(next_token_probabilities(LOGITS, 1e9), [0.25] * 4)
 
 
+def test_top_p_keeps_no_more_than_it_needs():
+    logits = np.array([1.0, 0.0, 0.0]) * np.log(2)  # ½, ¼, ¼: the first alone has ½
+    assert next_token_probabilities(logits, 1.0, top_p=0.5).tolist() == [1, 0, 0]
+
+
 def test_top_k_and_top_p_by_hand():
     np.testing.assert_allclose(next_token_probabilities(LOGITS, 1.0, 2), [0, 4 / 7, 0, 3 / 7])
     np.testing.assert_allclose(next_token_probabilities(LOGITS, 1.0, None, 0.39), [0, 1, 0, 0])

@@ -5,8 +5,8 @@ no generator state to save: what is random at a step is drawn from `default_rng(
 The file replaces the one before it in a single rename, so a kill while saving leaves that one.
 
 A run is only continued by the same run: the model, the optimizer, the seed, the clipping, the
-parameters it started from and the learning rates so far must agree. The data, the loss and the view
-are functions and cannot be compared: they are the caller's to keep.
+parameters it started from, its first batch and the learning rates so far must agree. The loss and
+the view are functions and cannot be compared: they are the caller's to keep.
 """
 
 import json
@@ -19,10 +19,11 @@ from typing import Any
 import numpy as np
 
 from minilm.training.schedules import Schedule
-from minilm.types import Array, Params
+from minilm.types import Array, Batch, Params
 from minilm.weights import flatten, load, read_header, save
 
 STATE = "optimizer:"  # then a number: the optimizer's arrays, beside the parameters
+INSTEAD = "choose another path, or delete that file to start anew"
 
 
 @dataclass
@@ -41,14 +42,27 @@ def start(params: Params) -> Run:
     return Run({name: np.array(array, order="C") for name, array in arrays.items()}, kinds)
 
 
-def identity(model: Any, run: Run, **settings: Any) -> dict[str, Any]:
-    """What must agree for a run to be continued, as a file gives it back; `run` is at its start."""
-    checksum = 0
+def identity(model: Any, run: Run, batch: Batch, **settings: Any) -> dict[str, Any]:
+    """What must agree for a run to be continued, as a file gives it back.
+
+    run: at its start; batch: its first.
+    """
+    start = 0
     for name, array in sorted(run.arrays.items()):
-        checksum = zlib.crc32(array.tobytes(), zlib.crc32(name.encode(), checksum))
+        start = zlib.crc32(array.tobytes(), zlib.crc32(name.encode(), start))
     config = model.config() if hasattr(model, "config") else repr(model)
-    about = {"model": config, "start": checksum, **settings}
+    about = {"model": config, "start": start, "first batch": checksum(batch), **settings}
     return json.loads(json.dumps(about, default=np.generic.item))  # NumPy's numbers are Python's
+
+
+def checksum(batch: Batch, so_far: int = 0) -> int:
+    """CRC-32 of the arrays of a batch, in tuples or alone; anything else does not count."""
+    if isinstance(batch, tuple | list):
+        for part in batch:
+            so_far = checksum(part, so_far)
+    elif isinstance(batch, np.ndarray):
+        so_far = zlib.crc32(batch.tobytes(), so_far)
+    return so_far
 
 
 def write(path: str | os.PathLike[str], run: Run, params: Params, about: dict[str, Any]) -> None:
@@ -68,12 +82,12 @@ def read(path: str | os.PathLike[str], run: Run, schedule: Schedule, about: dict
         return run
     header = read_header(path)
     if header.get("checkpoint") != 1:
-        raise ValueError(f"{path} is not a checkpoint of this version: choose another path")
+        raise ValueError(f"{path} is not a checkpoint of this version; {INSTEAD}")
     for name, value in about.items():
         if header["identity"].get(name) != value:
             raise ValueError(
                 f"{path} is a checkpoint of another run: its {name} was "
-                f"{header['identity'].get(name)!r}, now it is {value!r}; choose another path"
+                f"{header['identity'].get(name)!r}, now it is {value!r}; {INSTEAD}"
             )
     history = header["history"]
     for entry in history:
@@ -81,7 +95,7 @@ def read(path: str | os.PathLike[str], run: Run, schedule: Schedule, about: dict
             raise ValueError(
                 f"{path} is a checkpoint of another run: its learning rate at step "
                 f"{entry['step']} was {entry['learning_rate']}, the schedule says "
-                f"{schedule(entry['step'] - 1)}; choose another path"
+                f"{schedule(entry['step'] - 1)}; {INSTEAD}"
             )
     saved = load(path)
     state = {name: saved.pop(f"{STATE}{i}") for i, name in enumerate(header["state"])}

@@ -63,7 +63,8 @@ def fit(
     evaluate: a function of what the model sees, called every `evaluate_every` steps and at the end.
         What it sees are the arrays that the next step changes in place: copy what is to be kept.
     checkpoint: a file that the run is saved to every `checkpoint_every` steps and at the end. If it
-        is there already, the run goes on from it, bit for bit as if it had not been stopped.
+        is there already, the run goes on from it, bit for bit as if it had not been stopped (and
+        the first batch is asked for once more, to see that it is the same run).
 
     Returns (params, history); history has a dict a step: step (the number of steps done), loss
     (mean per term, before the step), gradient_norm (before clipping), learning_rate, and
@@ -78,7 +79,7 @@ def fit(
     run = checkpoints.start(params)
     if checkpoint is not None:
         settings = {"optimizer": describe(optimizer), "seed": seed, "clip_norm": clip_norm}
-        about = checkpoints.identity(model, run, **settings)
+        about = checkpoints.identity(model, run, batch_at(0), **settings)
         run = checkpoints.read(checkpoint, run, schedule, about)
     done = len(run.history)
     bar = tqdm(range(done, steps), initial=done, total=steps, disable=not progress, unit="step")
