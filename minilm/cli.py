@@ -120,7 +120,8 @@ def compress(arguments: argparse.Namespace, change: Callable[[Any], Any]) -> Non
           f"({after['file_bytes'] / before['file_bytes']:.3f})")
     print(f"{'bits per weight':>20}  {before['bits_per_weight']:.3f} -> "
           f"{after['bits_per_weight']:.3f}")
-    print(f"{'weight SQNR':>20}  {weight_sqnr(params, changed)} dB")
+    sqnr = weight_sqnr(params, changed)
+    print(f"{'weight SQNR':>20}  {'exact' if sqnr is None else f'{sqnr:.2f} dB'}")
     print(f"saved {arguments.out}; what it costs: python -m minilm evaluate {arguments.out}")
 
 
@@ -226,8 +227,8 @@ def parser() -> argparse.ArgumentParser:
     command = add(commands, "distill", run_distill, "train a model of half the width")
     command.add_argument("file", help="the teacher: a saved model")
     add_corpus(command, default=None)
-    command.add_argument("--temperature", type=float)
-    command.add_argument("--alpha", type=float, help="weight of the teacher, 0 to 1")
+    command.add_argument("--temperature", type=float, help="softens both (default: 1)")
+    command.add_argument("--alpha", type=float, help="share of the teacher, 0 to 1 (default: 0.5)")
     command.add_argument("--out", required=True)
     return top
 
