@@ -320,8 +320,8 @@ say(f"""
 # we place the outermost level at some smaller $c$, and push what lies beyond back to $c$? Two
 # errors are then at odds:
 #
-# - the **granular** error of the numbers inside, about $s^2/12$ with $s = c/7$ at 4 bits: it
-#   *grows* with $c$;
+# - the **granular** error of the numbers inside: spread evenly over $\pm s/2$, its mean square is
+#   about $s^2/12$, with $s = c/7$ at 4 bits. It *grows* with $c$;
 # - the **overload** error of the numbers outside, $\int_{|x| > c} (|x| - c)^2\, p(x)\, dx$: it
 #   *shrinks* as $c$ grows.
 #
@@ -410,7 +410,7 @@ groups of 64, the largest weight lies at {largest_of_64:.2f} σ on average.
 #
 # ## 5. A model whose best loss is known
 #
-# A matrix is not a model. What we want to know is how much worse a *language model* foresees text
+# A matrix is not a model. What we want to know is how much worse a *language model* predicts text
 # when its weights are rounded, so let us train one. Its text comes from a small grammar that draws
 # village stories. Every sentence has a known probability, so the entropy of this language is known
 # exactly: it is the loss below which no model can get.
@@ -506,7 +506,7 @@ def weights_sqnr(original, rounded):
     return sqnr_db(*flat)
 
 
-# In a whole model, channels are the default: columns of matrices, rows of the embedding table
+# As SCHEMES, but in a whole model channels are the default: columns of matrices, rows of the table
 SCHEMES_OF_A_MODEL = {
     "per-tensor absmax": {"axis": "tensor"},
     "per-channel absmax": {},
@@ -614,7 +614,7 @@ print("\n".join(shown))
 # afterwards. **Quantization-aware training** lets it *see* its rounded weights while it is still
 # learning. One obstacle: rounding is a staircase, and the slope of a staircase is 0 wherever it
 # exists, so no gradient would come through. The **straight-through estimator** takes the slope to
-# be 1 inside the clip instead, and 0 outside:
+# be 1 inside the range $\pm c$ of a weight's group instead, and 0 outside:
 #
 # $$\frac{\partial \hat{x}}{\partial x} := \mathbf{1}\left[\,|x| \leq c\,\right]$$
 #
