@@ -12,6 +12,7 @@ from minilm.study.results import COLUMNS, Row
 from minilm.study.settings import (
     ALONE,
     DISTILLED,
+    FLOAT,
     FLOAT_BITS,
     FLOAT_FURTHER,
     PRUNED,
@@ -105,6 +106,7 @@ def findings(rows: list[Row]) -> dict[str, list[str]]:
     """For each model, sentences made of its numbers, whichever way the numbers fell."""
     return {
         model: [
+            *above_entropy(rows, model),
             eight_bits(rows, model),
             *(recovery(rows, model, bits) for bits in TRAINED_BITS),
             control(rows, model),
@@ -112,6 +114,15 @@ def findings(rows: list[Row]) -> dict[str, list[str]]:
         ]
         for model in compressed_models(rows)
     }
+
+
+def above_entropy(rows: list[Row], model: str) -> list[str]:
+    """What the float32 model has not learnt, where the entropy of the source is known."""
+    floats = [row for row in rows if (row["model"], row["method"]) == (model, FLOAT)]
+    if "loss_above_entropy" not in floats[0]:
+        return []
+    above = mean(floats, "loss_above_entropy")
+    return [f"In float32 it ends {above:.4f} nats per character above the entropy of the source."]
 
 
 def eight_bits(rows: list[Row], model: str) -> str:

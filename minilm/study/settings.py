@@ -92,7 +92,8 @@ class Word2VecRecipe:
 class Settings:
     """A whole study.
 
-    temperature, alpha: of distillation. ngram_order: the longest n-gram of the baseline.
+    temperature, alpha: of distillation. At temperature 2 the LSTM's student ended worse than alone.
+    ngram_order: the longest n-gram of the baseline.
     """
 
     corpus: str = "python-docs"

@@ -1,7 +1,7 @@
 """The sentences of the report say what the rows say, whichever way they fell."""
 
-from minilm.study.report import distillation, eight_bits, findings, recovery
-from minilm.study.settings import ALONE, DISTILLED, TRAINED, TRAINED_SCHEME
+from minilm.study.report import above_entropy, distillation, eight_bits, findings, recovery
+from minilm.study.settings import ALONE, DISTILLED, FLOAT, TRAINED, TRAINED_SCHEME
 
 
 def rows(method, bits, *above):
@@ -38,3 +38,9 @@ def test_eight_bits_are_of_the_channel():
 
 def test_no_rows_no_findings():
     assert findings([]) == {}
+
+
+def test_distance_to_the_entropy_where_it_is_known():
+    assert above_entropy(rows(FLOAT, 32, 0.0), "LSTM") == []
+    known = [{**row, "loss_above_entropy": 0.03} for row in rows(FLOAT, 32, 0.0, 0.0)]
+    assert "0.0300 nats per character above the entropy" in above_entropy(known, "LSTM")[0]

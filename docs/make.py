@@ -1,0 +1,87 @@
+"""Take the README's figure and table from a finished study:  python docs/make.py runs/NAME
+
+No number of that table is typed by hand: this script copies results.csv and the figure into docs/
+and writes the table into README.md; a test makes the table again from docs/results.csv.
+"""
+
+import csv
+import shutil
+import sys
+from pathlib import Path
+
+DOCS = Path(__file__).parent
+README = DOCS.parent / "README.md"
+BEGIN, END = "<!-- measured -->\n", "<!-- end of what was measured -->\n"
+MODELS = ("LSTM", "Transformer", "word2vec")
+
+# What a line of the table shows: its name, the column of results.csv, and the rows it is made of.
+LINES = (
+    ("float32, the loss itself", "loss", {"method": "float32"}),
+    ("8 bits per channel", "loss_above_float", {"method": "per-channel absmax", "bits": "8"}),
+    ("4 bits per tensor", "loss_above_float", {"method": "per-tensor absmax", "bits": "4"}),
+    ("4 bits per channel", "loss_above_float", {"method": "per-channel absmax", "bits": "4"}),
+    ("4 bits per group of 64", "loss_above_float", {"method": "per-group MSE", "bits": "4"}),
+    ("3 bits per group", "loss_above_float", {"method": "per-group MSE", "bits": "3"}),
+    ("2 bits per group", "loss_above_float", {"method": "per-group MSE", "bits": "2"}),
+    ("2 bits, trained with rounding", "loss_above_float",
+     {"method": "per-group MSE, trained", "bits": "2"}),
+    ("further training, no rounding", "loss_above_float", {"method": "float32, trained further"}),
+    ("half of the weights pruned", "loss_above_float",
+     {"method": "magnitude pruning", "sparsity": "0.5"}),
+    ("half the width, trained alone", "loss_above_float", {"method": "student alone"}),
+    ("half the width, distilled", "loss_above_float", {"method": "student distilled"}),
+)  # fmt: skip
+
+
+def table(rows: list[dict[str, str]]) -> str:
+    """The README's table: means over seeds, and half the range between them after ±."""
+    lines = [f"| | {' | '.join(MODELS)} |", "|---" * (1 + len(MODELS)) + "|"]
+    for name, column, wanted in LINES:
+        cells = []
+        for model in MODELS:
+            chosen = {**wanted, "model": model}
+            values = [float(r[column]) for r in rows if chosen.items() <= r.items()]
+            sign = "" if column == "loss" else "+"
+            mean, spread = sum(values) / len(values), (max(values) - min(values)) / 2
+            cells.append(f"{mean:{sign}.3f} ± {spread:.3f}")
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def sizes(rows: list[dict[str, str]]) -> str:
+    """One sentence on files and on the n-grams."""
+    shares = []
+    for model in MODELS:
+        whole, packed = (
+            next(int(r["file_bytes"]) for r in rows if wanted.items() <= r.items())
+            for wanted in (
+                {"model": model, "method": "float32"},
+                {"model": model, "method": "per-group MSE", "bits": "4"},
+            )
+        )
+        shares.append(f"{packed / whole:.3f} ({model}, {whole / 1e3:,.0f} kB)")
+    ngrams = [f"{float(r['loss']):.2f}" for r in rows if r["model"] == "n-gram"]
+    return (
+        f"The file at 4 bits per group, scales and all, takes {', '.join(shares)} of the float32 "
+        f"file. Witten–Bell n-grams of order 1 to {len(ngrams)} lose {', '.join(ngrams)} nats per "
+        "character on the same text.\n"
+    )
+
+
+def read(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def main(folder: Path) -> None:
+    for name in ("results.csv", "error-versus-bits.svg"):
+        shutil.copy(folder / name, DOCS / name)
+    rows = read(DOCS / "results.csv")
+    before, rest = README.read_text(encoding="utf-8").split(BEGIN)
+    _, after = rest.split(END)
+    text = before + BEGIN + table(rows) + "\n" + sizes(rows) + END + after
+    README.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

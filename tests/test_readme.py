@@ -1,0 +1,45 @@
+"""The README shows what docs/results.csv holds, and its example is the one that runs."""
+
+import importlib.util
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+spec = importlib.util.spec_from_file_location("docs_make", ROOT / "docs" / "make.py")
+make = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(make)
+
+
+def test_the_table_is_made_of_the_results():
+    rows = make.read(ROOT / "docs" / "results.csv")
+    shown = README.split(make.BEGIN)[1].split(make.END)[0]
+    assert shown == make.table(rows) + "\n" + make.sizes(rows)
+
+
+def test_a_table_by_hand():
+    rows = [
+        {"model": model, "method": "float32", "bits": "32", "sparsity": "", "loss": loss}
+        for model in make.MODELS for loss in ("1.0", "1.5", "1.1")
+    ]  # fmt: skip
+    make_lines, make.LINES = make.LINES, make.LINES[:1]
+    try:
+        last = make.table(rows).splitlines()[-1]
+    finally:
+        make.LINES = make_lines
+    assert last == "| float32, the loss itself |" + " 1.200 ± 0.250 |" * 3
+
+
+def test_links_lead_somewhere():
+    links = re.findall(r"\]\((?!https?:)([^)#]+)\)", README)
+    assert "docs/error-versus-bits.svg" in links
+    assert all((ROOT / link).exists() for link in links)
+
+
+@pytest.mark.slow
+def test_the_example_runs():
+    (code,) = re.findall(r"```python\n(.*?)```", README, re.S)
+    exec(compile(code, "README.md", "exec"), {})
