@@ -7,7 +7,7 @@ cells happen to run: an interrupted study therefore ends with the same numbers.
 
 import time
 from collections.abc import Iterator
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +47,9 @@ class Cell:
 
     @property
     def name(self) -> str:
-        return "/".join(str(part) for part in astuple(self))
+        """All of it in words: what the progress bar shows and the kept rows are found by."""
+        what = f"{self.method} {self.amount:g}" if self.method or self.amount else ""
+        return " ".join(f"{self.action} {self.model} {what} seed {self.seed}".split())
 
     @property
     def needs(self) -> "Cell | None":
