@@ -2,7 +2,8 @@
 # make test     the tests                                                    ARGS="tests/nn -x" passes more
 # make jupyter  open the notebooks in Jupyter
 #
-# For work on minilm itself: make lint, make notebooks (rebuild them from notebooks/source), make clean.
+# For work on minilm itself: make lint, make notebooks (rebuild them from notebooks/source),
+# make bench (side by side with torch and gensim), make clean.
 #
 # Every target sets up what it needs in .venv; a stamp file there makes the second call quick.
 # Another interpreter: make clean, then make test PYTHON=python3.12
@@ -12,7 +13,7 @@ ARGS   ?=
 IN_VENV = .venv/bin/python -m
 INSTALL = $(IN_VENV) pip install --quiet --disable-pip-version-check
 
-.PHONY: study test jupyter lint notebooks clean
+.PHONY: study test jupyter lint notebooks bench clean
 
 study: .venv/stamp-run
 	$(IN_VENV) minilm study $(ARGS)
@@ -30,6 +31,9 @@ lint: .venv/stamp-dev
 notebooks: .venv/stamp-dev
 	.venv/bin/python notebooks/build.py $(ARGS)
 
+bench: .venv/stamp-bench
+	$(IN_VENV) benchmarks $(ARGS)
+
 clean:
 	rm -rf .venv build *.egg-info .pytest_cache .hypothesis .mypy_cache .ruff_cache
 
@@ -40,6 +44,7 @@ $(shell test -x .venv/bin/python || rm -f .venv/stamp-*)
 .venv/stamp-run:    NEEDS = -e .
 .venv/stamp-test:   NEEDS = -e '.[test]'
 .venv/stamp-dev:    NEEDS = -e '.[test,dev]'
+.venv/stamp-bench:  NEEDS = -e '.[bench]'
 .venv/stamp-course: NEEDS = -r requirements.txt
 
 .venv/stamp-%: .venv/bin/python pyproject.toml requirements.txt
