@@ -43,7 +43,7 @@ def table(rows: list[dict[str, str]]) -> str:
             values = [float(r[column]) for r in rows if chosen.items() <= r.items()]
             sign = "" if column == "loss" else "+"
             mean, spread = sum(values) / len(values), (max(values) - min(values)) / 2
-            cells.append(f"{mean:{sign}.3f} ± {spread:.3f}")
+            cells.append(f"{round(mean, 3) + 0.0:{sign}.3f} ± {spread:.3f}")  # + 0.0: no "-0.000"
         lines.append(f"| {name} | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 

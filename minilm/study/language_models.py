@@ -1,6 +1,7 @@
 """A language model as the subject of a study."""
 
 import json
+import math
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -45,12 +46,13 @@ class LanguageModelSubject:
     def train(self) -> Params:
         # its whole name, then .checkpoint: another file's is another, and it is never `kept` itself
         checkpoint = self.kept.with_name(self.kept.name + ".checkpoint")
+        every = math.ceil(self.recipe.steps / CURVE_POINTS)
         params, history = self._fit(
             self.model.init(self.seed), self.recipe.steps,
             checkpoint=checkpoint,
-            checkpoint_every=max(1, self.recipe.steps // CURVE_POINTS),
+            checkpoint_every=every,
             evaluate=self._loss,
-            evaluate_every=max(1, self.recipe.steps // CURVE_POINTS),
+            evaluate_every=every,
         )
         curve = [entry for entry in history if "validation_loss" in entry]
         self.kept.with_suffix(".curve.json").write_text(json.dumps(curve, indent=1))
