@@ -115,7 +115,11 @@ def training_curves(rows: list[Row], folder: Path, entropy: float | None) -> Fig
     if entropy is not None:
         draw_level(axes, entropy, "entropy of\nthe source", "-")
     axes.set_xlabel("share of the training")
-    axes.set_ylabel("validation loss (nats per character)")
+    axes.set_ylabel("validation loss (nats per character), logarithmic")
+    axes.set_yscale("log")  # long n-grams lie close together, far below the short ones
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 1.5, 2, 3, 4, 5, 7)))
+    axes.yaxis.set_major_formatter(ScalarFormatter())
+    axes.yaxis.set_minor_formatter(NullFormatter())
     axes.xaxis.set_major_formatter(PercentFormatter(1.0))
     return figure
 
