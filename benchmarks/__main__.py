@@ -8,6 +8,7 @@ import os
 import platform
 import sys
 from importlib.metadata import version
+from multiprocessing import get_context
 
 import torch
 from threadpoolctl import threadpool_limits
@@ -26,8 +27,10 @@ THREADS = 1
 
 def measure(comparison: Comparison) -> table.Row:
     """One row of results.csv."""
-    ours, theirs = comparison.make()
-    measured = summary(interleave(ours, theirs, comparison.rounds))
+    torch.set_num_threads(THREADS)
+    with threadpool_limits(THREADS):
+        ours, theirs = comparison.make()
+        measured = summary(interleave(ours, theirs, comparison.rounds))
     return {
         "work": comparison.work,
         "sizes": comparison.sizes,
@@ -48,13 +51,13 @@ def main(names: list[str]) -> None:
     unknown = [name for name in names if name not in SUBJECTS]
     if unknown:
         sys.exit(f"There is no {', '.join(unknown)}; there are {', '.join(SUBJECTS)}.")
+    comparisons = [comparison for name in names or SUBJECTS for comparison in SUBJECTS[name]]
     rows = []
-    torch.set_num_threads(THREADS)
-    with threadpool_limits(THREADS):
-        for name in names or SUBJECTS:
-            for comparison in SUBJECTS[name]:
-                rows.append(measure(comparison))
-                print(f"{rows[-1]['ratio']:>8}  {comparison.work}", flush=True)
+    # A process each: what one leaves behind (memory kept by the allocator) would change the next.
+    with get_context("spawn").Pool(1, maxtasksperchild=1) as pool:
+        for row in pool.imap(measure, comparisons):
+            rows.append(row)
+            print(f"{row['ratio']:>8}  {row['work']}", flush=True)
     print("\n" + table.report(rows), end="")
     if not names:
         table.save(rows)

@@ -2,7 +2,8 @@
 
 The peer has the modules that a torch user would take, and leaves attention to
 `scaled_dot_product_attention`, which never stores the T × T weights. Both are pre-norm, with
-biases, tanh GELU, fixed sinusoidal positions and a tied head.
+biases, fixed sinusoidal positions and a tied head. Each has the form of GELU that is quicker for
+it: minilm the tanh form, torch the exact one, which takes it half as long as the other.
 """
 
 import math
@@ -37,7 +38,7 @@ class Block(nn.Module):
         q, k, v = (p.view(batch, length, self.heads, -1).transpose(1, 2) for p in parts)
         y = functional.scaled_dot_product_attention(q, k, v, is_causal=True)
         x = x + self.out(y.transpose(1, 2).reshape(batch, length, width))
-        return x + self.down(functional.gelu(self.up(self.norm_2(x)), approximate="tanh"))
+        return x + self.down(functional.gelu(self.up(self.norm_2(x))))
 
 
 class TorchGPT(nn.Module):
