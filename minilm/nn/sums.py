@@ -1,6 +1,7 @@
 """Sums and means over rows and over columns; as matrix products, faster than with `.sum`."""
 
 import math
+from functools import lru_cache
 
 import numpy as np
 
@@ -18,19 +19,24 @@ def sum_to_last(x: Array) -> Array:
     return np.ones(len(rows), x.dtype) @ rows
 
 
+@lru_cache(maxsize=64)
+def column(length: int, value: float, dtype: np.dtype) -> Array:
+    """A column that holds `value` in each row, (length, 1), made once; not to be written to."""
+    full = np.full((length, 1), value, dtype)
+    full.flags.writeable = False
+    return full
+
+
 def row_sum(x: Array) -> Array:
     """Sum over the last axis, which stays with length 1: (..., D) -> (..., 1)."""
-    rows = flat(x)
-    return (rows @ np.ones(rows.shape[1], x.dtype)).reshape(*x.shape[:-1], 1)
+    return x @ column(x.shape[-1], 1.0, x.dtype)
 
 
 def row_mean(x: Array) -> Array:
     """Mean over the last axis, which stays with length 1: (..., D) -> (..., 1)."""
-    total = row_sum(x)
-    total /= x.shape[-1]
-    return total
+    return x @ column(x.shape[-1], 1 / x.shape[-1], x.dtype)
 
 
 def row_dot(x: Array, y: Array) -> Array:
     """Dot product of each row of x with the same row of y: (..., D), (..., D) -> (..., 1)."""
-    return np.einsum("...i,...i->...", x, y)[..., None]
+    return (x[..., None, :] @ y[..., None])[..., 0]
