@@ -1,5 +1,7 @@
 """Normalization over the features of each position: LayerNorm and RMSNorm."""
 
+import math
+
 import numpy as np
 
 from minilm.nn.checks import require_float, require_shape
@@ -66,9 +68,6 @@ def rms_norm_backward(dy: Array, cache: Cache) -> tuple[Array, Array]:
 
 
 def _inverse_root_mean_square(x: Array, eps: float) -> Array:
-    """1 / √(mean of x² + eps) over the last axis: (..., D) -> (..., 1)."""
-    inverse = row_dot(x, x)
-    inverse /= x.shape[-1]
-    inverse += eps
-    np.sqrt(inverse, out=inverse)
-    return np.reciprocal(inverse, out=inverse)
+    """1 / √(mean of x² + eps) over the last axis, (..., D) -> (..., 1), as √D / √(Σ x² + D eps)."""
+    D = x.shape[-1]
+    return math.sqrt(D) / np.sqrt(row_dot(x, x) + D * eps)
