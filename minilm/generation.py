@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from minilm.models import LanguageModel
+from minilm.nn import softmax
 from minilm.types import Array, Params
 from minilm.weights import thaw
 
@@ -36,21 +37,26 @@ def generate(
     temperature: 0 takes the likeliest token each time and needs no `rng`.
     packed: compute with compressed weights as they are: small and slow. By default they are
     unpacked once before the first token (`minilm.thaw`).
-    A model with a `context` reads its last `context` tokens again for each new one; a model with a
-    state reads each token once.
+    Each token is read once; what the model remembers of it is in its state. A model with a
+    `context` reads from a window with that many places, which holds the end of the prompt first.
+    When all places are taken the window cannot slide, as each token is remembered with its place
+    in it: a new one begins with the last context // 2 tokens, which are read again in one pass.
     Raises ValueError for an empty prompt, ids outside the vocabulary, or settings out of range.
     """
     prompt = check_prompt(prompt_ids, params["token_embedding"].shape[0])
     check_sampling(length, temperature, top_k, top_p, rng)
     if not packed:
         params = thaw(params)
-    context = getattr(model, "context", None)
     ids = np.concatenate([prompt, np.zeros(length, dtype=np.int32)])
-    unread, state = 0, None
+    context = getattr(model, "context", len(ids))
+    window = read = max(0, len(prompt) - context)  # the window's first token, the first not read
+    state = model.fresh_state()
     for end in range(len(prompt), len(ids)):
-        first = unread if context is None else max(0, end - context)
-        logits, cache = model.forward(params, ids[None, first:end], state=state)
-        unread, state = end, cache["state"]
+        if end - window > context:
+            window = read = end - max(1, context // 2)
+            state = model.fresh_state()
+        logits, cache = model.forward(params, ids[None, read:end], state=state)
+        read, state = end, cache["state"]
         ids[end] = draw(logits[0, -1], temperature, top_k, top_p, rng)
     return ids[len(prompt) :]
 
@@ -82,16 +88,28 @@ def next_token_probabilities(
     Of equal logits the lower ids are kept first, so that exactly k remain.
     """
     logits = np.asarray(logits, dtype=np.float64)
-    p = np.exp((logits - logits.max()) / temperature)
-    likeliest_first = np.argsort(-logits, kind="stable")
-    if top_k is not None:
-        p[likeliest_first[top_k:]] = 0
-    p /= p.sum()
+    logits = (logits - logits.max()) / temperature
+    if top_k is None and top_p is None:
+        return softmax(logits)[0]
+    kept = likeliest(logits, min(top_k or len(logits), len(logits)))
+    of_kept, _ = softmax(logits[kept])
     if top_p is not None:
-        before = np.cumsum(p[likeliest_first]) - p[likeliest_first]
-        p[likeliest_first[before >= top_p]] = 0
-        p /= p.sum()
+        before = np.cumsum(of_kept) - of_kept  # the probability of what is likelier
+        of_kept = of_kept[before < top_p]
+        of_kept /= of_kept.sum()
+    p = np.zeros_like(logits)
+    p[kept[: len(of_kept)]] = of_kept
     return p
+
+
+def likeliest(logits: Array, k: int) -> Array:
+    """The ids of the k largest logits, the largest first; of equal ones the lower id first.
+
+    (V,), 1 <= k <= V  ->  (k,). Only what may be among the k is sorted.
+    """
+    threshold = np.partition(logits, -k)[-k]  # the k-th largest
+    candidates = np.flatnonzero(logits >= threshold)  # more than k if several equal it
+    return candidates[np.argsort(-logits[candidates], kind="stable")[:k]]
 
 
 def check_prompt(prompt_ids: Array | Sequence[int], vocab_size: int) -> Array:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minilm.generation import generate, next_token_probabilities
+from minilm.generation import generate, likeliest, next_token_probabilities
 from minilm.models import LSTMLanguageModel, TransformerLanguageModel
 from minilm.weights import Diagonal, Product
 
@@ -63,11 +63,50 @@ def test_supports(logits, temperature, k, p):
     assert full[kept].min() >= full[~kept].max(initial=0)
 
 
+def test_of_equal_logits_the_lower_ids_are_kept_first():
+    logits = np.array([0.0, 1, 0, 1, 1, 0])
+    assert likeliest(logits, 4).tolist() == [1, 3, 4, 0]
+    assert likeliest(logits, 2).tolist() == [1, 3]
+    assert likeliest(logits, 6).tolist() == [1, 3, 4, 0, 2, 5]
+    e = math.e
+    p = np.array([1, e, 0, e, e, 0]) / (1 + 3 * e)
+    np.testing.assert_allclose(next_token_probabilities(logits, 1.0, 4), p)
+    p = [0, 1 / 2, 0, 1 / 2, 0, 0]  # the likeliest two of these four hold 0.59 of them
+    np.testing.assert_allclose(next_token_probabilities(logits, 1.0, 4, 0.5), p)
+
+
 def test_exactly_k_of_equal_logits():
     np.testing.assert_allclose(next_token_probabilities(np.zeros(5), 1.0, 3), [1 / 3] * 3 + [0] * 2)
 
 
 # ---- generation
+
+
+def window_of(model, text):
+    """What a model reads of a text that began with three tokens; TRANSFORMER has four places."""
+    return text if model is LSTM else text[{3: 0, 4: 0, 5: 3, 6: 3, 7: 3, 8: 6}[len(text)] :]
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_each_token_is_read_once_until_the_window_is_full(model, monkeypatch):
+    read, logits = [], []
+    forward = type(model).forward
+
+    def watched(self, params, tokens, **how):
+        answer, cache = forward(self, params, tokens, **how)
+        read.append(tokens[0].tolist())
+        logits.append(answer[0, -1])
+        return answer, cache
+
+    monkeypatch.setattr(type(model), "forward", watched)
+    params = {name: 3 * p for name, p in model.init(0).items()}
+    ids = generate(model, params, [1, 2, 3], 6, rng=np.random.default_rng(0))
+    text = [1, 2, 3, *ids.tolist()]
+    pieces = {LSTM: [3, 1, 1, 1, 1, 1], TRANSFORMER: [3, 1, 2, 1, 1, 2]}[model]
+    assert read == [text[: 3 + i][-length:] for i, length in enumerate(pieces)]
+    for i, of_next in enumerate(logits):
+        expected, _ = forward(model, params, np.array([window_of(model, text[: 3 + i])]))
+        np.testing.assert_allclose(of_next, expected[0, -1], rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -77,8 +116,7 @@ def test_greedy_takes_the_likeliest_and_needs_no_rng(model):
     assert ids.dtype == np.int32
     text = [1, 2, 3]
     for new in ids:
-        window = text[-4:] if model is TRANSFORMER else text
-        logits, _ = model.forward(params, np.array([window]))
+        logits, _ = model.forward(params, np.array([window_of(model, text)]))
         assert new == np.argmax(logits[0, -1])
         text.append(new)
     np.testing.assert_array_equal(ids, generate(model, params, [1, 2, 3], 6, temperature=0))

@@ -74,14 +74,14 @@ def block(
     *,
     head_dim: int,
     norm: str,
-    mask: Array,
+    mask: Array | None,
     attend: Any,
     rate: float = 0.0,
     rng: np.random.Generator | None = None,
 ) -> tuple[Array, Cache]:
     """Both residual steps of one block.
 
-    x: (B, T, D), mask: bool, broadcastable to (B, H, T, T)  ->  y: (B, T, D), cache
+    x: (B, T, D), mask: bool, broadcastable to (B, H, T, T_k), or None  ->  y: (B, T, D), cache
     rate: dropout of what each step adds, on exactly when an `rng` is passed.
     """
 

@@ -1,8 +1,10 @@
-"""What a language model is here: a configuration, a parameter dict, and four methods.
+"""What a language model is here: a configuration, a parameter dict, and five methods.
 
 A model object holds no numbers and no state. It is the recipe: `init` makes the parameters,
 `forward` turns ids into the logits of the next id, `backward` turns the gradient of the logits
 into the gradients of the parameters, and `config` says in plain data what shapes cannot tell.
+A text can be read in pieces: what a model remembers of the earlier ones goes in and out of
+`forward` as its `state`, and `fresh_state` is what it remembers before the first.
 
     p(token_{t+1} | token_1 … token_t) = softmax(logits_t)
 """
@@ -20,6 +22,9 @@ class LanguageModel(Protocol):
     def init(self, seed: int) -> Params:
         """Fresh float32 parameters; the same seed gives the same bits."""
 
+    def fresh_state(self) -> Any:
+        """The state before the first token, of any number of texts side by side."""
+
     def forward(
         self,
         params: Params,
@@ -28,7 +33,10 @@ class LanguageModel(Protocol):
         state: Any = None,
         rng: np.random.Generator | None = None,
     ) -> tuple[Array, Cache]:
-        """tokens: (B, T) -> logits (B, T, V), cache; cache["hidden"], cache["state"] are public."""
+        """tokens: (B, T) -> logits (B, T, V), cache; cache["hidden"], cache["state"] are public.
+
+        Pass each call's cache["state"] as the next one's `state`, and once: it may be written into.
+        """
 
     def backward(self, dlogits: Array, cache: Cache, dhidden: Array | None = None) -> Params:
         """dlogits: (B, T, V) -> gradients by parameter name; `dhidden` is added at "hidden"."""

@@ -89,12 +89,16 @@ class LSTMLanguageModel:
         params["head.b"] = np.zeros(vocab, dtype=np.float32)
         return params
 
+    def fresh_state(self) -> list[tuple[None, None]]:
+        """The state before the first token: None stands for zeros."""
+        return [(None, None)] * self.layers
+
     def forward(
         self,
         params: Params,
         tokens: Array,
         *,
-        state: Sequence[tuple[Array, Array]] | None = None,
+        state: Sequence[tuple[Array | None, Array | None]] | None = None,
         rng: np.random.Generator | None = None,
     ) -> tuple[Array, Cache]:
         """Logits of the next token after each token.
@@ -105,7 +109,7 @@ class LSTMLanguageModel:
         Raises ValueError for a state of another number of layers, or ids outside 0 … V−1.
         """
         tokens = check_tokens(tokens)
-        states = [(None, None)] * self.layers if state is None else list(state)
+        states = list(self.fresh_state() if state is None else state)
         if len(states) != self.layers:
             raise ValueError(f"state must hold {self.layers} pairs (h, c), got {len(states)}")
         table = params["token_embedding"]

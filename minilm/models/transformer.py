@@ -5,7 +5,9 @@
     logits = norm(x) tableᵀ                             tied head; untied: norm(x) W
 
 A causal mask keeps position t from seeing what comes after it, so that one pass over a window of
-T tokens trains T predictions. It has no memory beyond its window of `context` tokens.
+T tokens trains T predictions. A window has at most `context` tokens, for each place in it has a
+position of its own. It can be read in pieces: what is remembered of the earlier ones is their keys
+and values (key_value_cache.py).
 
 Vaswani et al. 2017 (decoder only); Radford et al. 2019 for pre-norm and the last norm.
 """
@@ -13,11 +15,13 @@ Vaswani et al. 2017 (decoder only); Radford et al. 2019 for pre-norm and the las
 import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
 from minilm.models.block import ATTENTION, FEED_FORWARD, NORM, block, block_backward, named, parts
+from minilm.models.key_value_cache import KeyValueCache, TransformerState, remembered
 from minilm.models.language_model import check_dropout, check_positive, check_tokens, normal
 from minilm.nn import (
     attention,
@@ -118,39 +122,48 @@ class TransformerLanguageModel:
             params["head.w"] = normal(rng, (width, self.vocab_size), inner)
         return params
 
+    def fresh_state(self) -> TransformerState:
+        """The state before the first token of a window: empty caches."""
+        return TransformerState(tuple(KeyValueCache(self.context) for _ in range(self.layers)), 0)
+
     def forward(
         self,
         params: Params,
         tokens: Array,
         *,
-        state: None = None,
+        state: TransformerState | None = None,
         rng: np.random.Generator | None = None,
         attend: Callable[..., tuple[Array, Cache]] = attention,
     ) -> tuple[Array, Cache]:
         """Logits of the next token after each token.
 
-        tokens: (B, T) integer ids, T <= context  ->  logits: (B, T, V), cache
-        cache["hidden"]: (B, T, D), what the head reads; cache["state"] is None: the window is all.
+        tokens: (B, T) integer ids  ->  logits: (B, T, V), cache
+        state: None = these tokens are the window. To read one in pieces pass `fresh_state()`, then
+        each call's cache["state"], once: the caches in it are written in place. backward needs the
+        whole window, so it refuses what was read with a state.
+        cache["hidden"]: (B, T, D), what the head reads.
         attend: called in the place of `attention`, (q, k, v, mask) -> y, cache.
-        Raises ValueError for windows longer than `context`, a state, or ids outside 0 … V−1.
+        Raises ValueError for a window longer than `context`, a state that has been read on from or
+        is of other sizes, or ids outside 0 … V−1.
         """
         tokens = check_tokens(tokens)
-        length = tokens.shape[1]
-        if length > self.context:
-            raise ValueError(f"tokens must be at most context={self.context} long, got T={length}")
-        if state is not None:
-            raise ValueError("state must be None: a Transformer reads its whole window again")
+        start, caches = remembered(state, self.layers)
+        end = start + tokens.shape[1]
+        if end > self.context:
+            raise ValueError(f"a window must be at most context={self.context} long, got T={end}")
         table = params["token_embedding"]
         x, embedding_cache = embedding(tokens, table)
         width = x.shape[-1]
         x *= math.sqrt(width)
-        x += sinusoidal_positions(length, width, dtype=x.dtype)
+        x += window_positions(self.context, width, x.dtype)[start:end]
         x, dropout_cache = dropout(x, self.dropout, rng)
+        mask = causal_mask(end - start, end) if end - start > 1 else None  # the last sees all
         block_caches = []
-        for layer in range(self.layers):
+        for layer, key_values in enumerate(caches):
+            look = attend if key_values is None else key_values.looking_back(attend)
             x, block_cache = block(
                 x, params, f"block.{layer}", head_dim=self.head_dim, norm=self.norm,
-                mask=causal_mask(length), attend=attend, rate=self.dropout, rng=rng,
+                mask=mask, attend=look, rate=self.dropout, rng=rng,
             )  # fmt: skip
             block_caches.append(block_cache)
         norm_cache = None
@@ -159,7 +172,7 @@ class TransformerLanguageModel:
         logits, head_cache = linear(x, table.T if self.tied else params["head.w"])
         return logits, {
             "hidden": x,
-            "state": None,
+            "state": None if state is None else TransformerState(caches, end),
             "embedding": (embedding_cache, width, dropout_cache),
             "blocks": block_caches,
             "norm": norm_cache,
@@ -171,7 +184,10 @@ class TransformerLanguageModel:
 
         dlogits: (B, T, V); dhidden: (B, T, D) or None, a gradient that reaches cache["hidden"]
         by another way (a teacher's hidden states) and is added there.
+        Raises ValueError if the forward pass was given a state.
         """
+        if cache["state"] is not None:
+            raise ValueError("backward needs a forward pass over the whole window, with state=None")
         dx, dhead, _ = linear_backward(dlogits, cache["head"])
         if dhidden is not None:
             dx = dx + dhidden
@@ -189,3 +205,11 @@ class TransformerLanguageModel:
             dtable += dhead.T
             return {"token_embedding": dtable, **grads}
         return {"token_embedding": dtable, **grads, "head.w": dhead}
+
+
+@lru_cache(maxsize=8)
+def window_positions(context: int, width: int, dtype: np.dtype) -> Array:
+    """`sinusoidal_positions`, computed once for all windows of a model; not to be written to."""
+    positions = sinusoidal_positions(context, width, dtype)
+    positions.flags.writeable = False
+    return positions

@@ -183,13 +183,11 @@ def test_settings_out_of_range_are_refused_by_name(settings, named):
         TransformerLanguageModel(**{"vocab_size": 5, "width": 8, **settings})
 
 
-def test_bad_tokens_and_states_are_refused():
+def test_bad_tokens_are_refused():
     model = MODELS["pre-norm"]
     params = model.init(0)
     with pytest.raises(ValueError, match="context"):
         model.forward(params, np.zeros((1, 7), int))
-    with pytest.raises(ValueError, match="state"):
-        model.forward(params, TOKENS, state=[])
     for tokens in ([1, 2], np.zeros((0, 3), int), [[11]], [[-1]]):
         with pytest.raises(ValueError, match=r"tokens|ids"):
             model.forward(params, np.array(tokens))
