@@ -1,4 +1,4 @@
-"""One comparison, measured with one thread: a row of results.csv.
+"""One comparison, measured: a row of results.csv and, if it has scores, rows of scores.csv.
 
 A file of its own because a new process, which each comparison gets, cannot import `__main__`.
 """
@@ -6,33 +6,53 @@ A file of its own because a new process, which each comparison gets, cannot impo
 import os
 import platform
 from importlib.metadata import version
+from typing import Any
 
 import torch
 from threadpoolctl import threadpool_limits
 
-from benchmarks.table import Row
-from benchmarks.timing import Comparison, interleave, summary
+from benchmarks.limits import sgemm_peak
+from benchmarks.records import Row
+from benchmarks.timing import Comparison, Scores, interleave, summary
 
-THREADS = 1
 
-
-def measure(comparison: Comparison) -> Row:
+def measure(comparison: Comparison) -> tuple[Row, list[Row]]:
     """Both, in turn, and what they ran on."""
-    torch.set_num_threads(THREADS)
-    with threadpool_limits(THREADS):
+    scored: tuple[list[Scores], list[Scores]] = ([], [])
+
+    def look(column: int, made: Any) -> None:
+        if comparison.scores is not None:
+            scored[column].append(comparison.scores(made))
+
+    torch.set_num_threads(comparison.threads)
+    with threadpool_limits(comparison.threads):
         ours, theirs = comparison.make()
-        measured = summary(interleave(ours, theirs, comparison.rounds))
-    return {
+        seconds = interleave(ours, theirs, comparison.rounds, look)
+    peak = sgemm_peak(comparison.threads) if comparison.flops else None
+    numbers = {**summary(seconds), "at_most": comparison.at_most, "flops": comparison.flops}
+    row = {
         "work": comparison.work,
         "sizes": comparison.sizes,
         "peer": comparison.peer,
         "amount": str(comparison.amount),
         "unit": comparison.unit,
+        "threads": str(comparison.threads),
         "rounds": str(comparison.rounds),
-        **{name: f"{value:.4g}" for name, value in measured.items()},
-        "at_most": str(comparison.at_most),
-        "threads": str(THREADS),
+        **{name: text(value) for name, value in numbers.items()},
+        "sgemm_peak": text(peak),
         "cores": str(os.cpu_count()),
         "python": platform.python_version(),
         **{name: version(name) for name in ("numpy", "torch", "gensim")},
     }
+    scores = [
+        {"work": comparison.work, "threads": row["threads"], "round": str(number), "score": name,
+         "minilm": text(minilm[name]), "peer": text(peer[name])}
+        for number, (minilm, peer) in enumerate(zip(*scored, strict=True))
+        for name in minilm
+    ]  # fmt: skip
+    return row, scores
+
+
+def text(value: float | None) -> str:
+    """Four digits; nothing for None."""
+    return "" if value is None else f"{value:.4g}"

@@ -1,81 +1,133 @@
-"""The table of a finished run: results.csv, and README.md between its markers.
+"""The tables of a finished run: README.md between its markers, made of the csv files.
 
-No number there is typed by hand; a test makes the table again from results.csv.
+No number there is typed by hand; a test makes the tables again.
 """
 
-import csv
-from pathlib import Path
+from collections.abc import Iterable
+from statistics import mean, stdev
 
-HERE = Path(__file__).parent
-RESULTS, README = HERE / "results.csv", HERE / "README.md"
+from benchmarks.records import HERE, RESULTS, SCORES, Row, read
+
+README = HERE / "README.md"
 BEGIN, END = "<!-- measured -->\n", "<!-- end of what was measured -->\n"
-COLUMNS = ("work", "minilm", "peer's time", "peer", "ratio", "quartiles", "aim: at most", "met")
 
-Row = dict[str, str]
-
-
-def is_met(row: Row) -> bool:
-    """Whether the median ratio is within the aim."""
-    return float(row["ratio"]) <= float(row["at_most"])
+RATIOS = ("work", "threads", "minilm", "peer's time", "peer", "ratio", "quartiles",
+          "aim: at most", "met")  # fmt: skip
+QUALITY = ("work", "score", "minilm", "peer", "as good")
+LIMITS = ("work", "threads", "operations of a call", "the machine's limit", "minilm", "peer")
 
 
-def table(rows: list[Row]) -> str:
-    """Markdown: a line for each comparison."""
-    lines = ["| " + " | ".join(COLUMNS) + " |", "|---" * len(COLUMNS) + "|"]
-    for row in rows:
-        ours, theirs = float(row["minilm_seconds"]), float(row["peer_seconds"])
-        rate = float(row["amount"]) / ours
-        cells = (
-            f"{row['work']}: {row['sizes']}",
-            f"{1e3 * ours:,.0f} ms ({rate:,.0f} {row['unit']}/s)",
-            f"{1e3 * theirs:,.0f} ms",
-            row["peer"],
-            f"**{float(row['ratio']):.2f}**",
-            f"{float(row['first_quartile']):.2f} – {float(row['third_quartile']):.2f}",
-            f"{float(row['at_most']):.2f}",
-            "yes" if is_met(row) else "no",
-        )
-        lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines) + "\n"
+def report(rows: list[Row], scores: list[Row]) -> str:
+    """Ratios, what they mean, quality, and distance from the machine's limit."""
+    counted = [row for row in rows if row["flops"]]
+    parts = [markdown(RATIOS, (ratio_cells(row, scores) for row in rows)), verdict(rows, scores)]
+    if scores:
+        parts.append(markdown(QUALITY, map(quality_cells, grouped(scores))))
+    if counted:
+        parts.append(markdown(LIMITS, map(limit_cells, counted)))
+    return "\n".join(parts)
 
 
-def verdict(rows: list[Row]) -> str:
+def markdown(header: tuple[str, ...], lines: Iterable[tuple[str, ...]]) -> str:
+    """A table in Markdown."""
+    rows = [header, ("---",) * len(header), *lines]
+    return "".join("| " + " | ".join(cells) + " |\n" for cells in rows)
+
+
+def ratio_cells(row: Row, scores: list[Row]) -> tuple[str, ...]:
+    """One comparison with one number of threads."""
+    ours, theirs = float(row["minilm_seconds"]), float(row["peer_seconds"])
+    rate = float(row["amount"]) / ours
+    return (
+        f"{row['work']}: {row['sizes']}",
+        row["threads"],
+        f"{1e3 * ours:,.0f} ms ({rate:,.0f} {row['unit']}/s)",
+        f"{1e3 * theirs:,.0f} ms",
+        row["peer"],
+        f"**{float(row['ratio']):.2f}**",
+        f"{float(row['first_quartile']):.2f} – {float(row['third_quartile']):.2f}",
+        f"{float(row['at_most']):.2f}" if row["at_most"] else "none",
+        ("yes" if is_met(row, scores) else "no") if row["at_most"] else "",
+    )
+
+
+def is_met(row: Row, scores: list[Row]) -> bool:
+    """Whether the median ratio is within the aim and, where scores are taken, all are as good."""
+    own = [group for group in grouped(scores) if key(group[0]) == key(row)]
+    return float(row["ratio"]) <= float(row["at_most"]) and all(map(is_as_good, own))
+
+
+def is_as_good(group: list[Row]) -> bool:
+    """mean of minilm's >= mean of the peer's − standard deviation of the peer's, over seeds."""
+    ours, theirs = both(group)
+    return mean(ours) >= mean(theirs) - stdev(theirs)
+
+
+def quality_cells(group: list[Row]) -> tuple[str, ...]:
+    """One score of one comparison: mean ± standard deviation over the rounds."""
+    ours, theirs = (f"{mean(values):.3f} ± {stdev(values):.3f}" for values in both(group))
+    return (group[0]["work"], group[0]["score"], ours, theirs,
+            "yes" if is_as_good(group) else "no")  # fmt: skip
+
+
+def limit_cells(row: Row) -> tuple[str, ...]:
+    """Operations a second, counted over the median time, and their share of the limit."""
+    flops, peak = float(row["flops"]), float(row["sgemm_peak"])
+    rates = [flops / float(row[column]) for column in ("minilm_seconds", "peer_seconds")]
+    return (
+        row["work"],
+        row["threads"],
+        f"{flops / 1e9:.1f} GFLOP",
+        f"{peak / 1e9:.0f} GFLOP/s",
+        *(f"{rate / 1e9:.0f} GFLOP/s ({rate / peak:.0%})" for rate in rates),
+    )
+
+
+def verdict(rows: list[Row], scores: list[Row]) -> str:
     """What was run where, and which aims are met."""
-    first = rows[0]
-    met = sum(map(is_met, rows))
+    first, aims = rows[0], [row for row in rows if row["at_most"]]
     missed = [
-        f"{row['work']} ({float(row['ratio']):.2f} where {float(row['at_most']):.2f} is the aim)"
-        for row in rows
-        if not is_met(row)
+        f"{label(row)} ({float(row['ratio']):.2f} where {float(row['at_most']):.2f} is the aim)"
+        for row in aims
+        if not is_met(row, scores)
     ]
     rounds = sorted(int(row["rounds"]) for row in rows)
     versions = ", ".join(f"{name} {first[name.lower()]}" for name in ("NumPy", "torch", "gensim"))
     return (
-        f"Measured with {first['threads']} thread on a machine of {first['cores']} cores, with "
-        f"Python {first['python']}, {versions}; {rounds[0]} to {rounds[-1]} rounds. "
-        f"{met} of {len(rows)} aims are met."
+        f"Measured on a machine of {first['cores']} cores, with Python {first['python']}, "
+        f"{versions}; {rounds[0]} to {rounds[-1]} rounds. "
+        f"{len(aims) - len(missed)} of {len(aims)} aims are met."
         + (f" Not met: {'; '.join(missed)}." if missed else "")
         + "\n"
     )
 
 
-def report(rows: list[Row]) -> str:
-    """Table and verdict."""
-    return table(rows) + "\n" + verdict(rows)
+def label(row: Row) -> str:
+    """A comparison's name, with its threads where there are several."""
+    return row["work"] + (f", {row['threads']} threads" if row["threads"] != "1" else "")
 
 
-def save(rows: list[Row]) -> None:
-    """Write results.csv, and from it the README's table."""
-    with RESULTS.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, rows[0].keys(), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+def key(row: Row) -> tuple[str, str]:
+    """What a row of results and its scores have in common."""
+    return row["work"], row["threads"]
+
+
+def grouped(scores: list[Row]) -> list[list[Row]]:
+    """The rounds of each score of each comparison."""
+    groups: dict[tuple[str, ...], list[Row]] = {}
+    for row in scores:
+        groups.setdefault((*key(row), row["score"]), []).append(row)
+    return list(groups.values())
+
+
+def both(group: list[Row]) -> tuple[list[float], list[float]]:
+    """minilm's and the peer's."""
+    return [float(row["minilm"]) for row in group], [float(row["peer"]) for row in group]
+
+
+def save() -> None:
+    """Write the README's tables from the files."""
     before, rest = README.read_text(encoding="utf-8").split(BEGIN)
     _, after = rest.split(END)
-    README.write_text(before + BEGIN + report(read()) + END + after, encoding="utf-8")
-
-
-def read() -> list[Row]:
-    """The rows of results.csv."""
-    with RESULTS.open(encoding="utf-8") as file:
-        return list(csv.DictReader(file))
+    shown = report(read(RESULTS), read(SCORES))
+    README.write_text(before + BEGIN + shown + END + after, encoding="utf-8")

@@ -8,10 +8,12 @@ the median of those ratios and, as the spread, their quartiles.
 from collections.abc import Callable
 from dataclasses import dataclass
 from time import perf_counter
+from typing import Any
 
 import numpy as np
 
-Run = Callable[[], object]
+Run = Callable[[], Any]
+Scores = dict[str, float]
 
 
 @dataclass(frozen=True)
@@ -19,7 +21,10 @@ class Comparison:
     """A piece of work, of some sizes, and its peer.
 
     make: builds both and returns (ours, theirs), two functions that do the work once; amount, in
-    `unit`: how much a call does; at_most: the ratio of their times that minilm aims at.
+    `unit`: how much a call does; threads: what each of the two may use; at_most: the ratio of
+    their times that minilm aims at, None where it has no aim; flops: the floating-point operations
+    of a call's matrix products, None where nobody counts them; scores: how good what a call
+    returned is, by name, where two libraries may differ in that (the higher, the better).
     """
 
     work: str
@@ -27,23 +32,32 @@ class Comparison:
     peer: str
     amount: int
     unit: str
-    at_most: float
     rounds: int
     make: Callable[[], tuple[Run, Run]]
+    at_most: float | None = None
+    threads: int = 1
+    flops: float | None = None
+    scores: Callable[[Any], Scores] | None = None
 
 
-def interleave(ours: Run, theirs: Run, rounds: int) -> np.ndarray:
+def interleave(
+    ours: Run, theirs: Run, rounds: int, look: Callable[[int, Any], None] | None = None
+) -> np.ndarray:
     """Seconds of each call: (rounds, 2), ours and theirs.
 
     One call of each goes before and is not counted: it fills caches and makes optimizer states.
+    look: told, between the timed calls, which of the two (0, 1) returned what.
     """
     ours(), theirs()
     seconds = np.empty((rounds, 2))
     for row in seconds:
         for column, run in enumerate((ours, theirs)):
             start = perf_counter()
-            run()
+            made = run()
             row[column] = perf_counter() - start
+            if look is not None:
+                look(column, made)
+            del made  # the next call should not find its memory taken
     return seconds
 
 
