@@ -5,6 +5,7 @@ weight decay of 0.1 on matrices and tables only. The batches are drawn beforehan
 """
 
 from collections.abc import Callable
+from functools import partial
 from itertools import count, cycle
 
 import numpy as np
@@ -13,12 +14,14 @@ from torch import nn
 
 from minilm.models import LanguageModel
 from minilm.training.checks import check_finite
-from minilm.training.clipping import clip_by_global_norm
+from minilm.training.clipping import clip_in_place
 from minilm.training.fit import mean_gradients
+from minilm.training.flat import Flat
 from minilm.training.memory import keep_freed_memory
 from minilm.training.openings import as_is, language_model_loss
 from minilm.training.optimizers import AdamW
-from minilm.types import Array, Params
+from minilm.training.workers import Workers
+from minilm.types import Array
 
 Batches = list[tuple[Array, Array]]
 
@@ -36,24 +39,28 @@ def random_batches(vocab_size: int, batch_size: int, length: int, number: int = 
     return [(windows[:, :-1].copy(), windows[:, 1:].copy()) for windows in ids]
 
 
-def minilm_step(model: LanguageModel, batches: Batches) -> Callable[[], float]:
+def minilm_step(
+    model: LanguageModel, batches: Batches, workers: int = 1
+) -> Callable[[], float]:
     """A function that takes one step and returns the loss before it.
 
-    The lines are those of `fit`, which cannot itself take turns with a peer.
+    The lines are those of `fit`, which cannot itself take turns with a peer. Its threads stay until
+    the process ends.
     """
     keep_freed_memory()
-    params, state, turns, steps = model.init(0), Params(), cycle(batches), count()
-    optimizer = AdamW(*BETAS, weight_decay=WEIGHT_DECAY)
+    team = Workers(workers).__enter__()
+    arrays, turns, steps = model.init(0), cycle(batches), count()
+    flat = Flat(arrays, {}, AdamW(*BETAS, weight_decay=WEIGHT_DECAY))
 
     def run() -> float:
         step = next(steps)
-        seen, pullback = as_is(params, step)
-        rng = np.random.default_rng([0, step])  # `fit` makes one too; without dropout nothing draws
-        grads, loss = mean_gradients(language_model_loss, model, seen, pullback, next(turns), rng)
-        grads, norm = clip_by_global_norm(grads, CLIP_NORM)
+        seen, pullback = as_is(dict(arrays), step)
+        loss_of = partial(language_model_loss, model, seen)
+        loss = mean_gradients(loss_of, pullback, next(turns), [0, step, 1], team, flat)
+        norm = clip_in_place(flat.gradients, CLIP_NORM)
         entry = {"step": step, "loss": loss, "gradient_norm": norm, "learning_rate": LEARNING_RATE}
-        check_finite(entry, grads)
-        optimizer.update(params, grads, state, LEARNING_RATE, step)
+        check_finite(entry, flat.grads)
+        flat.update(LEARNING_RATE, step)
         return loss
 
     return run

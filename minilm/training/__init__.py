@@ -2,6 +2,8 @@
 
     openings     what a view and a loss are; the ordinary ones
     fit          the loop
+    workers      the batch shared out over threads and machines
+    flat         what is trained as slices of one vector
     optimizers   SGD with momentum, AdamW
     schedules    learning rates over time
     checks       what fit refuses, by name

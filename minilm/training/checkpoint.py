@@ -12,7 +12,8 @@ the view are functions and cannot be compared: they are the caller's to keep.
 import json
 import os
 import zlib
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +21,10 @@ import numpy as np
 
 from minilm.training.schedules import Schedule
 from minilm.types import Array, Batch, Params
-from minilm.weights import flatten, load, read_header, save
+from minilm.weights import flatten, load, read_header, save, unflatten
 
 STATE = "optimizer:"  # then a number: the optimizer's arrays, beside the parameters
+VERSION = 2  # 1 held running means instead of sums
 INSTEAD = "choose another path, or delete that file to start anew"
 
 
@@ -42,17 +44,41 @@ def start(params: Params) -> Run:
     return Run({name: np.array(array, order="C") for name, array in arrays.items()}, kinds)
 
 
+def begin(
+    path: str | os.PathLike[str] | None,
+    model: Any,
+    params: Params,
+    batch_at: Callable[[int], Batch],
+    schedule: Schedule,
+    settings: dict[str, Any],
+) -> tuple[Run, dict[str, Any]]:
+    """A run before its first step, or where the checkpoint at `path` stands, and its identity."""
+    run = start(params)
+    if path is None:
+        return run, {}
+    optimizer = settings["optimizer"]
+    described = {"class": type(optimizer).__name__, **asdict(optimizer)}
+    about = identity(model, run, batch_at(0), **{**settings, "optimizer": described})
+    return read(path, run, schedule, about), about
+
+
 def identity(model: Any, run: Run, batch: Batch, **settings: Any) -> dict[str, Any]:
     """What must agree for a run to be continued, as a file gives it back.
 
     run: at its start; batch: its first.
     """
-    start = 0
-    for name, array in sorted(run.arrays.items()):
-        start = zlib.crc32(array.tobytes(), zlib.crc32(name.encode(), start))
+    start = fingerprint(run.arrays)
     config = model.config() if hasattr(model, "config") else repr(model)
     about = {"model": config, "start": start, "first batch": checksum(batch), **settings}
     return json.loads(json.dumps(about, default=np.generic.item))  # NumPy's numbers are Python's
+
+
+def fingerprint(arrays: dict[str, Array]) -> int:
+    """CRC-32 of arrays and their names, in any order."""
+    so_far = 0
+    for name, array in sorted(arrays.items()):
+        so_far = zlib.crc32(array.tobytes(), zlib.crc32(name.encode(), so_far))
+    return so_far
 
 
 def checksum(batch: Batch, so_far: int = 0) -> int:
@@ -65,11 +91,18 @@ def checksum(batch: Batch, so_far: int = 0) -> int:
     return so_far
 
 
-def write(path: str | os.PathLike[str], run: Run, params: Params, about: dict[str, Any]) -> None:
-    """Save a run, replacing the checkpoint before it at once or not at all."""
-    state = {f"{STATE}{i}": array for i, array in enumerate(run.state.values())}
-    header = {"checkpoint": 1, "identity": about, "history": run.history, "state": list(run.state)}
-    save(path, {**params, **state}, header=header)
+def write(
+    path: str | os.PathLike[str], run: Run, state: dict[str, Array], about: dict[str, Any]
+) -> None:
+    """Save a run, replacing the checkpoint before it at once or not at all.
+
+    state: the optimizer's, by the parameters' names.
+    """
+    numbered = {f"{STATE}{i}": array for i, array in enumerate(state.values())}
+    header = {
+        "checkpoint": VERSION, "identity": about, "history": run.history, "state": list(state),
+    }  # fmt: skip
+    save(path, {**unflatten(run.arrays, run.kinds), **numbered}, header=header)
 
 
 def read(path: str | os.PathLike[str], run: Run, schedule: Schedule, about: dict[str, Any]) -> Run:
@@ -81,7 +114,7 @@ def read(path: str | os.PathLike[str], run: Run, schedule: Schedule, about: dict
     if not Path(path).exists():
         return run
     header = read_header(path)
-    if header.get("checkpoint") != 1:
+    if header.get("checkpoint") != VERSION:
         raise ValueError(f"{path} is not a checkpoint of this version; {INSTEAD}")
     for name, value in about.items():
         if header["identity"].get(name) != value:

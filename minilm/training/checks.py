@@ -1,6 +1,7 @@
 """What `fit` refuses, by name: settings before any time is spent, numbers before they spread."""
 
 import math
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -38,9 +39,23 @@ def check_settings(
             raise ValueError(f"{name}={every} needs {what} to be given")
 
 
-def check_trained(grads: Params, arrays: Params) -> None:
-    """Refuse gradients of nothing, of what is not there, or of another shape."""
-    if not grads:
+def check_workers(workers: int, communicator: Any) -> None:
+    """Refuse a number of workers below 1, and a communicator that cannot do what is asked of it."""
+    if isinstance(workers, bool) or not isinstance(workers, (int, np.integer)) or workers < 1:
+        raise ValueError(f"workers must be an integer of at least 1, got {workers!r}")
+    needed = ("Get_rank", "Get_size", "Allreduce", "allgather", "Barrier")
+    lacking = [name for name in needed if not hasattr(communicator, name)]
+    if communicator is not None and lacking:
+        raise TypeError(f"communicator must be one of mpi4py, such as MPI.COMM_WORLD, or None, "
+                        f"got {communicator!r}, which has no {', '.join(lacking)}")
+
+
+def check_trained(grads: Params, names: Collection[str], arrays: Params) -> None:
+    """Refuse gradients of nothing, of what is not there, or of another shape.
+
+    grads: this process's; names: what any process has a gradient of.
+    """
+    if not names:
         raise ValueError("view's pullback returned no gradients: there is nothing to train")
     for name, grad in grads.items():
         if name not in arrays or np.shape(grad) != arrays[name].shape:
@@ -49,6 +64,8 @@ def check_trained(grads: Params, arrays: Params) -> None:
                 f"view's pullback returned a gradient of shape {np.shape(grad)} for {name}, "
                 f"which is {there}"
             )
+        if arrays[name].dtype.kind != "f":
+            raise TypeError(f"only floats are trained, and {name} is {arrays[name].dtype}")
 
 
 def check_finite(entry: dict[str, float], grads: Params) -> None:

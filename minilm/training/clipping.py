@@ -8,8 +8,19 @@ from minilm.types import Params
 
 
 def global_norm(grads: Params) -> float:
-    """‖g‖ = √(Σ over all parameters and all entries of g²)."""
-    return math.sqrt(sum(float(np.vdot(grad, grad)) for grad in grads.values()))
+    """‖g‖ = √(Σ over all parameters and all entries of g²); inf or nan if an entry is not finite.
+
+    The squares of float32 overflow from ‖g‖ = 1.8e19 on, and vanish below 1e-23: then it is
+    largest · ‖g / largest‖ that is taken.
+    """
+    squares = sum(float(np.vdot(grad, grad)) for grad in grads.values())
+    if 0 < squares < math.inf:
+        return math.sqrt(squares)
+    largest = float(np.max([np.abs(grad).max(initial=0) for grad in grads.values()], initial=0))
+    if not 0 < largest < math.inf:
+        return largest
+    scaled = [grad / largest for grad in grads.values()]
+    return largest * math.sqrt(sum(float(np.vdot(grad, grad)) for grad in scaled))
 
 
 def clip_by_global_norm(grads: Params, limit: float) -> tuple[Params, float]:
@@ -23,3 +34,15 @@ def clip_by_global_norm(grads: Params, limit: float) -> tuple[Params, float]:
         return grads, norm
     scale = limit / norm
     return {name: grad * scale for name, grad in grads.items()}, norm
+
+
+def clip_in_place(grads: Params, limit: float) -> float:
+    """`clip_by_global_norm` for arrays that are the caller's own to change: returns ‖g‖ as it was.
+
+    Saves a copy of all gradients.
+    """
+    norm = global_norm(grads)
+    if limit < norm < math.inf:
+        for grad in grads.values():
+            grad *= limit / norm
+    return norm

@@ -11,7 +11,7 @@ Nothing else here knows about compression, distillation, or which model is train
 import math
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -24,11 +24,13 @@ from minilm.training.checks import (
     check_trained,
     checked_steps,
 )
-from minilm.training.clipping import clip_by_global_norm
+from minilm.training.clipping import clip_in_place
+from minilm.training.flat import Flat
 from minilm.training.memory import keep_freed_memory
 from minilm.training.openings import Loss, Pullback, View, as_is, language_model_loss
 from minilm.training.optimizers import AdamW, Optimizer
 from minilm.training.schedules import Schedule, warmup_cosine
+from minilm.training.workers import Sums, Workers
 from minilm.types import Batch, Params
 from minilm.weights import unflatten
 
@@ -49,6 +51,8 @@ def fit(
     evaluate: Callable[[Params], float] | None = None,
     evaluate_every: int = 0,
     seed: int = 0,
+    workers: int = 1,
+    communicator: Any = None,
     checkpoint: str | os.PathLike[str] | None = None,
     checkpoint_every: int = 0,
     progress: bool = False,
@@ -62,6 +66,8 @@ def fit(
     clip_norm: the longest gradient, all parameters together; None: as long as it is.
     evaluate: a function of what the model sees, called every `evaluate_every` steps and at the end.
         What it sees are the arrays that the next step changes in place: copy what is to be kept.
+    workers: threads that share out each batch; communicator: of mpi4py (MPI.COMM_WORLD), for
+        processes that share it out and all call this alike. See `minilm.training.workers`.
     checkpoint: a file that the run is saved to every `checkpoint_every` steps and at the end. If it
         is there already, the run goes on from it, bit for bit as if it had not been stopped (and
         the first batch is asked for once more, to see that it is the same run).
@@ -74,49 +80,63 @@ def fit(
     """
     batch_at, steps = as_function(batches, steps)
     check_settings(optimizer, clip_norm, evaluate, evaluate_every, checkpoint, checkpoint_every)
+    team = Workers(workers, communicator)
     schedule = schedule or warmup_cosine(2e-3, warmup=steps // 10, steps=steps)
     keep_freed_memory()
-    run = checkpoints.start(params)
-    if checkpoint is not None:
-        settings = {"optimizer": describe(optimizer), "seed": seed, "clip_norm": clip_norm}
-        about = checkpoints.identity(model, run, batch_at(0), **settings)
-        run = checkpoints.read(checkpoint, run, schedule, about)
-    done = len(run.history)
-    bar = tqdm(range(done, steps), initial=done, total=steps, disable=not progress, unit="step")
-    for step in bar:
-        seen, pullback = view(unflatten(run.arrays, run.kinds), step)
-        rng = np.random.default_rng([seed, step, WORKER])
-        grads, mean_loss = mean_gradients(loss, model, seen, pullback, batch_at(step), rng)
-        grads, norm = clip_by_global_norm(grads, math.inf if clip_norm is None else clip_norm)
-        entry = {"step": step + 1, "loss": mean_loss, "gradient_norm": norm}
-        entry["learning_rate"] = float(schedule(step))
-        check_trained(grads, run.arrays)
-        check_finite(entry, grads)
-        optimizer.update(run.arrays, grads, run.state, entry["learning_rate"], step)
-        last = step + 1 == steps
-        if evaluate is not None and (last or is_due(step, evaluate_every)):
-            seen, _ = view(unflatten(run.arrays, run.kinds), step + 1)
-            entry["validation_loss"] = float(evaluate(seen))
-        run.history.append(entry)
-        if checkpoint is not None and (last or is_due(step, checkpoint_every)):
-            checkpoints.write(checkpoint, run, unflatten(run.arrays, run.kinds), about)
-        bar.set_postfix(loss=f"{entry['loss']:.3f}", refresh=False)
+    settings = {"optimizer": optimizer, "seed": seed, "clip_norm": clip_norm}
+    run, about = checkpoints.begin(checkpoint, model, params, batch_at, schedule, settings)
+    flat = Flat(run.arrays, run.state, optimizer)
+    team.check_agreement(len(run.history), run.arrays)
+    with team, progress_bar(len(run.history), steps, progress and team.leads) as bar:
+        for step in bar:
+            seen, pullback = view(unflatten(run.arrays, run.kinds), step)
+            seeds, loss_of = [seed, step, WORKER], partial(loss, model, seen)
+            mean_loss = mean_gradients(loss_of, pullback, batch_at(step), seeds, team, flat)
+            norm = clip_in_place(flat.gradients, math.inf if clip_norm is None else clip_norm)
+            entry = {"step": step + 1, "loss": mean_loss, "gradient_norm": norm}
+            entry["learning_rate"] = float(schedule(step))
+            check_finite(entry, flat.grads)
+            flat.update(entry["learning_rate"], step)
+            last = step + 1 == steps
+            if evaluate is not None and (last or is_due(step, evaluate_every)):
+                seen, _ = view(unflatten(run.arrays, run.kinds), step + 1)
+                entry["validation_loss"] = float(evaluate(seen))
+            run.history.append(entry)
+            if checkpoint is not None and team.leads and (last or is_due(step, checkpoint_every)):
+                checkpoints.write(checkpoint, run, flat.state_by_name(), about)
+            bar.set_postfix(loss=f"{entry['loss']:.3f}", refresh=False)
+    team.wait_for_all()
     return unflatten(run.arrays, run.kinds), run.history
 
 
 def mean_gradients(
-    loss: Loss,
-    model: Any,
-    seen: Params,
+    loss: Callable[[Batch, np.random.Generator], Sums],
     pullback: Pullback,
     batch: Batch,
-    rng: np.random.Generator,
-) -> tuple[Params, float]:
-    """The gradients of what is trained and the loss, both as means over the terms of a batch."""
+    seeds: list[int],
+    team: Workers,
+    flat: Flat,
+) -> float:
+    """The loss as a mean over the terms of a batch; the gradients, as means too, go to `flat`.
+
+    Sums over the shares of a batch are added up and then divided by the count of all: means of
+    shares with unequal counts could not be.
+    """
     with np.errstate(over="ignore", invalid="ignore"):  # check_finite says it better
-        total, grads, count = loss(model, seen, batch, rng)
-        count = max(int(count), 1)  # nothing counted: the sums are zero
-        return {name: grad / count for name, grad in pullback(grads).items()}, float(total) / count
+        total, grads, count = team.sums(loss, batch, seeds)
+        grads = pullback(grads) if grads else {}  # a process may have no share
+        total, count, names = team.totals(total, count, grads)
+        check_trained(grads, names, flat.arrays)
+        count = max(count, 1)  # nothing counted: the sums are zero
+        flat.lay_out(names)
+        flat.gather(grads, 1 / count)
+        team.add_over_ranks(flat.gradients)
+        return total / count
+
+
+def progress_bar(done: int, steps: int, shown: bool) -> Any:
+    """The steps that are left, as a bar if it is to be shown."""
+    return tqdm(range(done, steps), initial=done, total=steps, disable=not shown, unit="step")
 
 
 def as_function(
@@ -137,8 +157,3 @@ def as_function(
 def is_due(step: int, every: int) -> bool:
     """Whether something done every so many steps is due after this one; every = 0: never."""
     return every > 0 and (step + 1) % every == 0
-
-
-def describe(optimizer: Any) -> dict[str, Any]:
-    """An optimizer's name and settings, to compare with a checkpoint's."""
-    return {"class": type(optimizer).__name__, **asdict(optimizer)}

@@ -3,7 +3,8 @@
 A training step makes and frees the same large arrays again and again. glibc gives every freed
 block above 128 kB back to the system, which must clear and map a new one at the next use: for
 NumPy code written as pure functions that costs more than the arithmetic in between. Two settings
-tell it to keep them.
+tell it to keep them; a third lets all threads share one such store, because those that threads have
+of their own give back what is empty whatever the settings say.
 """
 
 import ctypes
@@ -12,6 +13,7 @@ import functools
 # From glibc's <malloc.h>
 M_TRIM_THRESHOLD = -1
 M_MMAP_THRESHOLD = -3
+M_ARENA_MAX = -8
 LARGEST_INT = 2**31 - 1
 
 
@@ -30,4 +32,5 @@ def keep_freed_memory() -> bool:
         return False
     mapped_above = mallopt(M_MMAP_THRESHOLD, 1 << 30)
     trimmed_above = mallopt(M_TRIM_THRESHOLD, LARGEST_INT)
-    return bool(mapped_above and trimmed_above)
+    shared = mallopt(M_ARENA_MAX, 1)
+    return bool(mapped_above and trimmed_above and shared)

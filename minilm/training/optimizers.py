@@ -2,23 +2,25 @@
 
 `optimizer.update(arrays, grads, state, learning_rate, step)` changes `arrays` and `state` in place;
 `fit` hands it copies of its own. `state` is a flat dict of arrays that the optimizer fills at the
-first step, and that a checkpoint saves.
+first step, and that a checkpoint saves; what belongs to the array `name` is called `role:name` and
+has its shape. An optimizer that treats each number by itself says so, `elementwise = True`: then
+`fit` may hand it all parameters as one long vector.
 
 An update reads and writes several numbers per parameter and computes little with each, so memory
 sets its speed: the arrays are walked in chunks small enough to stay in the cache from the first
-line of the update to the last.
+line of the update to the last, and what is computed in between goes to one chunk of scratch.
 """
 
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import numpy as np
 
 from minilm.types import Array, Params
 
-CHUNK = 16384  # entries: 64 kB of float32; the five arrays of an update fit a second-level cache
+CHUNK = 32768  # entries, 128 kB of float32: the arrays of an update fit a second-level cache
 
 
 class Optimizer(Protocol):
@@ -39,6 +41,7 @@ class SGD:
     """
 
     momentum: float = 0.0
+    elementwise: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         check_fraction("momentum", self.momentum)
@@ -48,14 +51,13 @@ class SGD:
     ) -> None:
         """One step down the gradients, in place on `arrays` and `state`."""
         for name, grad in grads.items():
-            if not self.momentum:
-                arrays[name] -= learning_rate * grad
-                continue
-            velocity = moment(state, f"velocity:{name}", arrays[name])
-            for w, g, m in chunks(arrays[name], grad, velocity):
-                m *= self.momentum
-                m += g
-                w -= learning_rate * m
+            velocity = running(state, f"velocity:{name}", arrays[name]) if self.momentum else grad
+            for w, g, m, change in chunks(arrays[name], grad, velocity):
+                if self.momentum:
+                    m *= self.momentum
+                    m += g
+                np.multiply(m, learning_rate, out=change)
+                w -= change
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,7 @@ class AdamW:
     beta2: float = 0.99
     eps: float = 1e-8
     weight_decay: float = 0.1
+    elementwise: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         check_fraction("beta1", self.beta1)
@@ -88,48 +91,56 @@ class AdamW:
     def update(
         self, arrays: Params, grads: Params, state: Params, learning_rate: float, step: int
     ) -> None:
-        """One step, in place on `arrays` and `state`."""
-        step_size = learning_rate / (1 - self.beta1 ** (step + 1))  # lr m̂ = step_size m
-        root_factor = 1 / math.sqrt(1 - self.beta2 ** (step + 1))  # √v̂ = root_factor √v
+        """One step, in place on `arrays` and `state`.
+
+        Kept are the sums M = β₁ M + g and V = β₂ V + g², which take fewer passes over memory than
+        the means: m̂ = M · (1 − β₁) / (1 − β₁ᵗ) and √v̂ = √V · root, so that
+        m̂ / (√v̂ + ε) = M / (√V + ε / root) · (1 − β₁) / (1 − β₁ᵗ) / root.
+        """
+        root = math.sqrt((1 - self.beta2) / (1 - self.beta2 ** (step + 1)))
+        length = learning_rate * (1 - self.beta1) / (1 - self.beta1 ** (step + 1)) / root
         for name, grad in grads.items():
             array = arrays[name]
-            mean = moment(state, f"mean:{name}", array)
-            mean_square = moment(state, f"mean_square:{name}", array)
-            decays = array.ndim >= 2 and ":" not in name
-            keep = 1 - learning_rate * self.weight_decay if decays else 1.0
-            for w, g, m, v in chunks(array, grad, mean, mean_square):
-                # m += (1 − β₁)(g − m) and v += (1 − β₂)(g² − v), with one temporary of a chunk
-                change = g - m
-                change *= 1 - self.beta1
-                m += change
+            sums = running(state, f"sum:{name}", array)
+            squares = running(state, f"sum_of_squares:{name}", array)
+            keep = 1 - learning_rate * self.weight_decay if decays(name, array) else 1.0
+            for w, g, m, v, change in chunks(array, grad, sums, squares):
+                m *= self.beta1
+                m += g
                 np.multiply(g, g, out=change)
-                change -= v
-                change *= 1 - self.beta2
+                v *= self.beta2
                 v += change
                 np.sqrt(v, out=change)
-                change *= root_factor
-                change += self.eps
+                change += self.eps / root
                 np.divide(m, change, out=change)
-                change *= step_size
+                change *= length
                 w *= keep
                 w -= change
 
 
-def moment(state: Params, name: str, like: Array) -> Array:
-    """The running mean kept under this name; zeros of the parameter's shape at first."""
+def decays(name: str, array: Array) -> bool:
+    """Whether weight decay acts on a parameter: a matrix or table that is no companion."""
+    return array.ndim >= 2 and ":" not in name
+
+
+def running(state: Params, name: str, like: Array) -> Array:
+    """The running sum kept under this name; zeros of the parameter's shape at first."""
     if name not in state:
         state[name] = np.zeros(like.shape, dtype=like.dtype)
     return state[name]
 
 
 def chunks(*arrays: Array) -> Iterator[list[Array]]:
-    """The same stretch of each array (all of one shape), at most CHUNK entries at a time.
+    """The same stretch of each array (all of one shape), at most CHUNK entries at a time, and last
+    a scratch as long, of the first one's dtype.
 
     C-contiguous arrays, as `fit` keeps them, come as views that may be written to.
     """
     flat = [array.reshape(-1) for array in arrays]
+    scratch = np.empty(min(CHUNK, flat[0].size), dtype=flat[0].dtype)
     for start in range(0, flat[0].size, CHUNK):
-        yield [array[start : start + CHUNK] for array in flat]
+        pieces = [array[start : start + CHUNK] for array in flat]
+        yield [*pieces, scratch[: pieces[0].size]]
 
 
 def check_fraction(name: str, value: float) -> None:

@@ -173,7 +173,7 @@ def test_fit_trains_distils_and_sees_rounded_weights(corpus):
     def measured(params):
         return validation_loss(params, held_out)
 
-    teacher = trained(8, SkipGram(24, 8).init(1))
+    teacher = trained(8, SkipGram(24, 8).init(2))
     assert measured(teacher) < blind - 0.5
 
     taught = distilled_negative_sampling_loss(teacher, alpha=0.7)

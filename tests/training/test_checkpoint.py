@@ -132,6 +132,36 @@ def test_other_files_are_refused_and_left_alone(tmp_path):
     assert len(path.read_bytes()) == 100
 
 
+def test_a_checkpoint_of_an_earlier_version_is_refused(tmp_path):
+    path = tmp_path / "run.npz"
+    run(checkpoint=path)
+    save(path, MODEL.init(0), header={**read_header(path), "checkpoint": 1})
+    with pytest.raises(ValueError, match=r"run\.npz is not a checkpoint of this version"):
+        run(checkpoint=path)
+
+
+def test_a_checkpoint_holds_the_state_by_the_parameters_names(tmp_path):
+    path = tmp_path / "run.npz"
+    run(checkpoint=path)
+    names = {f"{role}:{name}" for role in ("sum", "sum_of_squares") for name in MODEL.init(0)}
+    assert set(read_header(path)["state"]) == names
+
+
+def thawing(params, step):
+    """A view that trains more from step 3 on, and less from step 5 on."""
+    names = ["head.b"] + ["token_embedding"] * (step >= 3) + ["lstm.0.w_h"] * (step < 5)
+    return params, lambda grads: {name: grads[name] for name in names}
+
+
+@pytest.mark.parametrize("last", range(1, STEPS))
+@pytest.mark.parametrize("workers", [1, 2])
+def test_what_is_trained_may_change_where_a_run_was_stopped(tmp_path, last, workers):
+    settings = {"view": thawing, "checkpoint": tmp_path / "run.npz", "workers": workers}
+    with pytest.raises(Stopped):
+        run(until(last), **settings)
+    assert_same(run(**settings), run(view=thawing, workers=workers, checkpoint_every=0))
+
+
 def test_a_failed_save_leaves_the_checkpoint_before_it(tmp_path, monkeypatch):
     path = tmp_path / "run.npz"
     whole = run(checkpoint_every=0)

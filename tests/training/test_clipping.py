@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from minilm.training import clip_by_global_norm, global_norm
+from minilm.training.clipping import clip_in_place
 
 
 def test_by_hand():
@@ -33,3 +34,43 @@ def test_never_longer_than_the_limit_and_never_turned(seed, scale, limit):
     assert global_norm(clipped) == pytest.approx(min(norm, limit))
     for name in grads:
         np.testing.assert_allclose(clipped[name] * norm, grads[name] * min(norm, limit))
+
+
+@pytest.mark.parametrize("size", [1e-30, 1e-5, 1e18, 1e25, 3e38])
+def test_squares_that_float32_cannot_hold(size):
+    grads = {"w": np.full((2, 2), size, np.float32), "b": np.zeros(3, np.float32)}
+    assert global_norm(grads) == pytest.approx(2 * size, rel=1e-6)
+    assert clip_in_place(grads, size / 2) == pytest.approx(2 * size, rel=1e-6)
+    np.testing.assert_allclose(grads["w"], size / 4, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("entries", "norm"),
+    [
+        ([np.inf, 1], np.inf),
+        ([1, -np.inf], np.inf),
+        ([np.nan, 1], np.nan),
+        ([np.inf, np.nan], np.nan),
+    ],
+)
+@pytest.mark.parametrize("large", [1, 1e30])
+def test_what_is_not_finite_has_no_length_and_is_left_alone(entries, norm, large):
+    grads = {"w": np.array(entries, np.float32), "b": np.array([large], np.float32)}
+    before = {name: grad.copy() for name, grad in grads.items()}
+    np.testing.assert_equal(global_norm(grads), norm)
+    np.testing.assert_equal(clip_in_place(grads, 0.5), norm)
+    np.testing.assert_equal(grads, before)
+
+
+@pytest.mark.parametrize("limit", [2.0, 10.0])
+def test_in_place_is_the_same_without_a_copy(limit):
+    grads = {"w": np.array([[3.0]], np.float32), "b": np.array([0.0, 4.0], np.float32)}
+    own = {name: grad.copy() for name, grad in grads.items()}
+    inside = own["w"]
+    assert clip_in_place(own, limit) == 5.0
+    assert own["w"] is inside
+    np.testing.assert_equal(own, clip_by_global_norm(grads, limit)[0])
+
+
+def test_no_gradients_and_empty_ones_have_no_length():
+    assert global_norm({}) == global_norm({"w": np.zeros((0, 3))}) == 0

@@ -166,6 +166,35 @@ def test_a_batch_that_counts_nothing_changes_nothing_but_by_decay():
     np.testing.assert_array_equal(fitted["token_embedding"], LSTM.init(0)["token_embedding"])
 
 
+def test_a_view_may_train_more_from_some_step_on():
+    def thawing(params, step):
+        names = ["head.b"] if step < 2 else ["head.b", "token_embedding"]
+        return params, lambda grads: {name: grads[name] for name in names}
+
+    params = LSTM.init(0)
+    for steps in (2, 3):
+        fitted, _ = fit(LSTM, params, [BATCH], steps=steps, view=thawing)
+        assert not np.array_equal(fitted["head.b"], params["head.b"])
+        assert np.array_equal(fitted["token_embedding"], params["token_embedding"]) == (steps == 2)
+        np.testing.assert_array_equal(fitted["lstm.0.w_h"], params["lstm.0.w_h"])
+
+
+def test_an_optimizer_that_needs_to_know_the_parameters_is_given_them_by_name():
+    class SignOfRows:
+        def update(self, arrays, grads, state, learning_rate, step):
+            assert grads.keys() == LSTM.init(0).keys()
+            for name, grad in grads.items():
+                assert grad.shape == arrays[name].shape
+                arrays[name] -= learning_rate * np.sign(grad.sum(axis=-1, keepdims=True))
+
+    params = LSTM.init(0)
+    fitted, _ = fit(
+        LSTM, params, [BATCH], steps=1, optimizer=SignOfRows(), schedule=constant(0.25)
+    )
+    moved = fitted["lstm.0.w_x"] - params["lstm.0.w_x"]
+    np.testing.assert_allclose(np.abs(moved), 0.25, rtol=1e-5)
+
+
 # ---- evaluation and progress
 
 
@@ -218,6 +247,12 @@ def test_the_progress_bar_is_shown_only_when_asked_for(capsys):
 def test_settings_out_of_range_are_refused_by_name(settings, named):
     with pytest.raises(ValueError, match=named):
         fit(LSTM, LSTM.init(0), **{"batches": [BATCH], **settings})
+
+
+def test_only_floats_are_trained():
+    view = lambda params, step: (params, lambda grads: {"codes": np.ones(3)})  # noqa: E731
+    with pytest.raises(TypeError, match="codes is int64"):
+        fit(LSTM, {**LSTM.init(0), "codes": np.ones(3, np.int64)}, [BATCH], view=view)
 
 
 def test_an_optimizer_by_name_is_refused():

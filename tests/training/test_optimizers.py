@@ -71,7 +71,8 @@ def test_chunks_change_nothing(optimizer, monkeypatch):
 @given(size=st.integers(0, 3 * CHUNK + 1))
 def test_chunks_cover_everything_once(size):
     array = np.zeros(size, dtype=np.int8)
-    for (piece,) in chunks(array):
+    for piece, scratch in chunks(array):
+        assert scratch.shape == piece.shape
         piece += 1
     assert (array == 1).all()
 

@@ -1,0 +1,95 @@
+"""A whole step keeps the dtype of the parameters: nothing on its way is wider, or narrower."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+import minilm.training
+from minilm import LSTMLanguageModel, TransformerLanguageModel, fit
+from minilm.models.build import CLASSES
+from minilm.nn import cross_entropy, cross_entropy_backward
+from minilm.training import SGD, AdamW, clip_by_global_norm, evaluate, language_model_loss
+
+MODELS = [
+    LSTMLanguageModel(7, width=6, embedding_width=4, layers=2, dropout=0.2),
+    LSTMLanguageModel(7, width=6, tied=False),
+    TransformerLanguageModel(7, width=8, layers=2, heads=2, context=5, dropout=0.2),
+    TransformerLanguageModel(7, width=8, layers=1, heads=2, context=5, norm="post", tied=False),
+]
+OPTIMIZERS = [SGD(), SGD(momentum=0.9), AdamW()]
+IDS = np.random.default_rng(0).integers(7, size=(4, 6), dtype=np.int32)
+BATCH = IDS[:, :-1], IDS[:, 1:]
+
+models = pytest.mark.parametrize("model", MODELS, ids=repr)
+optimizers = pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=repr)
+dtypes = pytest.mark.parametrize("dtype", [np.float32, np.float64])
+
+
+def parameters(model, dtype):
+    return {name: weight.astype(dtype) for name, weight in model.init(0).items()}
+
+
+def test_every_model_and_optimizer_is_here():
+    assert {type(model) for model in MODELS} == set(CLASSES.values())
+    public = [getattr(minilm.training, name) for name in minilm.training.__all__]
+    made = {c for c in public if dataclasses.is_dataclass(c) and hasattr(c, "update")}
+    assert made == {type(optimizer) for optimizer in OPTIMIZERS}
+
+
+@models
+@dtypes
+def test_forward_and_backward(model, dtype, arrays_in):
+    params = parameters(model, dtype)
+    logits, cache = model.forward(params, BATCH[0], rng=np.random.default_rng(0))
+    loss, loss_cache = cross_entropy(logits, BATCH[1])
+    dlogits = cross_entropy_backward(3, loss_cache)
+    grads = model.backward(dlogits, cache, dhidden=np.ones_like(cache["hidden"]))
+    assert type(loss) is float
+    assert grads.keys() == params.keys()
+    found = [a.dtype for a in arrays_in([logits, cache, loss_cache, dlogits, grads])]
+    floats = [d for d in found if d.kind == "f"]
+    assert len(floats) > 20 and set(floats) == {np.dtype(dtype)}
+
+
+@models
+@optimizers
+@dtypes
+@pytest.mark.parametrize("workers", [1, 2])
+def test_fit(model, optimizer, dtype, workers, arrays_in):
+    dtypes = set()
+
+    @dataclasses.dataclass
+    class Looking:
+        """The optimizer, and what it was handed."""
+
+        elementwise = optimizer.elementwise
+
+        def update(self, arrays, grads, state, learning_rate, step):
+            optimizer.update(arrays, grads, state, learning_rate, step)
+            dtypes.update(a.dtype for a in arrays_in([arrays, grads, state]))
+            assert type(learning_rate) is float
+
+    params = parameters(model, dtype)
+    fitted, history = fit(
+        model, params, lambda step: BATCH, steps=3, optimizer=Looking(), clip_norm=0.1,
+        workers=workers, evaluate=lambda seen: evaluate(model, seen, IDS.ravel()),
+    )  # fmt: skip
+    assert dtypes == {np.dtype(dtype)}
+    assert {a.dtype for a in fitted.values()} == {np.dtype(dtype)}
+    assert {type(value) for entry in history for value in entry.values()} <= {int, float}
+
+
+@models
+@optimizers
+def test_no_temporary_is_wider(model, optimizer, watched):
+    params = {name: watched(weight) for name, weight in model.init(0).items()}
+    state = {}
+    for step in range(2):
+        rng = np.random.default_rng(step)
+        _, grads, count = language_model_loss(model, params, BATCH, rng)
+        grads = {name: watched(grad) / count for name, grad in grads.items()}
+        clipped, norm = clip_by_global_norm(grads, 0.1)
+        assert norm > 0.1
+        optimizer.update(params, clipped, state, 1e-3, step)
+        state = {name: watched(value) for name, value in state.items()}
