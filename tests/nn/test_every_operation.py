@@ -1,6 +1,9 @@
 """What holds for every pair: the dtype stays, inputs stay, any layout of memory will do."""
 
 import copy
+import math
+from importlib import import_module
+from pkgutil import iter_modules
 
 import numpy as np
 import pytest
@@ -68,8 +71,8 @@ def run(name, arguments, options):
 
 
 def arrays(tree):
-    """All arrays in nested tuples, lists and dictionaries."""
-    if isinstance(tree, np.ndarray):
+    """All arrays and NumPy numbers in nested tuples, lists and dictionaries."""
+    if isinstance(tree, np.ndarray | np.generic):
         return [tree]
     values = tree.values() if isinstance(tree, dict) else tree
     return [a for v in values for a in arrays(v)] if isinstance(tree, tuple | list | dict) else []
@@ -89,8 +92,12 @@ def cast(arguments, dtype):
 
 
 def test_every_pair_is_here():
-    pairs = {name.removesuffix("_backward") for name in nn.__all__ if name.endswith("_backward")}
+    """Found by its `_backward` in any module of nn, whether or not it was given a row above."""
+    modules = [import_module(f"minilm.nn.{m.name}") for m in iter_modules(nn.__path__)]
+    names = {name for module in modules for name in vars(module) if not name.startswith("_")}
+    pairs = {name.removesuffix("_backward") for name in names if name.endswith("_backward")}
     assert pairs == {name for name, _, _ in CASES}
+    assert pairs | {f"{name}_backward" for name in pairs} <= set(nn.__all__)
     assert all(hasattr(nn, name) for name in nn.__all__)
 
 
@@ -101,7 +108,54 @@ def test_dtype_stays(name, arguments, options, dtype):
     kept = [a for a in arrays(cache) if a.dtype.kind == "f"]
     for a in arrays(y) + arrays(gradients) + kept:
         assert a.dtype == dtype
+    if isinstance(y, float):
+        assert type(y) is float  # np.float64 is a float too, and would widen what it meets
     assert all(np.isfinite(a).all() for a in arrays(y) + arrays(gradients))
+
+
+@cases
+def test_no_temporary_is_wider(name, arguments, options, watched):
+    arguments = [
+        watched(a) if isinstance(a, np.ndarray) and a.dtype.kind == "f" else a
+        for a in cast(arguments, np.float32)
+    ]
+    run(name, arguments, options)
+
+
+def test_wider_temporaries_are_noticed(watched):
+    x = watched(np.ones(3, np.float32))
+    wide = np.full(1, 2.0)
+    for calculation in (
+        lambda: (x * wide).astype(np.float32),
+        lambda: (x @ np.ones(3)).astype(np.float32),
+        lambda: np.add.reduce(x, dtype=np.float64),
+        lambda: ((x + 1) / 2 - wide).sum(),
+    ):
+        with pytest.raises(AssertionError, match="float64"):
+            calculation()
+    assert (x * 2.0 + math.pi).dtype == np.float32
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_dtype_stays_in_what_has_no_derivative(dtype):
+    """The public functions that are no pairs."""
+    x, w, dy = (floats(*shape).astype(dtype) for shape in ((2, 5, 3), (3, 4), (2, 5, 4)))
+    answers = {
+        "flat": nn.flat(x),
+        "sum_to_last": nn.sum_to_last(x),
+        "input_gradient": nn.input_gradient(dy, x, w),
+        "weight_gradient": nn.weight_gradient(dy, x, w),
+        "unpacked": nn.unpacked(w),
+        "attention_weights": nn.attention_weights(x, x, MASK),
+        "sinusoidal_positions": nn.sinusoidal_positions(5, 4, dtype),
+    }
+    of_floats = {name for name in nn.__all__ if callable(getattr(nn, name))} - {
+        "causal_mask", "padding_mask", "check_gradient", "check_model_gradient",
+    }  # fmt: skip
+    pairs = {name for name, _, _ in CASES}
+    assert of_floats - pairs - {f"{name}_backward" for name in pairs} == set(answers)
+    for name, answer in answers.items():
+        assert answer.dtype == dtype, name
 
 
 @cases
