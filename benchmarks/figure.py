@@ -145,6 +145,7 @@ def draw_curves(
     axes.set_xscale("log", base=2)
     axes.set_yscale("log")
     axes.yaxis.set_minor_locator(NullLocator())
+    axes.yaxis.set_major_formatter("{x:g}")
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_locator(FixedLocator(sorted({float(row["value"]) for row in rows})))
     axes.xaxis.set_major_formatter("{x:g}")

@@ -18,8 +18,6 @@ from benchmarks.training import minilm_step, random_batches, torch_step
 from minilm import TransformerLanguageModel
 from minilm.nn import sinusoidal_positions
 
-VOCAB = 65  # characters of tiny Shakespeare
-
 
 class Block(nn.Module):
     """x + attention(norm(x)), then x + feed_forward(norm(x))."""
@@ -46,9 +44,9 @@ class TorchGPT(nn.Module):
 
     positions: Tensor
 
-    def __init__(self, width: int, layers: int, heads: int, context: int) -> None:
+    def __init__(self, vocab_size: int, width: int, layers: int, heads: int, context: int) -> None:
         super().__init__()
-        self.table = nn.Embedding(VOCAB, width)
+        self.table = nn.Embedding(vocab_size, width)
         nn.init.normal_(self.table.weight, std=1 / (2 * math.sqrt(width)))
         self.register_buffer("positions", torch.tensor(sinusoidal_positions(context, width)))
         self.blocks = nn.Sequential(*(Block(width, heads) for _ in range(layers)))
@@ -61,25 +59,53 @@ class TorchGPT(nn.Module):
         return functional.linear(self.norm(self.blocks(x)), self.table.weight)
 
 
-def make(width: int, layers: int, heads: int, context: int, batch_size: int) -> tuple[Run, Run]:
-    """A step of each on the same batches."""
-    batches = random_batches(VOCAB, batch_size, context)
-    ours = TransformerLanguageModel(VOCAB, width, layers, heads, context)
-    theirs = TorchGPT(width, layers, heads, context)
-    return minilm_step(ours, batches), torch_step(theirs, batches)
+def minilm_gpt(batch_size: int, workers: int = 1, **shape: int) -> Run:
+    """A step of minilm's. shape: vocab_size, width, layers, heads, context."""
+    batches = random_batches(shape["vocab_size"], batch_size, shape["context"])
+    return minilm_step(TransformerLanguageModel(**shape), batches, workers)
 
+
+def torch_gpt(batch_size: int, **shape: int) -> Run:
+    """A step of torch's, on the same batches."""
+    batches = random_batches(shape["vocab_size"], batch_size, shape["context"])
+    return torch_step(TorchGPT(**shape), batches)
+
+
+def flops(
+    vocab_size: int, width: int, layers: int, heads: int, context: int, batch_size: int
+) -> int:
+    """Of the matrix products of a step, 2 for each multiply-add.
+
+    For each token 12 D² in a layer's maps, 2 T D in its attention (no triangle left out), V D in
+    the head; the backward pass has two products for each one of the forward pass.
+    """
+    forward = layers * (12 * width**2 + 2 * context * width) + vocab_size * width
+    return 3 * 2 * forward * batch_size * context
+
+
+def step(work: str, rounds: int, threads: int, at_most: float | None, **sizes: int) -> Comparison:
+    """Two steps of some sizes; minilm's second thread is a worker with half of the batch."""
+    return Comparison(
+        work=work,
+        sizes="{layers} layers, {heads} heads, width {width}, context {context}, "
+        "batch {batch_size}, vocabulary {vocab_size}".format(**sizes),
+        peer="torch, eager", amount=sizes["batch_size"] * sizes["context"], unit="tokens",
+        threads=threads, at_most=at_most, rounds=rounds, flops=flops(**sizes),
+        make=partial(make, threads, **sizes),
+    )  # fmt: skip
+
+
+def make(threads: int, **sizes: int) -> tuple[Run, Run]:
+    """A step of each on the same batches."""
+    return minilm_gpt(workers=threads, **sizes), torch_gpt(**sizes)
+
+
+NANO = {"vocab_size": 65, "width": 128, "layers": 4, "heads": 4, "context": 64, "batch_size": 12}
+LARGER = {"vocab_size": 65, "width": 384, "layers": 6, "heads": 6, "context": 128, "batch_size": 16}
 
 COMPARISONS = (
-    Comparison(
-        work="GPT step, nanoGPT's CPU recipe",
-        sizes="4 layers, 4 heads, width 128, context 64, batch 12, vocabulary 65",
-        peer="torch, eager", amount=12 * 64, unit="tokens", at_most=0.90, rounds=41,
-        make=partial(make, width=128, layers=4, heads=4, context=64, batch_size=12),
-    ),
-    Comparison(
-        work="GPT step, larger",
-        sizes="6 layers, 6 heads, width 384, context 128, batch 16, vocabulary 65",
-        peer="torch, eager", amount=16 * 128, unit="tokens", at_most=1.0, rounds=9,
-        make=partial(make, width=384, layers=6, heads=6, context=128, batch_size=16),
-    ),
-)  # fmt: skip
+    step("GPT step, nanoGPT's CPU recipe", 101, threads=1, at_most=0.90, **NANO),
+    step("GPT step, nanoGPT's CPU recipe", 101, threads=2, at_most=0.85, **NANO),
+    step("GPT step, larger", 15, threads=1, at_most=1.0, **LARGER),
+    step("GPT step, larger", 15, threads=2, at_most=None, **LARGER),
+)

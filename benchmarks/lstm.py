@@ -27,29 +27,65 @@ class TorchLSTM(nn.Module):
         return self.head(hidden)
 
 
-def make(
-    vocab_size: int, embedding_width: int, width: int, layers: int, batch_size: int, length: int
-) -> tuple[Run, Run]:
-    """A step of each on the same batches."""
-    batches = random_batches(vocab_size, batch_size, length)
-    ours = LSTMLanguageModel(vocab_size, width, embedding_width, layers, tied=False)
-    theirs = TorchLSTM(vocab_size, embedding_width, width, layers)
-    return minilm_step(ours, batches), torch_step(theirs, batches)
+def minilm_lstm(
+    vocab_size: int, embedding_width: int, width: int, layers: int,
+    batch_size: int, length: int, workers: int = 1,
+) -> Run:  # fmt: skip
+    """A step of minilm's."""
+    model = LSTMLanguageModel(vocab_size, width, embedding_width, layers, tied=False)
+    return minilm_step(model, random_batches(vocab_size, batch_size, length), workers)
 
+
+def torch_lstm(
+    vocab_size: int, embedding_width: int, width: int, layers: int, batch_size: int, length: int
+) -> Run:
+    """A step of torch's, on the same batches."""
+    model = TorchLSTM(vocab_size, embedding_width, width, layers)
+    return torch_step(model, random_batches(vocab_size, batch_size, length))
+
+
+def flops(
+    vocab_size: int, embedding_width: int, width: int, layers: int, batch_size: int, length: int
+) -> int:
+    """Of the matrix products of a step, 2 for each multiply-add.
+
+    For each token 4H (E + H) in the first layer, 8 H² in the others, V H in the head; the backward
+    pass has two products for each one of the forward pass.
+    """
+    first, other = 4 * width * (embedding_width + width), 8 * width**2
+    forward = first + (layers - 1) * other + vocab_size * width
+    return 3 * 2 * forward * batch_size * length
+
+
+def step(
+    work: str, shape: str, rounds: int, threads: int, at_most: float | None, **sizes: int
+) -> Comparison:
+    """Two steps of some sizes; minilm's second thread is a worker with half of the batch."""
+    return Comparison(
+        work=work,
+        sizes=shape + ", batch {batch_size}, {length} tokens, vocabulary {vocab_size:,}".format(
+            **sizes
+        ),
+        peer="torch, nn.LSTM", amount=sizes["batch_size"] * sizes["length"], unit="tokens",
+        threads=threads, at_most=at_most, rounds=rounds, flops=flops(**sizes),
+        make=partial(make, threads, **sizes),
+    )  # fmt: skip
+
+
+def make(threads: int, **sizes: int) -> tuple[Run, Run]:
+    """A step of each on the same batches."""
+    return minilm_lstm(workers=threads, **sizes), torch_lstm(**sizes)
+
+
+SMALL = {"vocab_size": 65, "embedding_width": 128, "width": 256, "layers": 1,
+         "batch_size": 32, "length": 64}  # fmt: skip
+LARGE = {"vocab_size": 10_000, "embedding_width": 512, "width": 512, "layers": 2,
+         "batch_size": 20, "length": 35}  # fmt: skip
+SHAPES = "width 128 → 256", "2 layers of width 512"
 
 COMPARISONS = (
-    Comparison(
-        work="LSTM step, small",
-        sizes="width 128 → 256, batch 32, 64 tokens, vocabulary 65",
-        peer="torch, nn.LSTM", amount=32 * 64, unit="tokens", at_most=1.0, rounds=41,
-        make=partial(make, vocab_size=65, embedding_width=128, width=256, layers=1,
-                     batch_size=32, length=64),
-    ),
-    Comparison(
-        work="LSTM step, large",
-        sizes="2 layers of width 512, batch 20, 35 tokens, vocabulary 10,000",
-        peer="torch, nn.LSTM", amount=20 * 35, unit="tokens", at_most=0.95, rounds=15,
-        make=partial(make, vocab_size=10_000, embedding_width=512, width=512, layers=2,
-                     batch_size=20, length=35),
-    ),
-)  # fmt: skip
+    step("LSTM step, small", SHAPES[0], 101, threads=1, at_most=1.0, **SMALL),
+    step("LSTM step, small", SHAPES[0], 101, threads=2, at_most=None, **SMALL),
+    step("LSTM step, large", SHAPES[1], 25, threads=1, at_most=0.95, **LARGE),
+    step("LSTM step, large", SHAPES[1], 25, threads=2, at_most=None, **LARGE),
+)
