@@ -33,7 +33,7 @@ TICKS = (0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1, 1.2, 1.5, 2, 3, 4, 6, 10)
 RC: Any = {
     "svg.hashsalt": "minilm", "svg.fonttype": "none", "font.size": 9, "axes.spines.top": False,
     "axes.spines.right": False, "axes.grid": True, "grid.alpha": 0.25, "legend.frameon": False,
-}
+}  # fmt: skip
 # What theory says each grows like, as powers of the size that varies: (time), (memory)
 POWERS = {
     "width": ((1, 2), (1, 2)),  # activations D, matrices D²

@@ -116,9 +116,11 @@ def test_quicker_but_worse_does_not_meet_an_aim(load):
     assert table.is_met(result(), just)
     assert not table.is_met(result(), just + worse)
     assert table.is_met(result(threads="2"), just + worse)  # its own scores count, no others
+    verdict = table.verdict([result()], just + worse)
+    assert verdict.endswith("Not met: a step (0.80, but what it makes is not as good).\n")
     lines = table.report([result()], just + worse).splitlines()
-    assert "| a step | pairs | 0.100 ± 0.050 | 0.200 ± 0.100 | yes |" in lines
-    assert "| a step | more pairs | 0.097 ± 0.045 | 0.200 ± 0.100 | no |" in lines
+    assert "| a step | pairs | 3 | 0.100 ± 0.050 | 0.200 ± 0.100 | yes |" in lines
+    assert "| a step | more pairs | 3 | 0.097 ± 0.045 | 0.200 ± 0.100 | no |" in lines
 
 
 def test_distance_from_the_limit(load):
