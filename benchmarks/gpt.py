@@ -62,7 +62,8 @@ class TorchGPT(nn.Module):
 def minilm_gpt(batch_size: int, workers: int = 1, **shape: int) -> Run:
     """A step of minilm's. shape: vocab_size, width, layers, heads, context."""
     batches = random_batches(shape["vocab_size"], batch_size, shape["context"])
-    return minilm_step(TransformerLanguageModel(**shape), batches, workers)
+    model = TransformerLanguageModel(**shape)  # type: ignore[arg-type]
+    return minilm_step(model, batches, workers)
 
 
 def torch_gpt(batch_size: int, **shape: int) -> Run:

@@ -10,6 +10,7 @@ Linux tells it (VmHWM); elsewhere the column stays empty.
 """
 
 import re
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
@@ -22,13 +23,14 @@ from threadpoolctl import threadpool_limits
 from benchmarks.gpt import minilm_gpt, torch_gpt
 from benchmarks.lstm import minilm_lstm, torch_lstm
 from benchmarks.records import Row
+from benchmarks.timing import Run
 
 STEPS, SECONDS = 3, 0.5  # at least so many, at least so long
-MODELS = {
+MODELS: dict[str, dict[str, Callable[..., Run]]] = {
     "Transformer": {"minilm": minilm_gpt, "torch": torch_gpt},
     "LSTM": {"minilm": minilm_lstm, "torch": torch_lstm},
 }
-BASE = {
+BASE: dict[str, dict[str, int]] = {
     "Transformer": {"vocab_size": 256, "width": 128, "layers": 4, "heads": 4,
                     "context": 64, "batch_size": 8},
     "LSTM": {"vocab_size": 256, "embedding_width": 128, "width": 256, "layers": 1,
@@ -66,7 +68,7 @@ def point(model: str, library: str, changed: dict[str, int]) -> Row:
         before = highest_resident_size()
         run = make(**{**BASE[model], **changed})
         run()  # not timed: it makes the optimizer's state
-        seconds = []
+        seconds: list[float] = []
         while len(seconds) < STEPS or sum(seconds) < SECONDS:
             start = perf_counter()
             run()
