@@ -72,7 +72,7 @@ def draw(
     if not np.isfinite(logits).all():
         raise FloatingPointError("the model's logits are not finite: its parameters may not be")
     if temperature == 0:
-        return int(np.argmax(logits))
+        return int(logits.argmax())
     assert rng is not None  # check_sampling
     cumulative = np.cumsum(next_token_probabilities(logits, temperature, top_k, top_p))
     # scaled by the last sum, which rounding may leave just off one

@@ -13,6 +13,8 @@ The number of heads H and the width F are read from these shapes, so blocks may 
 """
 
 from collections.abc import Callable
+from functools import cache
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -36,9 +38,15 @@ ATTENTION = ("w_qkv", "b_qkv", "w_out", "b_out")
 FEED_FORWARD = ("w_up", "b_up", "w_down", "b_down")
 
 
-def parts(params: Params, prefix: str, names: tuple[str, ...]) -> list[Any]:
+def parts(params: Params, prefix: str, names: tuple[str, ...]) -> tuple[Any, ...]:
     """The parameters prefix.name, in the order of the names."""
-    return [params[f"{prefix}.{name}"] for name in names]
+    return getter(prefix, names)(params)
+
+
+@cache
+def getter(prefix: str, names: tuple[str, ...]) -> Callable[[Params], tuple[Any, ...]]:
+    """What looks these parameters up; their full names are put together once."""
+    return itemgetter(*(f"{prefix}.{name}" for name in names))
 
 
 def named(prefix: str, names: tuple[str, ...], grads: tuple[Any, ...]) -> Params:

@@ -47,27 +47,26 @@ class KeyValueCache:
         start, end = self.length, self.length + k.shape[2]
         if end > self.context:
             raise ValueError(f"a cache with room for {self.context} tokens cannot hold {end}")
-        check_fit(self.keys, k=k)
-        check_fit(self.values, v=v)
-        self.keys[:, :, start:end] = k
-        self.values[:, :, start:end] = v
+        K, V = self.keys[:, :, :end], self.values[:, :, :end]
+        check_fit("k", k, K)
+        check_fit("v", v, V)
+        K[:, :, start:], V[:, :, start:] = k, v
         self.length = end
-        return self.keys[:, :, :end], self.values[:, :, :end]
+        return K, V
 
     def looking_back(self, attend: Attend) -> Attend:
         """`attend`, but over all keys and values so far in the place of the new ones alone."""
         return lambda q, k, v, mask=None: attend(q, *self.append(k, v), mask)
 
 
-def check_fit(kept: Array, **arrays: Array) -> None:
+def check_fit(name: str, new: Array, kept: Array) -> None:
     """ValueError unless new rows are like the kept ones: NumPy would broadcast and cast them."""
-    for name, new in arrays.items():
-        (B, H, _, d), dtype = kept.shape, kept.dtype
-        if (*new.shape[:2], new.shape[3], new.dtype) != (B, H, d, dtype):
-            raise ValueError(
-                f"{name} must be {dtype} of shape ({B}, {H}, T, {d}), like what the cache holds, "
-                f"got {new.dtype} of shape {new.shape}"
-            )
+    B, H, _, d = kept.shape
+    if new.shape != (B, H, new.shape[2], d) or new.dtype != kept.dtype:
+        raise ValueError(
+            f"{name} must be {kept.dtype} of shape ({B}, {H}, T, {d}), like what the cache holds, "
+            f"got {new.dtype} of shape {new.shape}"
+        )
 
 
 class TransformerState(NamedTuple):

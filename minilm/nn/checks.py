@@ -37,5 +37,5 @@ def require_below(limit: int, **arrays: Any) -> None:
 def require_shape(expected: tuple[int, ...], **arrays: Any) -> None:
     """ValueError unless every argument that is not None has this shape."""
     for name, value in arrays.items():
-        if value is not None and tuple(value.shape) != expected:
+        if value is not None and value.shape != expected:
             raise ValueError(f"{name} must have shape {expected}, got {tuple(value.shape)}")
