@@ -71,10 +71,7 @@ class Flat:
     def gather(self, grads: Params, scale: float) -> None:
         """gradients = scale · grads, and 0 where there is none, in one pass."""
         for name, part in self.grads.items():
-            if name in grads:
-                np.multiply(grads[name], scale, out=part)
-            else:
-                part.fill(0)
+            np.multiply(grads.get(name, 0), scale, out=part)
 
     def update(self, learning_rate: float, step: int) -> None:
         """One step of the optimizer."""

@@ -14,6 +14,7 @@ exchanged, for the price of the others' random numbers.
 """
 
 import contextlib
+import sys
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import reduce
@@ -28,6 +29,7 @@ from minilm.training.checks import check_workers
 from minilm.types import Array, Batch, Params
 
 Sums = tuple[float, Params, int]  # total, grads, count
+SWITCH_INTERVAL = 1e-4  # seconds
 
 
 class Workers:
@@ -35,7 +37,9 @@ class Workers:
 
     workers: threads in this process; communicator: of mpi4py, or None for this process alone.
     While the threads are there (`with workers: …`) BLAS has one thread in each of them: two
-    products side by side on a core each are quicker than one product on two.
+    products side by side on a core each are quicker than one product on two. And a thread that
+    waits to run Python asks for its turn after SWITCH_INTERVAL instead of 5 ms: the other one lets
+    go of the interpreter during NumPy operations, but often has it again before the first wakes up.
     """
 
     def __init__(self, workers: int = 1, communicator: Any = None) -> None:
@@ -54,6 +58,8 @@ class Workers:
     def __enter__(self) -> "Workers":
         if self.workers > 1:
             self.resources.enter_context(threadpool_limits(1, user_api="blas"))
+            self.resources.callback(sys.setswitchinterval, sys.getswitchinterval())
+            sys.setswitchinterval(SWITCH_INTERVAL)
             self.each = self.resources.enter_context(ThreadPoolExecutor(self.workers)).map
         return self
 

@@ -127,14 +127,16 @@ def test_workers_are_threads_with_one_blas_thread_each_and_end_with_the_run():
 
     def loss(model, seen_params, batch, rng):
         seen.append((threading.get_ident(), *blas_threads()))
+        assert sys.getswitchinterval() < interval / 10
         return language_model_loss(model, seen_params, batch, rng)
 
-    before, running = blas_threads(), threading.active_count()
+    before, running, interval = blas_threads(), threading.active_count(), sys.getswitchinterval()
     trained(LSTM, text_batch, loss=loss, workers=2)
     assert {threads for _, *threads in map(tuple, seen) for threads in threads} <= {1}
     assert threading.get_ident() not in {ident for ident, *_ in seen}
     assert blas_threads() == before
     assert threading.active_count() == running
+    assert sys.getswitchinterval() == interval
 
 
 def test_an_error_in_one_worker_comes_out_as_it_is():
