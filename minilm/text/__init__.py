@@ -1,6 +1,6 @@
 """Text: where it comes from, how it becomes integers, and how well it can be predicted.
 
-tokenizers.py   characters or words <-> ids, without loss
+tokenizers/     text <-> ids: characters, words, byte-pair encoding
 corpora.py      load_corpus by name or path; split into blocks that never overlap
 docstrings.py   the documentation strings of the standard library, as one text
 words.py        text -> sentences of lower-cased words, for word2vec
@@ -15,7 +15,12 @@ from minilm.text.docstrings import library_docstrings
 from minilm.text.grammar import GRAMMAR, Grammar
 from minilm.text.ngrams import witten_bell_losses
 from minilm.text.tokenizers import (
+    BEGIN,
+    END,
+    PADDING,
     TOKENIZERS,
+    UNKNOWN,
+    BPETokenizer,
     CharTokenizer,
     Tokenizer,
     WordTokenizer,
@@ -24,9 +29,14 @@ from minilm.text.tokenizers import (
 from minilm.text.words import sentences
 
 __all__ = [
+    "BEGIN",
     "CORPORA",
+    "END",
     "GRAMMAR",
+    "PADDING",
     "TOKENIZERS",
+    "UNKNOWN",
+    "BPETokenizer",
     "CharTokenizer",
     "Grammar",
     "Split",

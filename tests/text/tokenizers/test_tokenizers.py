@@ -7,7 +7,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from minilm.text import TOKENIZERS, CharTokenizer, WordTokenizer, tokenizer_from_dict
+from minilm.text import (
+    BEGIN,
+    END,
+    PADDING,
+    TOKENIZERS,
+    UNKNOWN,
+    CharTokenizer,
+    WordTokenizer,
+    tokenizer_from_dict,
+)
 
 some_text = st.text(min_size=1)
 
@@ -94,5 +103,52 @@ def test_wrong_arguments_are_named():
         CharTokenizer("aa")
     with pytest.raises(ValueError, match="words: must be distinct and begin with '<unk>'"):
         WordTokenizer(("a",))
-    with pytest.raises(ValueError, match=r"\['char', 'word'\], got 'bpe'"):
-        tokenizer_from_dict({"kind": "bpe"})
+    with pytest.raises(ValueError, match=r"\['bpe', 'char', .*'word'\], got 'morse'"):
+        tokenizer_from_dict({"kind": "morse"})
+
+
+@given(some_text, st.sampled_from(sorted(TOKENIZERS)))
+@settings(deadline=None)
+def test_no_text_encodes_to_a_special_and_a_special_decodes_to_its_name(text, kind):
+    specials = ("<mask>", PADDING, BEGIN, END)
+    tokenizer = TOKENIZERS[kind].train(text, specials=specials)
+    reserved = [tokenizer.special_ids[name] for name in specials]
+    assert reserved == sorted(reserved) and reserved[-1] - reserved[0] == 3 and reserved[0] <= 1
+    for tried in (text, "<pad>", "<mask><bos> <eos>"):
+        try:
+            ids = tokenizer.encode(tried).tolist()
+        except ValueError:
+            assert kind == "char"
+            continue
+        assert not set(reserved) & set(ids)
+    shown = tokenizer.decode(reserved)
+    assert shown.replace(" ", "") == "<mask><pad><bos><eos>"
+    again = tokenizer_from_dict(json.loads(json.dumps(tokenizer.to_dict())))
+    assert again == tokenizer and again.special_ids == tokenizer.special_ids
+
+
+def test_specials_by_hand():
+    characters = CharTokenizer.train("abba", specials=(PADDING, BEGIN, END))
+    assert characters.special_ids == {"<pad>": 0, "<bos>": 1, "<eos>": 2}
+    assert characters.encode("ab").tolist() == [3, 4] and characters.vocab_size == 5
+    assert characters.decode([1, 3, 4, 2, 0]) == "<bos>ab<eos><pad>"
+    words = WordTokenizer.train("to be to", specials=("pad",))
+    assert words.words == (UNKNOWN, "pad", " be", " to", "to")
+    assert words.encode("pad").tolist() == [0]  # the word, not the mark
+
+
+def test_headers_of_before_there_were_specials_are_read():
+    assert tokenizer_from_dict({"kind": "char", "characters": "ab"}) == CharTokenizer("ab")
+    assert tokenizer_from_dict({"kind": "word", "words": ["<unk>", "a"]}).vocab_size == 2
+
+
+@pytest.mark.parametrize("kind", sorted(TOKENIZERS))
+def test_wrong_specials_are_refused(kind):
+    train = TOKENIZERS[kind].train
+    with pytest.raises(TypeError, match="specials: must be a sequence of names, got '<pad>'"):
+        train("abc", specials="<pad>")
+    for bad in (("<a>", "<a>"), ("",)):
+        with pytest.raises(ValueError, match="specials: must be distinct and not empty"):
+            train("abc", specials=bad)
+    with pytest.raises(ValueError, match="a"):
+        train("a a b", specials=("a",))  # also a piece of text

@@ -1,0 +1,57 @@
+"""A tokenizer is a numbered list of pieces: text -> the pieces' numbers -> the same text.
+
+    encode: str -> (n,) int32,    decode: (n,) integers -> str,    decode(encode(text)) = text
+
+Characters are the smallest pieces: a short vocabulary and long sequences. Words are larger ones: a
+long vocabulary, short sequences, and the question of what to do with a word never seen before.
+Between them stand pieces that are learned: frequent words whole, rare ones in parts.
+
+The more a piece holds, the more nats it costs: compare tokenizers in nats per character or in
+bits per byte (minilm.metrics), never per token.
+
+characters.py   one token a character
+words.py        one token a word, with the white space before it
+bpe.py          byte-level byte-pair encoding: GPT-2's, any text, nothing unknown
+bpe_files.py    its vocab.json and merges.txt
+merging.py      learning and applying merges, in time linear in the text
+pre_tokens.py   GPT-2's cutting into words, and its letters for bytes
+checks.py       what is refused, and special tokens: padding, begin, end, unknown
+text_files.py   UTF-8 files, read and written whole
+"""
+
+from collections.abc import Mapping
+from typing import Any, TypeAlias
+
+from minilm.text.tokenizers.bpe import BPETokenizer
+from minilm.text.tokenizers.characters import CharTokenizer
+from minilm.text.tokenizers.checks import BEGIN, END, PADDING, UNKNOWN
+from minilm.text.tokenizers.words import WordTokenizer
+
+Tokenizer: TypeAlias = CharTokenizer | WordTokenizer | BPETokenizer
+TOKENIZERS: dict[str, type[CharTokenizer] | type[WordTokenizer] | type[BPETokenizer]] = {
+    "char": CharTokenizer,
+    "word": WordTokenizer,
+    "bpe": BPETokenizer,
+}
+
+
+def tokenizer_from_dict(fields: Mapping[str, Any]) -> Tokenizer:
+    """The tokenizer whose to_dict() this is, as a saved model's header carries it."""
+    kind = fields.get("kind")
+    if kind not in TOKENIZERS:
+        raise ValueError(f"kind of tokenizer: must be one of {sorted(TOKENIZERS)}, got {kind!r}")
+    return TOKENIZERS[kind].from_dict(fields)
+
+
+__all__ = [
+    "BEGIN",
+    "END",
+    "PADDING",
+    "TOKENIZERS",
+    "UNKNOWN",
+    "BPETokenizer",
+    "CharTokenizer",
+    "Tokenizer",
+    "WordTokenizer",
+    "tokenizer_from_dict",
+]

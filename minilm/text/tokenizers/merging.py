@@ -1,0 +1,142 @@
+"""Byte-pair encoding without its bytes: the most frequent pair of neighbours becomes one symbol.
+
+    learn:   repeat   (a, b) = argmax over pairs of Σ_words count(word) · (times a b stands in word)
+                      write a new symbol ab wherever a b stands
+    apply:   repeat   (a, b) = the pair learned earliest of those that stand in the word
+                      write ab wherever a b stands
+
+Gage 1994; Sennrich, Haddow and Birch 2016, section 3.2 and algorithm 1.
+
+Written like this, every merge reads every word again. But a merge changes only what stands beside
+it. So the words are kept as one chain in which each symbol knows its neighbours, with a list of the
+places where each pair stands; a merge then visits its own places and corrects what it touched.
+Learning and applying are the same walk over that chain, and cost in proportion to the merges made
+(times a logarithm for the queue that says which pair is next), however long a word is.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from heapq import heapify, heappop, heappush
+from typing import TypeAlias
+
+Pair: TypeAlias = tuple[int, int]
+
+BORDER = -1  # stands between two words: no pair reaches across
+GONE = -2  # was swallowed by the symbol on its left
+
+
+class Chain:
+    """Words in one row, as symbols that know their neighbours.
+
+    symbols: BORDER word BORDER word … BORDER;    before, after: places of the neighbours
+    where[a, b]: places of a that had b on its right when they were written down
+    """
+
+    def __init__(self, words: Collection[Sequence[int]]) -> None:
+        self.symbols = [BORDER]
+        for word in words:
+            self.symbols += word
+            self.symbols.append(BORDER)
+        self.before = list(range(-1, len(self.symbols) - 1))
+        self.after = list(range(1, len(self.symbols) + 1))
+        self.where: dict[Pair, list[int]] = defaultdict(list)
+        for place, pair in enumerate(zip(self.symbols, self.symbols[1:], strict=False)):
+            if BORDER not in pair:
+                self.where[pair].append(place)
+
+    def merge(self, pair: Pair, new: int) -> Iterator[tuple[int, int, int]]:
+        """Write `new` wherever pair stands, from left to right.
+
+        Yields for each place: the place, and the symbols now on the left and right of `new`.
+        """
+        a, b = pair
+        symbols, before, after, where = self.symbols, self.before, self.after, self.where
+        for place in sorted(where.pop(pair, ())):
+            second = after[place]
+            if symbols[place] != a or symbols[second] != b:
+                continue  # another merge has been here; or in a a a, the one just before
+            left, right = before[place], after[second]
+            symbols[place], symbols[second] = new, GONE
+            after[place], before[right] = right, place
+            where[symbols[left], new].append(left)
+            where[new, symbols[right]].append(place)
+            yield place, symbols[left], symbols[right]
+
+    def words(self) -> Iterator[tuple[int, ...]]:
+        """The words as they stand now."""
+        word: list[int] = []
+        for symbol in self.symbols[1:]:
+            if symbol == BORDER:
+                yield tuple(word)
+                word = []
+            elif symbol != GONE:
+                word.append(symbol)
+
+
+def learn_merges(
+    counts: Mapping[tuple[int, ...], int], n_symbols: int, n_merges: int, min_count: int
+) -> list[Pair]:
+    """At most n_merges pairs, in the order learned; merge number m makes the symbol n_symbols + m.
+
+    counts: how often each word stands in the text; a word is symbols 0..n_symbols-1. Ties go to the
+    smaller pair, so the result depends on nothing but the counts. Stops early when no pair occurs
+    min_count times.
+    """
+    chain = Chain(counts)
+    weight = [n for word, n in counts.items() for _ in range(len(word) + 1)]  # of the places 1, 2 …
+    pair_count: dict[Pair, int] = defaultdict(int)
+    for pair, places in chain.where.items():
+        pair_count[pair] = sum(weight[place - 1] for place in places)
+    queue = [(-count, pair) for pair, count in pair_count.items()]
+    heapify(queue)
+    merges: list[Pair] = []
+    while queue and len(merges) < n_merges:
+        queued, pair = heappop(queue)
+        count = pair_count[pair]
+        if -queued != count:  # places were merged away since: back into the queue with the truth
+            heappush(queue, (-count, pair))
+            continue
+        if count < min_count:
+            break
+        new = n_symbols + len(merges)
+        merges.append(pair)
+        made = set()
+        a, b = pair
+        for place, left, right in chain.merge(pair, new):
+            n = weight[place - 1]
+            pair_count[left, a] -= n
+            pair_count[left, new] += n
+            pair_count[b, right] -= n
+            pair_count[new, right] += n
+            made.add((left, new))
+            made.add((new, right))
+        pair_count[pair] = 0
+        for fresh in made:
+            if BORDER not in fresh:
+                heappush(queue, (-pair_count[fresh], fresh))
+    return merges
+
+
+def apply_merges(
+    words: Collection[Sequence[int]], ranks: Mapping[Pair, int], results: Sequence[int]
+) -> Iterator[tuple[int, ...]]:
+    """Each word after all merges that fit into it.
+
+    ranks: pair -> when it was learned;  results: the symbol that the merge of each rank makes.
+    """
+    chain = Chain(words)
+    pair_of = {ranks[pair]: pair for pair in chain.where if pair in ranks}
+    queue = list(pair_of)
+    heapify(queue)
+    while queue:
+        rank = heappop(queue)
+        new = results[rank]
+        made = set()
+        for _, left, right in chain.merge(pair_of[rank], new):
+            made.add((left, new))
+            made.add((new, right))
+        for pair in made:
+            if pair in ranks:
+                pair_of[ranks[pair]] = pair
+                heappush(queue, ranks[pair])
+    return chain.words()

@@ -1,0 +1,22 @@
+"""Vocabularies on disk are UTF-8 text: read with clear errors, written whole or not at all."""
+
+from pathlib import Path
+
+from minilm.weights.files import replacing
+
+
+def read_text(path: Path) -> str:
+    """The text of a file, line ends as "\\n". ValueError if it is not UTF-8, naming the line."""
+    data = path.read_bytes()
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise ValueError(f"{str(path)!r}, line {line}: is not UTF-8 ({error.reason})") from error
+    return text.replace("\r\n", "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """An earlier file of that name is replaced when the new one is complete."""
+    with replacing(path) as file:
+        file.write(text.encode())

@@ -1,0 +1,115 @@
+"""Merging by hand, and against the algorithm as it is told: every merge reads every word again."""
+
+from collections import Counter
+from itertools import pairwise
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from minilm.text.tokenizers.merging import BORDER, apply_merges, learn_merges
+
+words = st.dictionaries(
+    st.lists(st.integers(0, 3), max_size=12).map(tuple), st.integers(1, 5), min_size=1, max_size=8
+)
+
+
+def rewritten(word, pair, new):
+    """Sennrich's merge_vocab on one word: from left to right, no place used twice."""
+    out, i = [], 0
+    while i < len(word):
+        if tuple(word[i : i + 2]) == pair:
+            out.append(new)
+            i += 2
+        else:
+            out.append(word[i])
+            i += 1
+    return tuple(out)
+
+
+def learned_slowly(counts, n_symbols, n_merges, min_count):
+    counts, merges = dict(counts), []
+    for new in range(n_symbols, n_symbols + n_merges):
+        pairs = Counter()
+        written = Counter()
+        for word, n in counts.items():
+            for pair in pairwise(word):
+                pairs[pair] += n
+        best = min(pairs, key=lambda pair: (-pairs[pair], pair), default=None)
+        if best is None or pairs[best] < min_count:
+            break
+        merges.append(best)
+        for word, n in counts.items():
+            written[rewritten(word, best, new)] += n
+        counts = written
+    return merges
+
+
+def applied_slowly(word, ranks, results):
+    while True:
+        present = [pair for pair in pairwise(word) if pair in ranks]
+        if not present:
+            return tuple(word)
+        first = min(present, key=ranks.__getitem__)
+        word = rewritten(word, first, results[ranks[first]])
+
+
+def test_by_hand():
+    # a b a b c (three times), b c (twice): ab 6, bc 5; then abab 3, bc 2 left, ...
+    counts = {(0, 1, 0, 1, 2): 3, (1, 2): 2}
+    assert learn_merges(counts, 3, 10, min_count=1) == [(0, 1), (3, 2), (3, 4), (1, 2)]
+    assert learn_merges(counts, 3, 10, min_count=3) == [(0, 1), (3, 2), (3, 4)]
+    assert learn_merges(counts, 3, 1, min_count=1) == [(0, 1)]
+    assert learn_merges({(): 4}, 3, 5, min_count=1) == []
+
+
+def test_in_a_run_no_symbol_is_used_twice():
+    assert list(apply_merges([(0,) * 5], {(0, 0): 0}, [1])) == [(1, 1, 0)]
+    assert learn_merges({(0,) * 5: 1}, 1, 9, min_count=1) == [(0, 0), (1, 0), (1, 2)]
+
+
+def test_pairs_do_not_reach_from_word_to_word():
+    assert list(apply_merges([(0, 1), (), (0,), (1, 0, 1)], {(1, 0): 0}, [2])) == [
+        (0, 1), (), (0,), (2, 1),
+    ]  # fmt: skip
+    assert list(apply_merges([], {(1, 0): 0}, [2])) == []
+    assert BORDER < 0
+
+
+@given(words, st.integers(0, 12), st.integers(1, 3))
+@settings(deadline=None, max_examples=150)
+def test_learning_is_what_counting_again_would_learn(counts, n_merges, min_count):
+    merges = learn_merges(counts, 4, n_merges, min_count)
+    assert merges == learned_slowly(counts, 4, n_merges, min_count)
+
+
+@given(words, st.lists(st.lists(st.integers(0, 3), max_size=30), max_size=4))
+@settings(deadline=None, max_examples=150)
+def test_applying_is_what_looking_again_would_apply(counts, others):
+    merges = learn_merges(counts, 4, 12, 1)
+    ranks = {pair: rank for rank, pair in enumerate(merges)}
+    results = [4 + rank for rank in ranks.values()]
+    given_words = [list(word) for word in counts] + others
+    before = [list(word) for word in given_words]
+    expected = [applied_slowly(word, ranks, results) for word in given_words]
+    assert list(apply_merges(given_words, ranks, results)) == expected
+    assert given_words == before
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), unique=True, max_size=10),
+    st.lists(st.integers(0, 5), max_size=30),
+    st.randoms(use_true_random=False),
+)
+@settings(deadline=None, max_examples=150)
+def test_any_order_of_merges_is_obeyed(pairs, word, random):
+    # a file may list a merge before those that make its parts, or make one token in two ways
+    ranks = {pair: rank for rank, pair in enumerate(pairs)}
+    results = [max(pair) + random.randint(1, 3) for pair in pairs]
+    expected = applied_slowly(tuple(word), ranks, results)
+    assert list(apply_merges([word], ranks, results)) == [expected]
+
+
+def test_the_order_of_the_counts_does_not_matter():
+    counts = {(0, 1, 2): 2, (2, 1): 2, (1, 2, 0, 1): 1, (0, 0): 2}
+    backwards = dict(reversed(counts.items()))
+    assert learn_merges(counts, 3, 9, 1) == learn_merges(backwards, 3, 9, 1)
