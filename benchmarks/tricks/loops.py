@@ -1,0 +1,200 @@
+"""Tricks where something is done again and again: over time, over parameters, over tokens."""
+
+import math
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+from threadpoolctl import ThreadpoolController
+
+from benchmarks.tricks.arrays import recipe
+from benchmarks.tricks.trick import Trick
+from minilm.training import language_model_loss
+from minilm.types import Array
+
+
+def project_at_each_step(x, w_x, w_h):
+    h = np.zeros((x.shape[1], len(w_h)), x.dtype)
+    for t in range(len(x)):
+        h = np.tanh(x[t] @ w_x + h @ w_h)
+    return h
+
+
+def project_all_at_once(x, w_x, w_h):
+    inputs = x @ w_x  # (T, B, H): one large product
+    h = np.zeros((x.shape[1], len(w_h)), x.dtype)
+    for t in range(len(x)):
+        a = h @ w_h
+        a += inputs[t]
+        h = np.tanh(a, out=a)
+    return h
+
+
+def sigma(x):
+    return 1 / (1 + np.exp(-x))
+
+
+def gates_one_by_one(a):
+    i, f, g, o = np.split(a, 4, axis=1)
+    return np.hstack((sigma(i), sigma(f), np.tanh(g), sigma(o)))
+
+
+def gates_by_one_exp(a):
+    H = a.shape[1] // 4
+    a = a.copy()
+    g = a[:, 2 * H : 3 * H]
+    g *= 2  # tanh(a) = 2 σ(2a) − 1
+    np.negative(a, out=a)
+    np.exp(a, out=a)
+    a += 1
+    np.reciprocal(a, out=a)
+    g *= 2
+    g -= 1
+    return a
+
+
+def transposed_each_time(da, w):
+    return [d @ w.T for d in da]
+
+
+def in_column_order(da, w):
+    w = np.asfortranarray(w)  # copied once: its transpose is contiguous
+    return [d @ w.T for d in da]
+
+
+def adam_by_the_formula(params, vectors):
+    w, g, m, v = params
+    for name in w:
+        m[name] = 0.9 * m[name] + 0.1 * g[name]
+        v[name] = 0.99 * v[name] + 0.01 * g[name] ** 2
+        w[name] = w[name] - 1e-3 * m[name] / (np.sqrt(v[name]) + 1e-8)
+    return w
+
+
+def adam_in_chunks(params, vectors):
+    for start in range(0, vectors[0].size, 32768):  # 128 kB of each: they stay in the cache
+        w, g, m, v = (vector[start : start + 32768] for vector in vectors)
+        m *= 0.9  # sums, not means: m and v without the factors 0.1 and 0.01
+        m += g
+        change = g * g
+        v *= 0.99
+        v += change
+        np.sqrt(v, out=change)
+        change += 1e-8 / math.sqrt(0.01)
+        np.divide(m, change, out=change)
+        change *= 1e-3 * 0.1 / math.sqrt(0.01)
+        w -= change
+    return params[0]  # the parameters are slices of vectors[0]
+
+
+def two_threads_in_each_product(model, params, batch, pool, blas):
+    with blas.limit(limits=2):
+        total, grads, _ = language_model_loss(model, params, batch, None)
+    return total, grads
+
+
+def half_the_batch_in_each_thread(model, params, batch, pool, blas):
+    def half(part):
+        return language_model_loss(model, params, [ids[part] for ids in batch], None)
+
+    with blas.limit(limits=1):
+        (total, grads, _), (other, others, _) = pool.map(half, (slice(0, 6), slice(6, 12)))
+    return total + other, {name: grad + others[name] for name, grad in grads.items()}
+
+
+def read_all_again(model, params, ids):
+    return [model.forward(params, ids[None, :end])[0][0, -1] for end in range(1, len(ids) + 1)]
+
+
+def read_the_new_one(model, params, ids):
+    state, logits = model.fresh_state(), []
+    for token in ids:
+        answer, cache = model.forward(params, token.reshape(1, 1), state=state)
+        state = cache["state"]  # the keys and values of every layer so far
+        logits.append(answer[0, -1])
+    return logits
+
+
+def normal(*shapes: tuple[int, ...]) -> tuple[Array, ...]:
+    """Normal random numbers, each array divided by the root of its rows."""
+    rng = np.random.default_rng(0)
+    draws = (rng.standard_normal(shape, dtype=np.float32) for shape in shapes)
+    return tuple(draw / math.sqrt(draw.shape[-2]) for draw in draws)
+
+
+def optimizer_arrays() -> tuple[Any, ...]:
+    """w, g, m, v of the recipe's model: four dicts, whose arrays are slices of four vectors."""
+    _, shapes, _ = recipe()
+    sizes = [array.size for array in shapes.values()]
+    rng, places = np.random.default_rng(0), np.cumsum([0, *sizes])
+    vectors = [rng.standard_normal(places[-1], dtype=np.float32) * scale for scale in (1, 1, 0, 0)]
+    params = [
+        {
+            name: vector[start : start + array.size].reshape(array.shape)
+            for (name, array), start in zip(shapes.items(), places, strict=False)
+        }
+        for vector in vectors
+    ]
+    return params, vectors
+
+
+TRICKS = (
+    Trick(
+        name="Project all inputs before the loop",
+        where="nn/rnn.py, nn/lstm.py",
+        why="""What a recurrent network makes of its inputs does not depend on its state: it is one
+product for all steps, and only the state's has to wait for its turn.""",
+        sizes="T = 35, B = 20, 512 → 512",
+        make=lambda: normal((35, 20, 512), (512, 512), (512, 512)),
+        before=project_at_each_step, after=project_all_at_once,
+    ),
+    Trick(
+        name="One exp for four gates",
+        where="nn/lstm.py",
+        why="""tanh(a) = 2σ(2a) − 1, so the gates lie side by side in one array that is walked by
+one exp, not split and joined.""",
+        sizes="B = 32, H = 256",
+        make=lambda: normal((32, 1024)), before=gates_one_by_one, after=gates_by_one_exp,
+        rounds=201,
+    ),
+    Trick(
+        name="A transpose made once",
+        where="nn/linear.py: unpacked_for_gradient",
+        why="""The loop backwards multiplies by `w.T` at every step. Copied once into column order,
+its transpose is contiguous, and thin products with it are quicker.""",
+        sizes="64 steps, (32, 1024) times (1024, 256)",
+        make=lambda: normal((64, 32, 1024), (256, 1024)),
+        before=transposed_each_time, after=in_column_order,
+        tolerance=1e-4,
+    ),
+    Trick(
+        name="The optimizer on one vector, in chunks",
+        where="training/optimizers.py, training/flat.py",
+        why="""An update computes little with each number, so memory sets its speed. All parameters
+are slices of one vector, so that it is one walk instead of one for each of them, and a chunk stays
+in the cache to the last line. Sums take fewer passes than means: their factors are numbers that the
+step length takes in.""",
+        sizes="803,000 parameters in 52 arrays",
+        make=optimizer_arrays, before=adam_by_the_formula, after=adam_in_chunks, tolerance=1e-4,
+    ),
+    Trick(
+        name="Half a batch in each of two threads",
+        where="training/workers.py: fit(workers=2)",
+        why="""Two threads inside each product still wait for each other at its end, and all that
+is not a product runs on one. NumPy lets go of Python's lock while it computes, so two threads can
+each take half of the batch through the whole step; the gradients of both halves are added.""",
+        sizes="forward, loss and backward of nanoGPT's recipe, two cores",
+        make=lambda: (*recipe(), ThreadPoolExecutor(2), ThreadpoolController()),
+        before=two_threads_in_each_product, after=half_the_batch_in_each_thread,
+        tolerance=1e-4, rounds=21, cores=2,
+    ),
+    Trick(
+        name="Keep keys and values",
+        where="models/key_value_cache.py",
+        why="""A token's keys and values depend on what came before it, never on what comes after.
+Kept, they need not be made again: a new token costs one row of every product, not a whole text.""",
+        sizes="the logits after each of 64 tokens, nanoGPT's recipe",
+        make=lambda: (*recipe()[:2], recipe()[2][0][0]),
+        before=read_all_again, after=read_the_new_one, tolerance=1e-4, rounds=9,
+    ),
+)  # fmt: skip

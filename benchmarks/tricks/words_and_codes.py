@@ -1,0 +1,82 @@
+"""Tricks beside the network itself: word vectors and quantization."""
+
+import numpy as np
+
+from benchmarks.tricks.arrays import rows
+from benchmarks.tricks.trick import Trick
+from minilm.embeddings.negative_sampling import distances, skip_gram_gradients, window_chance
+from minilm.types import Array
+
+WINDOW, BLOCK, BLOCKS, NEGATIVE = 5, 32, 4, 5
+
+
+def sigma(x):
+    return 1 / (1 + np.exp(-x))
+
+
+def pair_by_pair(v, context, noise, chance):
+    dv, dcontext, dnoise = np.zeros_like(v), np.zeros_like(context), np.zeros_like(noise)
+    for i in range(len(v)):
+        owed = NEGATIVE * chance.sum() / len(noise)
+        for n in range(len(noise)):
+            error = owed * sigma(v[i] @ noise[n])
+            dv[i] += error * noise[n]
+            dnoise[n] += error * v[i]
+        for j in range(2 * WINDOW + 1):  # the words before and after word i
+            error = chance[j] * (sigma(v[i] @ context[i + j]) - 1)
+            dv[i] += error * context[i + j]
+            dcontext[i + j] += error * v[i]
+    return dv, dcontext, dnoise
+
+
+def block_by_block(v, context, noise, chance):
+    band = window_chance(distances(WINDOW, BLOCK), WINDOW)  # (b, b + 2w): 0 outside the windows
+    weights = np.broadcast_to(band, (BLOCKS, *band.shape))
+    return skip_gram_gradients(v, context, noise, weights, NEGATIVE)
+
+
+def words() -> tuple[Array, ...]:
+    """Rows of the centres, of all in sight of them, and of 64 negatives; a window's weights."""
+    centres = BLOCK * BLOCKS
+    chance = window_chance(np.abs(np.arange(-WINDOW, WINDOW + 1)), WINDOW)
+    tables = (rows(n, 100) / 10 for n in (centres, centres + 2 * WINDOW, 64))
+    return *tables, chance
+
+
+def quantize_whole(w):
+    scale = np.abs(w).max(axis=0) / 127
+    return np.clip(np.rint(w / scale), -127, 127).astype(np.int8), scale
+
+
+def quantize_in_chunks(w):
+    codes, scratch = np.empty(w.shape, np.int8), np.empty((16, w.shape[1]), w.dtype)
+    scale = np.maximum(w.max(axis=0), -w.min(axis=0)) / 127  # no array of |w|
+    for start in range(0, len(w), 16):  # 16 rows stay in the cache from x to code
+        some = scratch[: len(w[start : start + 16])]
+        np.divide(w[start : start + 16], scale, out=some)
+        np.rint(some, out=some)
+        codes[start : start + 16] = some  # |x| <= max|x|: there is nothing to clip
+    return codes, scale
+
+
+TRICKS = (
+    Trick(
+        name="Word vectors by matrix products",
+        where="embeddings/negative_sampling.py",
+        why="""Neighbouring centres share their neighbours, and a run of centres can share its
+negatives. So the scores of a block of centres are one small product, of which a band counts, in the
+place of a dot product for each pair; and so are the gradients.""",
+        sizes="128 centres, window 5, 64 shared negatives, vectors of 100",
+        make=words, before=pair_by_pair, after=block_by_block,
+        shown=(pair_by_pair, skip_gram_gradients), rounds=9, tolerance=1e-4,
+    ),
+    Trick(
+        name="Quantize in chunks",
+        where="compression/quantization/scheme.py",
+        why="""From float to code there are several passes over the numbers. Done for a few rows at
+a time, all passes but the first find them in the cache, and no large temporary is made.""",
+        sizes="4096 × 4096 to int8, a scale for each column",
+        make=lambda: (rows(4096, 4096),), before=quantize_whole, after=quantize_in_chunks,
+        rounds=9,
+    ),
+)  # fmt: skip
