@@ -67,6 +67,11 @@ def test_in_a_run_no_symbol_is_used_twice():
     assert learn_merges({(0,) * 5: 1}, 1, 9, min_count=1) == [(0, 0), (1, 0), (1, 2)]
 
 
+def test_runs_are_merged_from_the_left_even_if_their_parts_were_made_from_the_right():
+    ranks, results = {(0, 1): 0, (2, 3): 1, (4, 4): 2}, [4, 4, 5]
+    assert list(apply_merges([(2, 3, 0, 1, 0, 1)], ranks, results)) == [(5, 4)]
+
+
 def test_pairs_do_not_reach_from_word_to_word():
     assert list(apply_merges([(0, 1), (), (0,), (1, 0, 1)], {(1, 0): 0}, [2])) == [
         (0, 1), (), (0,), (2, 1),

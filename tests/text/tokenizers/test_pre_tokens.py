@@ -25,6 +25,7 @@ def test_by_hand():
         "We", "'ll", " see", ":", " they", "'ve", " ", " got", " 2½", " a", "_", "b", "'s", "!",
         "\n\n ", " x", " \t",
     ]  # fmt: skip
+    assert pre_tokens("\n\x1c") == ["\n", "\x1c"]  # to Python white space, to Unicode a control
     assert pre_tokens("") == [] and pre_tokens("DON'T") == ["DON", "'", "T"]
 
 
