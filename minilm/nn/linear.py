@@ -61,12 +61,15 @@ def linear(x: Array, w: Any, b: Array | None = None) -> tuple[Array, Cache]:
             f"w must have shape ({x.shape[-1] if x.ndim else 'in'}, out) to meet x of shape "
             f"{x.shape}, got {tuple(w.shape)}"
         )
-    y = flat(x) @ w
+    # All rows in one product. Those of one text are one as they stand, which spares a model that
+    # writes token by token two reshapes for each of its maps.
+    rows = x if len(x) == 1 else flat(x)
+    y = rows @ w
     if b is not None:
         if b.shape != (w.shape[1],):
             raise ValueError(f"b must have shape ({w.shape[1]},), got {describe(b)}")
         y += b
-    return y.reshape(*x.shape[:-1], w.shape[1]), (x, w, b is not None)
+    return y if rows is x else y.reshape(*x.shape[:-1], w.shape[1]), (x, w, b is not None)
 
 
 def linear_backward(dy: Array, cache: Cache) -> tuple[Array, Array, Array | None]:

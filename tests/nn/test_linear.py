@@ -29,7 +29,7 @@ def test_any_leading_axes_are_rows(lead, seed):
     assert dx.shape == x.shape and dw.shape == w.shape and db is None
 
 
-@pytest.mark.parametrize("lead", [(), (3,), (2, 3), (2, 1, 3)])
+@pytest.mark.parametrize("lead", [(), (3,), (1,), (2, 3), (1, 3), (2, 1, 3)])
 def test_gradient(normal, lead):
     check_gradient(linear, linear_backward, normal(*lead, 4), normal(4, 5), normal(5))
     check_gradient(linear, linear_backward, normal(*lead, 4), normal(4, 5))
