@@ -20,6 +20,8 @@ from minilm.weights.rows import PackedRows, from_rows, rows_shape, to_rows
 
 __all__ = ["QuantizedTensor", "code_values", "from_rows", "to_rows"]
 
+CHUNK = 1 << 16  # numbers unpacked at once: what is made of them stays in the processor's cache
+
 
 def code_values(bits: int, symmetric: bool) -> Array:
     """q for every stored code u, (2^bits,) int16: wide enough that q − zero_point cannot wrap."""
@@ -27,6 +29,14 @@ def code_values(bits: int, symmetric: bool) -> Array:
     if not symmetric:
         return u
     return 2 * u - 1 if bits == 1 else u - np.int16(2 ** (bits - 1))
+
+
+def stored_codes(q: Array, bits: int, symmetric: bool) -> Array:
+    """u for codes q, whole numbers of any type within `code_values`: q's shape, uint8."""
+    low = int(code_values(check_bits(bits), symmetric)[0])
+    u = q.astype(np.int8 if symmetric else np.uint8).view(np.uint8)
+    u -= np.uint8(low % 256)  # modulo 256, so that a byte is wide enough
+    return u >> 1 if bits == 1 and symmetric else u
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -80,17 +90,16 @@ class QuantizedTensor(PackedRows):
         ValueError when a code does not fit in `bits`.
         """
         bits = check_bits(bits)
-        values = code_values(bits, symmetric=zero_points is None and levels is None)
+        symmetric = zero_points is None and levels is None
+        values = code_values(bits, symmetric)
         low, high = int(values[0]), int(values[-1])
         if codes.size and not low <= codes.min() <= codes.max() <= high:
             raise ValueError(
                 f"codes of {bits} bits must lie in [{low}, {high}], "
                 f"got [{codes.min()}, {codes.max()}]"
             )
-        step = 2 if bits == 1 and low == -1 else 1
-        stored = ((codes.astype(np.int16) - low) // step).astype(np.uint8)
         return cls(
-            pack(stored, bits),
+            pack(stored_codes(codes, bits, symmetric), bits),
             scales,
             zero_points,
             levels,
@@ -103,12 +112,21 @@ class QuantizedTensor(PackedRows):
     def decode(self, which: Any = slice(None)) -> Array:
         """x̂ = scale · (level − zero_point) of these stored rows, (k, n) float32."""
         n, groups = self.stored_shape[1], self.scales.shape[1]
-        x = unpack(self.packed[which], self.bits, n, self._levels.astype(np.float32))
-        grouped = x.reshape(len(x), groups, n // groups)
+        packed, levels = self.packed[which], self._levels.astype(np.float32)
+        scales = _pick(self.scales, which, len(packed))
+        zero_points = None
         if self.zero_points is not None:
-            grouped -= _pick(self.zero_points, which)[:, :, None]
-        grouped *= _pick(self.scales, which)[:, :, None]
-        return grouped.reshape(len(x), n)
+            zero_points = _pick(self.zero_points, which, len(packed))
+        x = np.empty((len(packed), groups, n // groups), np.float32)
+        # a few rows at a time: what is made of them stays in the processor's cache
+        step = max(1, CHUNK // max(n, 1))
+        for start in range(0, len(packed), step):
+            rows = slice(start, start + step)
+            part = unpack(packed[rows], self.bits, n, levels).reshape(x[rows].shape)
+            if zero_points is not None:
+                part -= zero_points[rows]
+            np.multiply(part, scales[rows], out=x[rows])
+        return x.reshape(len(packed), n)
 
     @property
     def _levels(self) -> Array:
@@ -166,9 +184,13 @@ class QuantizedTensor(PackedRows):
         return self.largest_error
 
 
-def _pick(values: Array, which: Any) -> Array:
-    """The picked rows' scales or zero points, float32; a lone (1, 1) serves them all."""
-    return (values if values.shape == (1, 1) else values[which]).astype(np.float32)
+def _pick(values: Array, which: Any, count: int) -> Array:
+    """The `count` picked rows' scales or zero points, (count, groups, 1) float32.
+
+    A lone (1, 1) serves them all.
+    """
+    picked = values if values.shape == (1, 1) else values[which]
+    return np.broadcast_to(picked.astype(np.float32), (count, values.shape[1]))[:, :, None]
 
 
 def _check(name: str, array: Any, dtypes: tuple[Any, ...], shapes: list[tuple[int, ...]]) -> None:

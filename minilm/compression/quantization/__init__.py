@@ -11,6 +11,7 @@ The files, each of which has other choices for one of these lines:
     grids.py      the numbers that codes stand for: integers, signs, codebooks, Lloyd–Max
     scales.py     how far apart they stand: absmax, percentile, MSE
     rounding.py   which of them a number becomes: nearest, stochastic; the affine map itself
+    layout.py     where the numbers that share a scale lie in memory
     scheme.py     one combination, laid on one array
     quantize.py   arrays and whole models: quantize, dequantize, fake_quantize
 """

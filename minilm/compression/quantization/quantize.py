@@ -11,8 +11,10 @@ from typing import Any
 import numpy as np
 
 from minilm.compression.parameters import float_type, matrices, plain_array
+from minilm.compression.quantization.rounding import values_of
 from minilm.compression.quantization.scheme import (
     Scheme,
+    layout_of,
     place_on_grid,
     rounded,
     rounded_values,
@@ -20,8 +22,8 @@ from minilm.compression.quantization.scheme import (
 )
 from minilm.types import Array, Params
 from minilm.weights import QuantizedTensor
-from minilm.weights.packing import check_bits
-from minilm.weights.rows import rows_shape
+from minilm.weights.packing import check_bits, pack
+from minilm.weights.quantized import stored_codes
 
 Bits = int | dict[str, int]
 
@@ -116,22 +118,23 @@ def quantize_array(
 ) -> QuantizedTensor:
     """One array, packed."""
     on_grid = place_on_grid(name, x, bits, scheme)
-    codes, largest_error = np.empty(on_grid.rows.shape, np.int16), 0.0
-    for place, part, values in rounded(on_grid, scheme, rng):
-        codes[place] = part
-        values -= on_grid.rows[place]
-        largest_error = max(largest_error, float(values.max()), -float(values.min()))
-    stored = rows_shape(x.shape, scheme.rows_axis)
-    scales = on_grid.scale.reshape(1 if on_grid.scale.size == 1 else stored[0], -1)
-    zero_points = on_grid.zero_point.reshape(scales.shape).astype(np.uint8)
-    return QuantizedTensor.from_codes(
-        codes.reshape(stored),
-        scales,
-        zero_points if on_grid.grid.affine else None,
-        on_grid.grid.levels,
-        bits,
-        array_shape=x.shape,
-        axis=scheme.rows_axis,
+    numbers, grid, scale, zero_point = on_grid
+    layout = layout_of(name, x, scheme)
+    signed = not grid.affine and grid.levels is None
+    stored, largest_error = np.empty(numbers.shape, np.uint8), 0.0
+    for place, codes, s, z in rounded(on_grid, scheme, rng):
+        stored[place] = stored_codes(codes, bits, signed)
+        error = values_of(codes, s, z, grid, out=codes)
+        error -= numbers[place]
+        largest_error = max(largest_error, float(error.max()), -float(error.min()))
+    return QuantizedTensor(
+        pack(layout.rows(stored), bits),
+        layout.scales(scale),
+        layout.scales(zero_point).astype(np.uint8) if grid.affine else None,
+        grid.levels,
+        check_bits(bits),
+        x.shape,
+        None if layout.axis is None else int(layout.axis),
         largest_error=largest_error,
     )
 

@@ -17,28 +17,36 @@ import numpy as np
 from minilm.compression.quantization.grids import Grid, Integers
 from minilm.types import Array
 
-Rounding: TypeAlias = Callable[..., Array]  # (position, rng) -> whole numbers
+Rounding: TypeAlias = Callable[..., Array]  # (position, rng, out) -> whole numbers
 
 
-def nearest(position: Array, rng: np.random.Generator | None = None) -> Array:
+def nearest(
+    position: Array, rng: np.random.Generator | None = None, out: Array | None = None
+) -> Array:
     """The whole number next to each position; from half-way, the even one."""
-    return np.rint(position)
+    return np.rint(position, out=out)
 
 
-def stochastic(position: Array, rng: np.random.Generator) -> Array:
+def stochastic(position: Array, rng: np.random.Generator, out: Array | None = None) -> Array:
     """⌊position⌋, plus 1 with the probability of its fraction. Whole numbers stay as they are."""
     down = np.floor(position)
     # compared with the fraction, not added to the position: position + u would round up by itself
-    return down + (rng.random(position.shape, dtype=np.float32) < position - down)
+    up = rng.random(position.shape, dtype=np.float32) < position - down
+    return np.add(down, up, out=out)
 
 
 ROUNDINGS: dict[str, Rounding] = {"nearest": nearest, "stochastic": stochastic}
 
 
 def in_scales(x: Array, scale: Array) -> Array:
-    """x / s. A scale of 0 belongs to numbers that are all zero, and they stay so."""
-    with np.errstate(over="ignore"):  # a clipped outlier may become infinite: it saturates
-        return x / np.where(scale == 0, scale.dtype.type(1), scale)
+    """x / s. A clipped outlier may become infinite: it saturates."""
+    with np.errstate(over="ignore"):
+        return x / nonzero(scale)
+
+
+def nonzero(scale: Array) -> Array:
+    """1 for a scale of 0, which belongs to numbers that are all zero: divided by 1 they stay so."""
+    return np.where(scale == 0, scale.dtype.type(1), scale)
 
 
 def codes_of(
@@ -47,20 +55,27 @@ def codes_of(
     grid: Grid,
     rounding: Rounding = nearest,
     rng: np.random.Generator | None = None,
+    out: Array | None = None,
 ) -> Array:
-    """The codes of v = x / s, as whole floats: q = saturate(round(v) + z)."""
-    codes = grid.code(rounding(grid.position(v), rng))
+    """The codes of v = x / s, as whole floats: q = saturate(round(v) + z). out may be v itself."""
+    codes = grid.code(rounding(grid.position(v), rng, out))
     if grid.affine:
-        codes = codes + zero_point
-    return np.clip(codes, grid.low, grid.high)
+        codes = np.add(codes, zero_point, out=out)
+    return np.clip(codes, grid.low, grid.high, out=out)
 
 
-def values_of(codes: Array, scale: Array | float, zero_point: Array | float, grid: Grid) -> Array:
-    """x̂ = s·(level − z)."""
+def values_of(
+    codes: Array,
+    scale: Array | float,
+    zero_point: Array | float,
+    grid: Grid,
+    out: Array | None = None,
+) -> Array:
+    """x̂ = s·(level − z). out may be the codes themselves."""
     levels = grid.value(codes)
     if grid.affine:
-        levels = levels - zero_point
-    return levels * scale
+        levels = np.subtract(levels, zero_point, out=out)
+    return np.multiply(levels, scale, out=out)
 
 
 def affine_codes(

@@ -12,7 +12,8 @@ An objective picks a range low ≤ 0 ≤ high; `affine_scale` lays it on a grid:
 
 The range always includes 0, so that z lies on the grid and 0 stays exactly 0.
 
-All functions are of (S, n) arrays, with one scale a row, and loop over no rows.
+Objectives see the numbers as they lie in memory, (A, n, B): the n along the middle share a scale
+(layout.py). They loop over no scales.
 """
 
 from collections.abc import Callable, Iterator
@@ -25,9 +26,11 @@ from minilm.compression.quantization.rounding import codes_of, in_scales, values
 from minilm.types import Array
 
 Range: TypeAlias = tuple[Array, Array]
-Objective: TypeAlias = Callable[[Array, Grid, float], Range]
+Place: TypeAlias = tuple[slice, slice, slice]
+Objective: TypeAlias = Callable[..., Range]  # (x, the ends of its range, grid, percent)
 
-CHUNK = 1 << 15  # numbers worked on at once: the temporaries stay in the processor's cache
+CHUNK = 1 << 18  # numbers worked on at once: the temporaries stay in the processor's cache
+ROW_CHUNK = 1 << 15  # the same in a search, which keeps more of them
 # A scale below float32's normal numbers has lost its digits; one above this would overflow at the
 # grid's end.
 SMALLEST = float(np.finfo(np.float32).tiny)
@@ -41,27 +44,37 @@ SEARCH = (
 )
 
 
-def absmax(x: Array, grid: Grid, percent: float = 100.0) -> Range:
-    """From the smallest to the largest number of each row, 0 included. x: (S, n) -> (S, 1) each."""
-    zero = x.dtype.type(0)
-    return (
-        np.minimum(x.min(axis=-1, keepdims=True), zero),
-        np.maximum(x.max(axis=-1, keepdims=True), zero),
-    )
+def extremes(x: Array) -> Range:
+    """The smallest and the largest number that share a scale, 0 included; NaN where there is one.
 
-
-def percentile(x: Array, grid: Grid, percent: float) -> Range:
-    """The range that holds `percent` % of each row: of |x|, or on an affine grid of both tails.
-
-    A row that is nearly all zero would get no range at all; it keeps its absmax.
+    x: (A, n, B)  ->  (A, 1, B) each. Both in one pass, while a chunk is in the cache.
     """
-    low, high = absmax(x, grid)
+    low = np.zeros((x.shape[0], 1, x.shape[2]), x.dtype)
+    high = np.zeros_like(low)
+    for place in chunks(x.shape):
+        shared = sharing(place)
+        np.minimum(low[shared], x[place].min(axis=1, keepdims=True), out=low[shared])
+        np.maximum(high[shared], x[place].max(axis=1, keepdims=True), out=high[shared])
+    return low, high
+
+
+def absmax(x: Array, ends: Range, grid: Grid, percent: float = 100.0) -> Range:
+    """From the smallest to the largest number. x: (A, n, B), its extremes (A, 1, B) -> the same."""
+    return ends
+
+
+def percentile(x: Array, ends: Range, grid: Grid, percent: float) -> Range:
+    """The range that holds `percent` % of the numbers: of |x|, or on an affine grid of both tails.
+
+    Numbers that are nearly all zero would get no range at all; they keep their absmax.
+    """
+    low, high = ends
     if grid.affine:
         tail = (100 - percent) / 2
-        inner = np.percentile(x, [tail, 100 - tail], axis=-1, keepdims=True)
+        inner = np.percentile(x, [tail, 100 - tail], axis=1, keepdims=True)
         inner_low, inner_high = np.minimum(inner[0], 0), np.maximum(inner[1], 0)
     else:
-        inner_high = np.percentile(np.abs(x), percent, axis=-1, keepdims=True)
+        inner_high = np.percentile(np.abs(x), percent, axis=1, keepdims=True)
         inner_low = -inner_high
     empty = inner_high == inner_low
     return (
@@ -70,25 +83,31 @@ def percentile(x: Array, grid: Grid, percent: float) -> Range:
     )
 
 
-def mean_magnitude(x: Array, grid: Grid, percent: float = 100.0) -> Range:
+def mean_magnitude(x: Array, ends: Range, grid: Grid, percent: float = 100.0) -> Range:
     """± mean|x|: what makes Σ(x − s·sign x)² least."""
-    mean = np.abs(x).mean(axis=-1, keepdims=True, dtype=np.float64).astype(x.dtype)
+    mean = np.abs(side_by_side(x)).mean(axis=-1, dtype=np.float64).astype(x.dtype)
+    mean = mean.reshape(ends[0].shape)
     return -mean, mean
 
 
-def mse(x: Array, grid: Grid, percent: float = 100.0) -> Range:
-    """The multiple of the absmax range with the least Σ(x − x̂)², each row its own.
+def mse(x: Array, ends: Range, grid: Grid, percent: float = 100.0) -> Range:
+    """The multiple of the absmax range with the least Σ(x − x̂)², each scale its own.
 
     Clipping a few large numbers pays when the others then get a finer grid. All rows try the same
     factors at the same time, coarse ones first (SEARCH); both ends of the range move together.
     """
-    low, high = absmax(x, grid)
+    x, (low, high) = side_by_side(x), (end.reshape(-1, 1) for end in ends)
     best = np.ones(high.shape)
     for factors in SEARCH:
         tried = best * factors[:, None, None]                                    # (F, S, 1)
         error = _squared_errors(x, tried, low, high, grid)                       # (F, S, 1)
         best = np.take_along_axis(tried, error.argmin(axis=0)[None], axis=0)[0]
-    return low * best, high * best
+    return (low * best).reshape(ends[0].shape), (high * best).reshape(ends[0].shape)
+
+
+def side_by_side(x: Array) -> Array:
+    """(A, n, B) -> (A·B, n), a row for each scale: for sums, which their order would change."""
+    return np.ascontiguousarray(np.moveaxis(x, 1, 2)).reshape(-1, x.shape[1])
 
 
 def _squared_errors(x: Array, factors: Array, low: Array, high: Array, grid: Grid) -> Array:
@@ -98,7 +117,7 @@ def _squared_errors(x: Array, factors: Array, low: Array, high: Array, grid: Gri
     """
     error = np.zeros(factors.shape)
     laid = [affine_scale(low * factor, high * factor, grid) for factor in factors]
-    for rows, columns in chunks(x.shape):
+    for rows, columns, _ in chunks((*x.shape, 1), ROW_CHUNK):
         part = x[rows, columns]
         for i, (scale, zero_point) in enumerate(laid):
             z = zero_point[rows]
@@ -122,7 +141,7 @@ def affine_scale(
 ) -> tuple[Array, Array]:
     """The scale and zero point that lay the range [low, high] on the grid.
 
-    low ≤ 0 ≤ high: (S, 1)  ->  scale (S, 1), zero_point (S, 1) of whole floats, all 0 unless affine
+    low ≤ 0 ≤ high  ->  scale, and zero_point of whole floats, all 0 unless affine; of their shape
     half: the scale is rounded to float16, before the zero point follows from it.
     """
     # float64 here: high − low may exceed float32's largest number
@@ -151,10 +170,21 @@ def up_to_half(scale: Array) -> Array:
     return np.where(rounded < scale, np.nextafter(rounded, np.float16(np.inf)), rounded)
 
 
-def chunks(shape: tuple[int, int]) -> Iterator[tuple[slice, slice]]:
-    """Cut (S, n) into pieces of at most CHUNK numbers: whole rows, or parts of one."""
-    rows, n = shape
-    height, width = max(1, CHUNK // n), min(n, CHUNK)
-    for row in range(0, rows, height):
-        for column in range(0, n, width):
-            yield slice(row, row + height), slice(column, column + width)
+def chunks(shape: tuple[int, ...], most: int = CHUNK) -> Iterator[Place]:
+    """Cut (A, n, B) into pieces of at most so many numbers, each as long as can be in memory.
+
+    Pieces that share scales follow each other; the first of them starts at 0 along n.
+    """
+    depth, n, width = shape
+    b = min(width, most)
+    i = min(n, most // b)
+    a = most // (b * i) if i == n else 1
+    for first in range(0, depth, a):
+        for left in range(0, width, b):
+            for top in range(0, n, i):
+                yield slice(first, first + a), slice(top, top + i), slice(left, left + b)
+
+
+def sharing(place: Place) -> Place:
+    """Where the scales of a piece stand in (A, 1, B)."""
+    return place[0], slice(None), place[2]

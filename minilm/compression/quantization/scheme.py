@@ -17,14 +17,28 @@ import numpy as np
 
 from minilm.compression.parameters import check_finite
 from minilm.compression.quantization.grids import GRIDS, Codebook, Grid
-from minilm.compression.quantization.rounding import ROUNDINGS, codes_of, in_scales, values_of
-from minilm.compression.quantization.scales import LARGEST, OBJECTIVES, affine_scale, chunks
+from minilm.compression.quantization.layout import Layout
+from minilm.compression.quantization.rounding import (
+    ROUNDINGS,
+    codes_of,
+    in_scales,
+    nonzero,
+    values_of,
+)
+from minilm.compression.quantization.scales import (
+    LARGEST,
+    OBJECTIVES,
+    Place,
+    affine_scale,
+    chunks,
+    extremes,
+    sharing,
+)
 from minilm.types import Array
-from minilm.weights import from_rows, to_rows
 from minilm.weights.packing import check_bits
 from minilm.weights.rows import rows_shape
 
-Piece = tuple[tuple[slice, slice], Array, Array]
+FLOAT32_MAX = float(np.finfo(np.float32).max)
 
 
 @dataclass(frozen=True)
@@ -73,15 +87,41 @@ def is_integer(value: Any) -> bool:
 
 
 class OnGrid(NamedTuple):
-    """An array on its grid: rows (S, n) that share a scale; scale, zero_point (S, 1).
+    """An array on its grid: numbers (A, n, B), with scale and zero_point (A, 1, B) beside them.
 
     zero_point holds whole floats, all 0 where the grid is not affine.
     """
 
-    rows: Array
+    numbers: Array
     grid: Grid
     scale: Array
     zero_point: Array
+
+
+class Piece(NamedTuple):
+    """A part of an array on its grid, small enough for the processor's cache.
+
+    codes: whole floats, the piece's own; scale and zero_point belong to each of them.
+    """
+
+    place: Place
+    codes: Array
+    scale: Array
+    zero_point: Array
+
+
+def layout_of(name: str, x: Array, scheme: Scheme) -> Layout:
+    """Which numbers of x share a scale."""
+    length = rows_shape(x.shape, scheme.rows_axis)[1]
+    size = scheme.group_size
+    if size is None:
+        size = x.size if scheme.rows_axis is None else length
+    elif length % size:
+        raise ValueError(
+            f"group_size must divide the {length} numbers of a channel of {name} "
+            f"(shape {x.shape}), got {size}"
+        )
+    return Layout(x.shape, scheme.rows_axis, size)
 
 
 def place_on_grid(name: str, x: Array, bits: int, scheme: Scheme) -> OnGrid:
@@ -89,56 +129,59 @@ def place_on_grid(name: str, x: Array, bits: int, scheme: Scheme) -> OnGrid:
     bits = check_bits(bits)
     kind = GRIDS[scheme.grid]
     grid = kind.start(bits, scheme.symmetric)
+    layout = layout_of(name, x, scheme)
+    numbers = layout.spread(x)
+    ends = extremes(numbers)
     # the level beyond the end of an asymmetric range, or a mean of huge numbers, must not overflow
-    check_finite(name, x, *([LARGEST / 4] if grid.affine or kind.fit else []))
-    rows = sharing_rows(name, x, scheme)
-    low, high = OBJECTIVES[grid.objective or scheme.objective](rows, grid, scheme.percentile)
+    largest = LARGEST / 4 if grid.affine or kind.fit else FLOAT32_MAX
+    if not (-largest <= ends[0].min() and ends[1].max() <= largest):
+        check_finite(name, x, largest)  # says what is wrong
+    objective = OBJECTIVES[grid.objective or scheme.objective]
+    low, high = objective(numbers, ends, grid, scheme.percentile)
     scale, zero_point = affine_scale(low, high, grid, half=scheme.group_size is not None)
     if kind.fit is not None:
         # an error in x is s times the error in x / s
         weights = np.square(in_scales(scale, scale.max()), dtype=np.float32)
-        grid = Codebook(kind.fit(in_scales(rows, scale), bits, weights=weights))
-    return OnGrid(rows, grid, scale, zero_point)
+        weights = np.broadcast_to(weights, numbers.shape)
+        v = in_scales(numbers, scale)
+        grid = Codebook(kind.fit(layout.rows(v), bits, weights=layout.rows(weights)))
+    return OnGrid(numbers, grid, scale, zero_point)
 
 
 def rounded(on_grid: OnGrid, scheme: Scheme, rng: np.random.Generator) -> Iterator[Piece]:
-    """The codes and the values x̂ of an array on its grid, in pieces: (place, codes, values)."""
-    rows, grid, scales, zero_points = on_grid
+    """The codes of an array on its grid, piece by piece."""
+    numbers, grid, scales, zero_points = on_grid
     rounding = ROUNDINGS[scheme.rounding]
-    for place in chunks(rows.shape):
-        scale, z = scales[place[0]].astype(np.float32), zero_points[place[0]]
-        codes = codes_of(in_scales(rows[place], scale), z, grid, rounding, rng)
-        yield place, codes, values_of(codes, scale, z, grid)
+    for place in chunks(numbers.shape):
+        part = numbers[place]
+        if place[1].start == 0:
+            scale = scales[sharing(place)].astype(np.float32)
+            # a scale copied to each number it serves: one long loop, not one for each row
+            divisor, factor = (_for_each(s, part.shape) for s in (nonzero(scale), scale))
+            z = zero_points[sharing(place)]
+        with np.errstate(over="ignore"):  # a clipped outlier may become infinite: it saturates
+            v = part / divisor[:, : part.shape[1]]
+        codes = codes_of(v, z, grid, rounding, rng, out=v)
+        yield Piece(place, codes, factor[:, : part.shape[1]], z)
+
+
+def _for_each(values: Array, shape: tuple[int, ...]) -> Array:
+    return np.broadcast_to(values, shape).copy()
 
 
 def rounded_values(on_grid: OnGrid, scheme: Scheme, rng: np.random.Generator) -> Array:
-    """x̂ of the rows: (S, n) float32."""
-    out = np.empty_like(on_grid.rows)
-    for place, _, values in rounded(on_grid, scheme, rng):
-        out[place] = values
-    return out
+    """x̂ of the numbers: (A, n, B) float32."""
+    x_hat = np.empty_like(on_grid.numbers)
+    for place, codes, scale, z in rounded(on_grid, scheme, rng):
+        values_of(codes, scale, z, on_grid.grid, out=x_hat[place])
+    return x_hat
 
 
 def inside(on_grid: OnGrid) -> Array:
-    """Where the rows are not clipped by their grid: (S, n) bool."""
-    return on_grid.grid.inside(in_scales(on_grid.rows, on_grid.scale) + on_grid.zero_point)
+    """Where the numbers are not clipped by their grid: (A, n, B) bool."""
+    return on_grid.grid.inside(in_scales(on_grid.numbers, on_grid.scale) + on_grid.zero_point)
 
 
-def shaped_like(x: Array, rows: Array, scheme: Scheme) -> Array:
-    """Rows (S, n) back in x's shape, contiguous."""
-    stored = rows.reshape(rows_shape(x.shape, scheme.rows_axis))
-    return np.ascontiguousarray(from_rows(stored, x.shape, scheme.rows_axis))
-
-
-def sharing_rows(name: str, x: Array, scheme: Scheme) -> Array:
-    """x as contiguous float32 rows (S, n), one for each scale."""
-    rows = np.ascontiguousarray(to_rows(x, scheme.rows_axis), np.float32)
-    size = scheme.group_size
-    if size is None:
-        return rows.reshape(1, -1) if scheme.rows_axis is None else rows
-    if rows.shape[1] % size:
-        raise ValueError(
-            f"group_size must divide the {rows.shape[1]} numbers of a channel of {name} "
-            f"(shape {x.shape}), got {size}"
-        )
-    return rows.reshape(-1, size)
+def shaped_like(x: Array, numbers: Array, scheme: Scheme) -> Array:
+    """(A, n, B) back in x's shape, contiguous."""
+    return layout_of("x", x, scheme).array(numbers)

@@ -1,0 +1,68 @@
+"""Where the numbers that share a scale lie in memory.
+
+To be quantized an array is not moved. It is seen as (A, n, B), in the order of its memory, and the
+n numbers along the middle share a scale:
+
+    channels last      (groups, size, channels)         a weight (in, out), a channel is a column
+    channels first     (channels · groups, size, 1)     a table (V, D), a channel is a row
+    one scale          (1, size, 1)
+
+Scales stand beside them as (A, 1, B). Only what is kept is turned, so that a channel's numbers are
+neighbours: scales (channels, groups), and codes (channels, n), of which each takes one byte of the
+four (minilm/weights/rows.py).
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from minilm.types import Array
+from minilm.weights.rows import from_rows, rows_shape, to_rows
+
+
+class Layout(NamedTuple):
+    """How an array of `shape`, its channels along `axis`, has so many numbers to a scale."""
+
+    shape: tuple[int, ...]
+    axis: int | None
+    size: int
+
+    @property
+    def channels_last(self) -> bool:
+        """Whether a channel's numbers are far apart in memory: a column of a matrix."""
+        if self.axis is None:
+            return len(self.shape) == 2
+        return len(self.shape) > 1 and self.axis % len(self.shape) == len(self.shape) - 1
+
+    def spread(self, x: Array) -> Array:
+        """x as (A, n, B) float32, contiguous; a view where it can be."""
+        with np.errstate(over="ignore"):  # a float64 beyond float32 is refused later, by name
+            rows = to_rows(np.ascontiguousarray(x, np.float32), self.axis)
+        channels, length = rows.shape
+        if self.size == x.size:
+            laid = 1, self.size, 1
+        elif self.channels_last:
+            laid = length // self.size, self.size, channels
+        else:
+            laid = channels * length // self.size, self.size, 1
+        return (rows.T if self.channels_last else rows).reshape(laid)
+
+    def rows(self, laid: Array) -> Array:
+        """(A, n, B) -> (channels, n) as they are stored: a view, its columns first in memory."""
+        channels, length = rows_shape(self.shape, self.axis)
+        if self.channels_last:
+            return laid.reshape(length, channels).T
+        return laid.reshape(channels, length)
+
+    def scales(self, beside: Array) -> Array:
+        """(A, 1, B) -> (channels, groups) as they are stored; (1, 1) if there is one for all."""
+        if beside.size == 1:
+            return beside.reshape(1, 1)
+        depth, _, width = beside.shape
+        if self.channels_last:
+            return np.ascontiguousarray(beside.reshape(depth, width).T)
+        return beside.reshape(rows_shape(self.shape, self.axis)[0], -1)
+
+    def array(self, laid: Array) -> Array:
+        """(A, n, B) -> the array's own shape, contiguous: the inverse of `spread`."""
+        return np.ascontiguousarray(from_rows(self.rows(laid), self.shape, self.axis))
