@@ -107,11 +107,13 @@ def block(
             normed, norm_cache = layer_norm(x, gain, bias)
             added, step_cache = step(normed)
             added, dropout_cache = dropout(added, rate, rng)
-            x = x + added
+            added += x  # its own array, made by the step
+            x = added
         else:
             added, step_cache = step(x)
             added, dropout_cache = dropout(added, rate, rng)
-            x, norm_cache = layer_norm(x + added, gain, bias)
+            added += x
+            x, norm_cache = layer_norm(added, gain, bias)
         caches.append((norm_cache, step_cache, dropout_cache))
     return x, (prefix, norm, caches)
 
@@ -135,7 +137,8 @@ def block_backward(dy: Array, cache: Cache) -> tuple[Array, Params]:
             # y = norm(x + dropout(step(x))): the same, after the norm
             dy, dgain, dbias = layer_norm_backward(dy, norm_cache)
             dx, *dweights = step_backward(dropout_backward(dy, dropout_cache), step_cache)
-        dy = dy + dx
+        dx += dy
+        dy = dx
         grads |= named(f"{prefix}.norm_{number}", NORM, (dgain, dbias))
         grads |= named(name, names, tuple(dweights))
     return dy, grads

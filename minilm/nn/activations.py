@@ -79,26 +79,28 @@ def gelu(x: Array) -> tuple[Array, Cache]:
     x: (...)  ->  y: (...), cache        Hendrycks & Gimpel 2016, the tanh form, by one exp
     """
     require_float(x=x)
-    with np.errstate(over="ignore"):  # a huge x: u overflows and σ is a correct 0 or 1
+    with np.errstate(over="ignore"):  # a huge x: u or e^−u overflows and σ is a correct 0 or 1
         gate = x * x
-        gate *= GELU_CUBIC
-        gate += GELU_LINEAR
-        gate *= x
-    sigmoid_in_place(gate)
-    return x * gate, (x, gate)
+        gate *= -GELU_CUBIC
+        gate -= GELU_LINEAR
+        gate *= x  # −u
+        np.exp(gate, out=gate)
+        gate += 1
+        np.reciprocal(gate, out=gate)  # σ(u)
+    y = x * gate
+    return y, (x, gate, y)
 
 
 def gelu_backward(dy: Array, cache: Cache) -> Array:
-    """The gradient of gelu: dx = dy σ (1 + x (1 − σ) du/dx)."""
-    x, gate = cache
+    """The gradient of gelu: dx = dy (σ + y (1 − σ) du/dx)."""
+    x, gate, y = cache
     # du/dx = GELU_LINEAR + 3 GELU_CUBIC x²
     dx = x * x
     dx *= 3 * GELU_CUBIC
     dx += GELU_LINEAR
-    dx *= x
     dx *= 1 - gate
-    dx += 1
-    dx *= gate
+    dx *= y
+    dx += gate
     dx *= dy
     return dx
 

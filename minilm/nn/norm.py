@@ -28,14 +28,15 @@ def layer_norm_backward(dy: Array, cache: Cache) -> tuple[Array, Array, Array]:
     """Gradients of layer_norm, in its argument order: dx, dgain, dbias."""
     normed, inverse_std, gain = cache
     # y = normed * gain + bias
-    dgain, dbias = sum_to_last(dy * normed), sum_to_last(dy)
+    dgain_rows = dy * normed
+    dgain, dbias = sum_to_last(dgain_rows), sum_to_last(dy)
     # Shifting or stretching x leaves normed as it is, so those two parts of dnormed are taken out:
-    # dx = inverse_std (dnormed − mean(dnormed) − normed mean(dnormed normed))
-    dx = dy * gain  # dnormed, turned into dx in place
-    along_normed = row_dot(dx, normed)
-    along_normed /= normed.shape[-1]
-    dx -= row_mean(dx)
-    dx -= normed * along_normed
+    # dx = inverse_std (dnormed − mean(dnormed) − normed mean(dnormed normed)),  dnormed = dy gain
+    mean_gain = gain / gain.size
+    along_normed = (dgain_rows @ mean_gain)[..., None]  # mean(dnormed normed)
+    dx = dy * gain
+    dx -= (dy @ mean_gain)[..., None]
+    dx -= np.multiply(normed, along_normed, out=dgain_rows)
     dx *= inverse_std
     return dx, dgain, dbias
 

@@ -58,11 +58,20 @@ def test_gradient(normal, lead):
     q, k, v = normal(*lead, 4, 5), normal(*lead, 6, 5), normal(*lead, 6, 2)
     check_gradient(attention, attention_backward, q, k, v)
     check_gradient(attention, attention_backward, q, k, v, causal_mask(4, 6))
+    check_gradient(attention, attention_backward, q[..., :1, :], k, v)
     mask = np.random.default_rng(0).random((*lead, 4, 6)) < 0.5
     mask[..., 1, :] = False  # a query that may look nowhere
     check_gradient(attention, attention_backward, q, k, v, mask=mask)
     views = [a.swapaxes(-1, -2).copy().swapaxes(-1, -2) for a in (q, k, v)]
     check_gradient(attention, attention_backward, *views, mask=mask)
+
+
+def test_one_query_alone_finds_what_it_finds_among_others(normal):
+    q, k, v = normal(2, 4, 5), normal(2, 6, 5), normal(2, 6, 3)
+    together, _ = attention(q, k, v)
+    for t in range(4):
+        alone, _ = attention(q[:, t : t + 1], k, v)
+        np.testing.assert_allclose(alone, together[:, t : t + 1], rtol=1e-12)
 
 
 def test_hidden_queries_and_keys(normal):
