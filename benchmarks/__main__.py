@@ -20,7 +20,7 @@ from benchmarks import figure, table
 from benchmarks.records import RESULTS, SCALE, SCORES, Row, write
 from benchmarks.timing import Comparison
 
-SUBJECTS = ("gpt", "lstm", "decode", "word2vec", "int8")
+SUBJECTS = ("gpt", "lstm", "decode", "word2vec", "quantize")
 ONE_THREAD = ("word2vec",)  # gensim reads a text with one worker in the same order every time
 CURVES = "scale"
 PROGRAMS = ("recipe", "tricks")

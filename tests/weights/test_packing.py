@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minilm.weights import pack, unpack
+from minilm.weights import pack, packing, unpack
 
 UINT8 = np.uint8
 
@@ -61,6 +61,23 @@ def test_non_contiguous_rows():
     np.testing.assert_array_equal(pack(codes.T[::2], 3), pack(codes.T[::2].copy(), 3))
     packed = pack(codes, 3)
     np.testing.assert_array_equal(unpack(packed[::3], 3, 14), codes[::3])
+
+
+@given(rows_of_codes())
+def test_columns_first_in_memory(case):
+    codes, bits = case
+    packed = pack(np.asfortranarray(codes), bits)
+    np.testing.assert_array_equal(packed, as_defined(codes, bits))
+    assert packed.flags.c_contiguous
+
+
+@pytest.mark.parametrize("bits", [3, 4, 8])
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_more_than_one_chunk(bits, order, monkeypatch):
+    monkeypatch.setattr(packing, "CHUNK", 100)
+    codes = np.random.default_rng(1).integers(0, 2**bits, (21, 53)).astype(UINT8)
+    packed = pack(np.asarray(codes, order=order), bits)
+    np.testing.assert_array_equal(packed, as_defined(codes, bits))
 
 
 @pytest.mark.parametrize("bits", [0, 9, 16, -1, 3.0, True, None])
