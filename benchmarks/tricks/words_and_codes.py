@@ -97,6 +97,7 @@ a time, all passes but the first find them in the cache, and no large temporary 
 a column. To copy columns into rows reads memory against its grain, which costs more than all the
 arithmetic; largest numbers and quotients of columns can be had where the columns are.""",
         sizes="4096 × 4096 to int8, a scale for each column",
-        make=lambda: (rows(4096, 4096),), before=turn_the_numbers, after=leave_them_where_they_are, rounds=9,
+        make=lambda: (rows(4096, 4096),),
+        before=turn_the_numbers, after=leave_them_where_they_are, rounds=9,
     ),
 )  # fmt: skip
