@@ -1,6 +1,6 @@
 """Text: where it comes from, how it becomes integers, and how well it can be predicted.
 
-tokenizers/     text <-> ids: characters, words, byte-pair encoding
+tokenizers/     text <-> ids: characters, words, byte-pair encoding, WordPiece
 corpora.py      load_corpus by name or path; split into blocks that never overlap
 docstrings.py   the documentation strings of the standard library, as one text
 words.py        text -> sentences of lower-cased words, for word2vec
@@ -23,6 +23,7 @@ from minilm.text.tokenizers import (
     BPETokenizer,
     CharTokenizer,
     Tokenizer,
+    WordPieceTokenizer,
     WordTokenizer,
     tokenizer_from_dict,
 )
@@ -41,6 +42,7 @@ __all__ = [
     "Grammar",
     "Split",
     "Tokenizer",
+    "WordPieceTokenizer",
     "WordTokenizer",
     "library_docstrings",
     "load_corpus",

@@ -2,6 +2,8 @@
 
     encode: str -> (n,) int32,    decode: (n,) integers -> str,    decode(encode(text)) = text
 
+(WordPiece, which forgets case and white space, keeps the last of these for words alone.)
+
 Characters are the smallest pieces: a short vocabulary and long sequences. Words are larger ones: a
 long vocabulary, short sequences, and the question of what to do with a word never seen before.
 Between them stand pieces that are learned: frequent words whole, rare ones in parts.
@@ -13,6 +15,8 @@ characters.py   one token a character
 words.py        one token a word, with the white space before it
 bpe.py          byte-level byte-pair encoding: GPT-2's, any text, nothing unknown
 bpe_files.py    its vocab.json and merges.txt
+wordpiece.py    WordPiece: BERT's, longest match, vocab.txt
+bert_words.py   BERT's cutting into words, its lower case without accents
 merging.py      learning and applying merges, in time linear in the text
 pre_tokens.py   GPT-2's cutting into words, and its letters for bytes
 checks.py       what is refused, and special tokens: padding, begin, end, unknown
@@ -25,13 +29,15 @@ from typing import Any, TypeAlias
 from minilm.text.tokenizers.bpe import BPETokenizer
 from minilm.text.tokenizers.characters import CharTokenizer
 from minilm.text.tokenizers.checks import BEGIN, END, PADDING, UNKNOWN
+from minilm.text.tokenizers.wordpiece import WordPieceTokenizer
 from minilm.text.tokenizers.words import WordTokenizer
 
-Tokenizer: TypeAlias = CharTokenizer | WordTokenizer | BPETokenizer
-TOKENIZERS: dict[str, type[CharTokenizer] | type[WordTokenizer] | type[BPETokenizer]] = {
+Tokenizer: TypeAlias = CharTokenizer | WordTokenizer | BPETokenizer | WordPieceTokenizer
+TOKENIZERS: dict[str, Any] = {
     "char": CharTokenizer,
     "word": WordTokenizer,
     "bpe": BPETokenizer,
+    "wordpiece": WordPieceTokenizer,
 }
 
 
@@ -40,7 +46,8 @@ def tokenizer_from_dict(fields: Mapping[str, Any]) -> Tokenizer:
     kind = fields.get("kind")
     if kind not in TOKENIZERS:
         raise ValueError(f"kind of tokenizer: must be one of {sorted(TOKENIZERS)}, got {kind!r}")
-    return TOKENIZERS[kind].from_dict(fields)
+    tokenizer: Tokenizer = TOKENIZERS[kind].from_dict(fields)
+    return tokenizer
 
 
 __all__ = [
@@ -52,6 +59,7 @@ __all__ = [
     "BPETokenizer",
     "CharTokenizer",
     "Tokenizer",
+    "WordPieceTokenizer",
     "WordTokenizer",
     "tokenizer_from_dict",
 ]

@@ -44,6 +44,7 @@ def test_words_come_back_white_space_and_all(text):
 @settings(deadline=None)
 def test_a_tokenizer_survives_json(text, kind):
     tokenizer = TOKENIZERS[kind].train(text)
+    assert tokenizer.vocab_size <= 1000
     again = tokenizer_from_dict(json.loads(json.dumps(tokenizer.to_dict())))
     assert again == tokenizer and type(again) is type(tokenizer)
     assert again.encode(text).tolist() == tokenizer.encode(text).tolist()
@@ -103,7 +104,7 @@ def test_wrong_arguments_are_named():
         CharTokenizer("aa")
     with pytest.raises(ValueError, match="words: must be distinct and begin with '<unk>'"):
         WordTokenizer(("a",))
-    with pytest.raises(ValueError, match=r"\['bpe', 'char', .*'word'\], got 'morse'"):
+    with pytest.raises(ValueError, match=r"\['bpe', 'char', 'word', 'wordpiece'\], got 'morse'"):
         tokenizer_from_dict({"kind": "morse"})
 
 
