@@ -113,13 +113,16 @@ class LSTMLanguageModel:
         if len(states) != self.layers:
             raise ValueError(f"state must hold {self.layers} pairs (h, c), got {len(states)}")
         table = params["token_embedding"]
-        x, embedding_cache = embedding(tokens, table)
+        by_row = self._is_read_by_row(params, tokens, rng)
+        read = np.arange(table.shape[0]) if by_row else tokens
+        x, embedding_cache = embedding(read, table)
         x *= math.sqrt(table.shape[1])
         h, dropout_cache = dropout(x, self.dropout, rng)
         layer_caches, end_states = [], []
         for layer, (h0, c0) in enumerate(states):
             w_x, w_h, b = (params[f"lstm.{layer}.{part}"] for part in ("w_x", "w_h", "b"))
-            h, lstm_cache = lstm(h, w_x, w_h, b, h0, c0)
+            ids = tokens if by_row and layer == 0 else None
+            h, lstm_cache = lstm(h, w_x, w_h, b, h0, c0, ids)
             end_states.append(lstm_cache["state"])
             h, output_dropout_cache = dropout(h, self.dropout, rng)
             layer_caches.append((lstm_cache, output_dropout_cache))
@@ -155,6 +158,19 @@ class LSTMLanguageModel:
         for layer, parts in enumerate(lstm_grads):
             grads |= {f"lstm.{layer}.{part}": g for part, g in parts.items()}
         return grads | head_grads
+
+    def _is_read_by_row(
+        self, params: Params, tokens: Array, rng: np.random.Generator | None
+    ) -> bool:
+        """Whether the first layer multiplies the V rows of the table, rather than more tokens.
+
+        Not with dropout, which changes every token by itself, and not through a weight that is no
+        array: that may record, or round, what multiplies it.
+        """
+        table, w_x = params["token_embedding"], params["lstm.0.w_x"]
+        arrays = isinstance(table, np.ndarray) and isinstance(w_x, np.ndarray)
+        dropped = rng is not None and self.dropout > 0
+        return arrays and not dropped and table.shape[0] < tokens.size
 
     def _head(self, params: Params, h: Array) -> tuple[Array, Cache]:
         """logits = h W + b, or with a tied table (h W_project) tableᵀ + b."""

@@ -25,14 +25,17 @@ def embedding(ids: Array, table: Any) -> tuple[Array, Cache]:
 def embedding_backward(dy: Array, cache: Cache) -> Array:
     """The gradient of embedding: dtable (V, D); a row used several times gets the sum.
 
-    `dtable[ids] += dy` would keep only the last of several uses, and `np.add.at` is slow:
-    sorted by token, equal tokens stand side by side and each run of them is one sum.
+    `dtable[ids] += dy` would keep only the last of several uses, and `np.add.at` is slow. Sorted
+    by token, the uses of one token stand side by side: one use is copied, several are summed.
     """
     ids, shape = cache
-    dtable = np.zeros(shape, dy.dtype)
-    if ids.size:
-        order = np.argsort(ids, axis=None, kind="stable")
-        tokens = ids.reshape(-1)[order]
-        starts = np.flatnonzero(np.r_[True, tokens[1:] != tokens[:-1]])
-        dtable[tokens[starts]] = np.add.reduceat(flat(dy)[order], starts, axis=0)
+    dtable, rows = np.zeros(shape, dy.dtype), flat(dy)
+    order = np.argsort(ids, axis=None, kind="stable")
+    tokens, starts, uses = np.unique(
+        ids.reshape(-1)[order], return_index=True, return_counts=True
+    )
+    once = uses == 1
+    dtable[tokens[once]] = rows[order[starts[once]]]
+    for token, start, count in zip(tokens[~once], starts[~once], uses[~once], strict=True):
+        rows[order[start : start + count]].sum(axis=0, out=dtable[token])
     return dtable

@@ -9,10 +9,9 @@ from minilm.nn.checks import require_float, require_shape
 from minilm.nn.linear import (
     input_gradient,
     linear,
-    unpacked,
-    unpacked_for_gradient,
     weight_gradient,
 )
+from minilm.nn.loops import repeated_input_gradient, repeated_product
 from minilm.nn.sums import sum_to_last
 from minilm.types import Array, Cache
 
@@ -63,9 +62,9 @@ def rnn(x: Array, w_x: Any, w_h: Any, b: Array, h0: Array | None = None) -> tupl
     inputs, _ = linear(by_time, w_x, b)  # (T, B, H): every input projection in one product
     states = np.empty((T + 1, B, H), inputs.dtype)  # h_0 … h_T
     states[0] = 0 if h0 is None else h0
-    w = unpacked(w_h)
+    times_w_h = repeated_product(w_h, rows=B, steps=T)
     for t in range(T):
-        inputs[t] += states[t] @ w
+        inputs[t] += times_w_h(states[t])
         np.tanh(inputs[t], out=states[t + 1])
     cache = {"state": states[T], "x": by_time, "states": states, "w_x": w_x, "w_h": w_h}
     return states[1:].transpose(1, 0, 2), cache
@@ -79,13 +78,13 @@ def rnn_backward(
     dhs: (B, T, H); dstate: (B, H), what a later piece of the sequence passes back, or None.
     """
     x, states, w_x, w_h = (cache[name] for name in ("x", "states", "w_x", "w_h"))
-    T = len(x)
+    T, B, _ = x.shape
     da = np.empty_like(states[1:])
     dh = np.zeros_like(states[0]) if dstate is None else dstate
-    w = unpacked_for_gradient(w_h)
+    back_through_w_h = repeated_input_gradient(w_h, rows=B, steps=T)
     for t in reversed(range(T)):
         da[t] = tanh_backward(dh + dhs[:, t], states[t + 1])
-        dh = input_gradient(da[t], states[t], w)
+        dh = back_through_w_h(da[t], states[t])
     dx = input_gradient(da, x, w_x).transpose(1, 0, 2)
     dw_x = weight_gradient(da, x, w_x)
     dw_h = weight_gradient(da, states[:T], w_h)

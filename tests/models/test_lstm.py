@@ -30,6 +30,44 @@ def test_gradients_with_a_state_carried_in():
     check_model_gradient(model, model.init(0), TOKENS, state=state)
 
 
+class Watched:
+    """A weight that is no array: it must see every token's vector, and notes how many it saw."""
+
+    __array_ufunc__ = None
+
+    def __init__(self, array):
+        self.array, self.shape, self.ndim, self.rows = array, array.shape, array.ndim, 0
+
+    def __rmatmul__(self, x):
+        self.rows += x.size // x.shape[-1]
+        return x @ self.array
+
+    @property
+    def T(self):
+        return self.array.T
+
+
+def test_more_tokens_than_rows_multiply_the_rows():
+    """15 tokens, 11 rows: the same logits and gradients as when every token is multiplied."""
+    model = MODELS["untied"]
+    params = model.init(0)
+    watched = params | {"lstm.0.w_x": Watched(params["lstm.0.w_x"])}
+    results = []
+    for p in (params, watched):
+        logits, cache = model.forward(p, TOKENS)
+        results.append((logits, *model.backward(logits, cache).values()))
+    assert watched["lstm.0.w_x"].rows == TOKENS.size
+    for ours, theirs in zip(*results, strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-5)
+    _, cache = model.forward(params, TOKENS)
+    assert cache["layers"][0][0]["x"].shape == (11, 4)  # the rows
+    _, cache = model.forward(params, TOKENS[:2])
+    assert cache["layers"][0][0]["x"].shape == (5, 2, 4)  # 10 tokens, by time
+    model = MODELS["dropout"]
+    _, cache = model.forward(model.init(0), TOKENS, rng=np.random.default_rng(0))
+    assert cache["layers"][0][0]["x"].shape == (5, 3, 4)  # two uses of a row drop other numbers
+
+
 class ReadsHidden:
     """A model whose output is its hidden state, so that `dhidden` can be checked as a gradient."""
 

@@ -47,6 +47,7 @@ CASES = [
     ("lstm_step", [floats(2, 3), *STATE, *LSTM], {}),
     ("lstm", [floats(2, 5, 3), *LSTM], {}),
     ("lstm", [floats(2, 5, 3), *LSTM, *STATE], {}),
+    ("lstm", [floats(5, 3), *LSTM, *STATE, IDS], {}),
     ("cross_entropy", [floats(2, 5, 6), IDS], {}),
     ("cross_entropy", [floats(2, 5, 6), IDS], {"label_smoothing": 0.1, "ignore_index": 3}),
     ("binary_logistic_loss", [floats(2, 5), IDS % 2], {}),

@@ -82,6 +82,45 @@ def test_gradient(normal):
     check_gradient(with_state, with_state_backward, normal(2, 5, 3), *w, *state)
 
 
+def test_ids_read_rows_of_x(normal):
+    """lstm(x, …, ids) is lstm(x[ids], …), and a row's gradient is the sum over its uses."""
+    ids = np.array([[0, 2, 2, 1, 0], [5, 5, 5, 2, 0]])
+    x, w, state = normal(6, 3), parameters(normal), (normal(2, 4), normal(2, 4))
+    hs, cache = lstm(x, *w, *state, ids)
+    expected, expected_cache = lstm(x[ids], *w, *state)
+    np.testing.assert_allclose(hs, expected, atol=1e-12)
+    np.testing.assert_allclose(cache["state"], expected_cache["state"], atol=1e-12)
+    dhs = normal(2, 5, 4)
+    dx, *rest = lstm_backward(dhs, cache, state)
+    dx_each, *rest_expected = lstm_backward(dhs, expected_cache, state)
+    dx_expected = np.zeros((6, 3))
+    np.add.at(dx_expected, ids, dx_each)
+    np.testing.assert_allclose(dx, dx_expected, atol=1e-12)
+    for ours, theirs in zip(rest, rest_expected, strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-12)
+    check_gradient(lstm, lstm_backward, x, *w, *state, ids)
+    check_gradient(lstm, lstm_backward, x, *w, ids=ids)
+
+
+def test_sizes_at_which_the_loop_uses_blocks(normal):
+    """Against step after step, both ways."""
+    x, h, c = normal(20, 5, 8), normal(20, 64), normal(20, 64)
+    w = parameters(lambda *shape: 0.1 * normal(*shape), D=8, H=64)
+    hs, cache = lstm(x, *w, h, c)
+    step_caches, dw_h, dh = [], 0, np.zeros_like(h)
+    for t in range(5):
+        (h, c), step_cache = lstm_step(x[:, t], h, c, *w)
+        step_caches.append(step_cache)
+        np.testing.assert_allclose(hs[:, t], h, atol=1e-12)
+    dhs, dc = normal(20, 5, 64), np.zeros_like(c)
+    for t in reversed(range(5)):
+        _, dh, dc, _, dw_h_t, _ = lstm_step_backward((dh + dhs[:, t], dc), step_caches[t])
+        dw_h += dw_h_t
+    _, _, dw_h_ours, _, dh0, dc0 = lstm_backward(dhs, cache)
+    np.testing.assert_allclose(dw_h_ours, dw_h, atol=1e-10)
+    np.testing.assert_allclose((dh0, dc0), (dh, dc), atol=1e-10)
+
+
 def test_backward_twice_gives_the_same(normal):
     hs, cache = lstm(normal(2, 5, 3), *parameters(normal))
     first, second = lstm_backward(hs, cache), lstm_backward(hs, cache)
@@ -121,6 +160,10 @@ def test_errors(normal):
         lstm(normal(2, 5, 2), w_x, w_h, b)
     with pytest.raises(ValueError, match=r"c0 must have shape \(2, 4\), got \(2, 5\)"):
         lstm(x, w_x, w_h, b, normal(2, 4), normal(2, 5))
+    with pytest.raises(ValueError, match=r"with ids \(B, T\), x must have shape \(V, D\), got"):
+        lstm(x, w_x, w_h, b, ids=np.zeros((2, 5), int))
+    with pytest.raises(ValueError, match=r"ids must lie in \[0, 2\), got 2"):
+        lstm(x[:, 0], w_x, w_h, b, ids=np.full((2, 5), 2))
     with pytest.raises(ValueError, match=r"h must have shape \(2, 4\), got \(1, 4\)"):
         lstm_step(x[:, 0], normal(1, 4), normal(2, 4), w_x, w_h, b)
 

@@ -1,0 +1,63 @@
+"""The product that a loop repeats is the product, however its weight is laid out."""
+
+import numpy as np
+import pytest
+
+from minilm.nn import loops
+from minilm.nn.loops import block_width, repeated_input_gradient, repeated_product
+
+STEPS = 9
+
+
+@pytest.fixture(params=[True, False], ids=["small products", "none"])
+def has_small_products(monkeypatch, request):
+    monkeypatch.setattr(loops, "has_small_products", lambda: request.param)
+    return request.param
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("rows, K, N", [(20, 64, 1280), (5, 600, 400), (3, 16, 8), (1, 512, 2048)])
+@pytest.mark.parametrize("layout", [np.ascontiguousarray, np.asfortranarray])
+def test_the_same_product(has_small_products, rows, K, N, dtype, layout):
+    rng = np.random.default_rng(0)
+    x, dy = rng.standard_normal((rows, K)), rng.standard_normal((rows, N))
+    w = layout(rng.standard_normal((K, N)).astype(dtype))
+    for x_form in (x, np.asfortranarray(x)):
+        y = repeated_product(w, rows, STEPS)(x_form.astype(dtype))
+        np.testing.assert_allclose(y, x @ w, atol=1e-3 if dtype == np.float32 else 1e-10)
+        assert y.dtype == dtype and y.flags.c_contiguous
+    dx = repeated_input_gradient(w, rows, STEPS)(dy.astype(dtype), x.astype(dtype))
+    np.testing.assert_allclose(dx, dy @ w.T, atol=1e-3 if dtype == np.float32 else 1e-10)
+    assert dx.dtype == dtype
+
+
+def test_a_product_does_not_overwrite_the_one_before():
+    rng = np.random.default_rng(0)
+    w, x = rng.standard_normal((64, 1280)), rng.standard_normal((2, 20, 64))
+    product = repeated_product(w, 20, STEPS)
+    first = product(x[0])
+    kept = first.copy()
+    product(x[1])
+    np.testing.assert_array_equal(first, kept)
+
+
+def test_the_wider_of_two_dtypes(has_small_products):
+    x, w = np.ones((20, 64)), np.ones((64, 1280), np.float32)
+    assert repeated_product(w, 20, STEPS)(x).dtype == np.float64
+
+
+def test_block_width(monkeypatch):
+    monkeypatch.setattr(loops, "has_small_products", lambda: True)
+    assert block_width(20, 512, 2048) == 64
+    assert block_width(20, 2048, 512) == 16  # 20 · 2048 · 32 is above a million
+    assert block_width(20, 650, 2600) is None  # 2600 is no multiple of 16
+    assert block_width(128, 2048, 512) is None  # even 16 columns would be too many
+    assert block_width(12, 128, 512) is None  # small as it is
+    assert block_width(1, 512, 2048) is None  # a matrix times a vector
+    monkeypatch.setattr(loops, "has_small_products", lambda: False)
+    assert block_width(20, 512, 2048) is None
+
+
+def test_the_processor_is_asked():
+    loops.has_small_products.cache_clear()
+    assert loops.has_small_products() in (True, False)
