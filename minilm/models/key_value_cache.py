@@ -37,8 +37,8 @@ class KeyValueCache:
 
         k: (B, H, T, d), v: (B, H, T, d_v)  ->  K: (B, H, length, d), V: (B, H, length, d_v)
         K and V are views of what the cache holds, to be read only.
-        Raises ValueError for more tokens than there is room for, or for another batch size, number
-        of heads, width or dtype than before.
+        Raises ValueError for more tokens than there is room for, another batch size, number of
+        heads, width or dtype than before, or a k and a v of different T.
         """
         if self.keys is None or self.values is None:
             self.keys, self.values = (
@@ -48,9 +48,10 @@ class KeyValueCache:
         if end > self.context:
             raise ValueError(f"a cache with room for {self.context} tokens cannot hold {end}")
         K, V = self.keys[:, :, :end], self.values[:, :, :end]
-        check_fit("k", k, K)
-        check_fit("v", v, V)
-        K[:, :, start:], V[:, :, start:] = k, v
+        new_K, new_V = K[:, :, start:], V[:, :, start:]
+        check_fit("k", k, new_K)
+        check_fit("v", v, new_V)
+        new_K[:], new_V[:] = k, v
         self.length = end
         return K, V
 
@@ -59,12 +60,11 @@ class KeyValueCache:
         return lambda q, k, v, mask=None: attend(q, *self.append(k, v), mask)
 
 
-def check_fit(name: str, new: Array, kept: Array) -> None:
-    """ValueError unless new rows are like the kept ones: NumPy would broadcast and cast them."""
-    B, H, _, d = kept.shape
-    if new.shape != (B, H, new.shape[2], d) or new.dtype != kept.dtype:
+def check_fit(name: str, new: Array, room: Array) -> None:
+    """ValueError unless new rows are like the room for them: NumPy would broadcast and cast."""
+    if new.shape != room.shape or new.dtype != room.dtype:
         raise ValueError(
-            f"{name} must be {kept.dtype} of shape ({B}, {H}, T, {d}), like what the cache holds, "
+            f"{name} must be {room.dtype} of shape {room.shape} to go with what the cache holds, "
             f"got {new.dtype} of shape {new.shape}"
         )
 

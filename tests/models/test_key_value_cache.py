@@ -99,8 +99,10 @@ def test_a_cache_refuses_what_does_not_fit():
     one = new[:, :, :1]
     for bad in (one[:1], one[:, :1], one.astype(np.float64), one[..., :1]):
         for k, v in ((bad, one), (one, bad)):
-            with pytest.raises(ValueError, match=r"^[kv] must be float32 of shape \(2, 2, T, 4\)"):
+            with pytest.raises(ValueError, match=r"^[kv] must be float32 of shape \(2, 2, 1, 4\)"):
                 cache.append(k, v)
+    with pytest.raises(ValueError, match=r"^v must be"):
+        KeyValueCache(context=3).append(new, one)
     assert cache.length == 2
 
 
@@ -120,7 +122,7 @@ def test_states_that_do_not_fit_are_refused():
     _, state = read_in_pieces(MODEL, params, [5])
     with pytest.raises(ValueError, match="at most context=7 long, got T=8"):
         MODEL.forward(params, TOKENS[:, :3], state=state)
-    with pytest.raises(ValueError, match=r"\(3, 2, T, 4\)"):
+    with pytest.raises(ValueError, match=r"\(3, 2, 1, 4\)"):
         MODEL.forward(params, TOKENS[:1, :1], state=state)
     deeper = TransformerLanguageModel(**{**SMALL, "layers": 3})
     with pytest.raises(ValueError, match="3 layers, got 2"):
