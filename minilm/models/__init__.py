@@ -1,10 +1,11 @@
 """Whole models: parameters, forward and backward, made of the pairs in `minilm.nn`.
 
-    language_model  what a language model answers, and the checks they share
-    lstm            LSTMLanguageModel
-    block           one Transformer block: attention, feed-forward, residuals, norms
-    transformer     TransformerLanguageModel
-    build           from a configuration back to a model
+    language_model   what a language model answers, and the checks they share
+    lstm             LSTMLanguageModel
+    block            one Transformer block: attention, feed-forward, residuals, norms
+    key_value_cache  what a Transformer remembers of what it has read
+    transformer      TransformerLanguageModel
+    build            from a configuration back to a model
 """
 
 from minilm.models.build import build
