@@ -1,4 +1,4 @@
-"""What `benchmarks/recipe.py` found: recipe.csv, one figure and one sentence. Needs no torch."""
+"""What `benchmarks/recipe.py` found: recipe.csv, a figure, a table. Needs no torch."""
 
 from typing import Any
 
@@ -10,6 +10,8 @@ from benchmarks.figure import RC
 from benchmarks.figure import write as write_figure
 from benchmarks.records import HERE, Row, read, write
 
+README = HERE / "README.md"
+BEGIN, END = "<!-- recipe -->\n", "<!-- end of the recipe -->\n"
 RESULTS, FIGURE = HERE / "recipe.csv", HERE / "recipe.svg"
 COLOURS = {"minilm": "#0072B2", "torch": "#D55E00", "torch, begun as minilm": "#E69F00"}
 DOTS = {"linestyle": (0, (1, 2)), "linewidth": 2.5}  # lies on minilm's line
@@ -69,8 +71,19 @@ def figure(rows: list[Row]) -> Figure:
     return drawing
 
 
+def section() -> str:
+    """What the README shows of recipe.csv."""
+    if not RESULTS.exists():
+        return "Not yet run.\n"
+    alternative = "Training loss of minilm and torch against steps and against seconds"
+    return f"![{alternative}]({FIGURE.name})\n\n{summary(read(RESULTS))}"
+
+
 def save(rows: list[Row]) -> None:
-    """Write recipe.csv, and from it the figure."""
+    """Write recipe.csv, and from it the figure and the README's section."""
     write(RESULTS, rows)
     with matplotlib.rc_context(RC):
         write_figure(figure(read(RESULTS)), FIGURE)
+    before, rest = README.read_text(encoding="utf-8").split(BEGIN)
+    _, after = rest.split(END)
+    README.write_text(before + BEGIN + section() + END + after, encoding="utf-8")

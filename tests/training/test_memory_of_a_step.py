@@ -99,8 +99,8 @@ def test_activations(name, arrays_in):
     model, _, _, _ = LIMITS[name]
     batch, D, F, T = ids(MANY), 64, 256, MANY[1]
     if name == "Transformer":
-        look = 2 * D + 3 * D + D + H * T + D + D  # norm and its output; q, k, v; q/√d; e^scores;
-        #                                           the mean of v, by head and side by side
+        look = 2 * D + 3 * D + H * T + 2 * D  # norm and its output; q, k, v; e^scores; the means
+        #                                       of v, by head and side by side
         think = 2 * D + 3 * F  # norm and its output; before GELU, its gate, after it
         numbers = model.layers * (look + think) + 2 * D
     else:
