@@ -87,11 +87,12 @@ def verdict(rows: list[Row], scores: list[Row]) -> str:
     """What was run where, and which aims are met."""
     first, aims = rows[0], [row for row in rows if row["at_most"]]
     missed = [f"{label(row)} ({reason(row)})" for row in aims if not is_met(row, scores)]
-    rounds = sorted(int(row["rounds"]) for row in rows)
+    rounds = {int(row["rounds"]) for row in rows}
+    shown = " to ".join(map(str, sorted({min(rounds), max(rounds)})))
     versions = ", ".join(f"{name} {first[name.lower()]}" for name in ("NumPy", "torch", "gensim"))
     return (
         f"Measured on a machine of {first['cores']} cores, with Python {first['python']}, "
-        f"{versions}; {rounds[0]} to {rounds[-1]} rounds. "
+        f"{versions}; {shown} rounds. "
         f"{len(aims) - len(missed)} of {len(aims)} aims are met."
         + (f" Not met: {'; '.join(missed)}." if missed else "")
         + "\n"
