@@ -98,7 +98,9 @@ def draw_ratio(axes: Axes, row: Row, y: float) -> None:
     threads = "1 thread" if row["threads"] == "1" else f"{row['threads']} threads"
     axes.plot(quartiles, [y, y], color=style["color"], linewidth=3, alpha=0.45)
     axes.plot([ratio], [y], linestyle="", markersize=5, label=threads, **style)
-    right = max(quartiles[1], float(row["at_most"] or 0))
+    right, aim = quartiles[1], float(row["at_most"] or 0)
+    if right < aim < 1.15 * right:  # the number would cover the mark
+        right = aim
     axes.annotate(f"{ratio:.2f}", (right, y), (6, 0), textcoords="offset points", va="center",
                   color=style["color"], fontsize=8)  # fmt: skip
     if row["at_most"]:
