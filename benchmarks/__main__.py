@@ -35,7 +35,8 @@ def arguments() -> argparse.Namespace:
     )
     names = (*SUBJECTS, CURVES)
     parser.add_argument("names", nargs="*", metavar="name", help=f"any of {', '.join(names)}")
-    parser.add_argument("--threads", nargs="+", type=int, default=[], help="default: 1 2")
+    parser.add_argument("--threads", nargs="+", type=int, choices=(1, 2), default=[],
+                        help="default: both")  # fmt: skip
     parser.add_argument("--draw", action="store_true", help="tables and figures from the csv files")
     asked = parser.parse_args()
     if unknown := [name for name in asked.names if name not in names]:
