@@ -6,7 +6,8 @@ The file replaces the one before it in a single rename, so a kill while saving l
 
 A run is only continued by the same run: the model, the optimizer, the seed, the clipping, the
 parameters it started from, its first batch and the learning rates so far must agree. The loss and
-the view are functions and cannot be compared: they are the caller's to keep.
+the view are functions and cannot be compared: they are the caller's to keep. Another number of
+workers may go on with it, and does the same but for rounding.
 """
 
 import json

@@ -6,7 +6,14 @@ All three are sums over the terms of a batch, so they may be summed over its par
 shares go to the threads of a process (NumPy lets other threads run while it computes) and, with a
 communicator of mpi4py, to several processes, on one machine or many: each runs the same `fit`,
 takes its rows of each batch, and adds its gradients to the others'. The result is one worker's, but
-for the order in which the terms are added up.
+for the order in which the terms are added up; as many workers again give the same bits again.
+
+    fit(model, params, batches, workers=2)                              two threads
+    fit(model, params, batches, communicator=MPI.COMM_WORLD)            in script.py, run by
+    mpiexec -n 2 python -m mpi4py script.py                             two processes
+
+(`-m mpi4py`: an error in one process ends the others too, which would wait for it forever.) A small
+model gains nothing: what a thread is given must take it milliseconds.
 
 **The same dropout.** What one worker would draw for the whole batch, every worker draws too, and
 keeps the rows that are its own (`RowsGenerator`): the masks are those of one worker without a word
@@ -75,7 +82,6 @@ class Workers:
         One worker is given the batch as it is. Several cut it along the first axis of its arrays:
         it must be an array, or a tuple, list or dict of arrays with as many rows each.
         """
-
         if self.workers == self.ranks == 1:
             return loss(batch, np.random.default_rng(seeds))
         total_rows = number_of_rows(batch)
@@ -121,7 +127,7 @@ class Workers:
 
 def add(one: Sums, other: Sums) -> Sums:
     """The sums over two shares together; a gradient that one of them lacks is zero there."""
-    total, grads, count = one[0] + other[0], dict(one[1]), one[2] + other[2]
+    total, grads, count = one[0] + float(other[0]), dict(one[1]), one[2] + int(other[2])
     for name, grad in other[1].items():
         grads[name] = grads[name] + grad if name in grads else grad
     return total, grads, count
