@@ -31,12 +31,15 @@ def code_values(bits: int, symmetric: bool) -> Array:
     return 2 * u - 1 if bits == 1 else u - np.int16(2 ** (bits - 1))
 
 
-def stored_codes(q: Array, bits: int, symmetric: bool) -> Array:
+def stored_codes(q: Array, bits: int, symmetric: bool, out: Array | None = None) -> Array:
     """u for codes q, whole numbers of any type within `code_values`: q's shape, uint8."""
     low = int(code_values(check_bits(bits), symmetric)[0])
-    u = q.astype(np.int8 if symmetric else np.uint8).view(np.uint8)
+    u = np.empty(q.shape, np.uint8) if out is None else out
+    np.copyto(u.view(np.int8 if symmetric else np.uint8), q, casting="unsafe")
     u -= np.uint8(low % 256)  # modulo 256, so that a byte is wide enough
-    return u >> 1 if bits == 1 and symmetric else u
+    if bits == 1 and symmetric:
+        u >>= 1
+    return u
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -122,7 +125,12 @@ class QuantizedTensor(PackedRows):
         step = max(1, CHUNK // max(n, 1))
         for start in range(0, len(packed), step):
             rows = slice(start, start + step)
-            part = unpack(packed[rows], self.bits, n, levels).reshape(x[rows].shape)
+            if self.bits == 8 and self.levels is None:
+                # whole numbers, a byte each: no need to look them up
+                part = np.add(packed[rows], levels[0], dtype=np.float32)
+            else:
+                part = unpack(packed[rows], self.bits, n, levels)
+            part = part.reshape(x[rows].shape)
             if zero_points is not None:
                 part -= zero_points[rows]
             np.multiply(part, scales[rows], out=x[rows])

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minilm.weights import QuantizedTensor, from_rows, rows, to_rows
+from minilm.weights import QuantizedTensor, from_rows, quantized, rows, to_rows
 
 
 def test_by_hand_symmetric():
@@ -196,3 +196,31 @@ def test_parts_that_do_not_fit(changed, message):
         parts["codes"] = np.ones((2, 4), int)
     with pytest.raises(ValueError, match=message):
         QuantizedTensor.from_codes(**{**parts, **changed})
+
+
+@pytest.mark.parametrize("bits", [1, 3, 4, 8])
+@pytest.mark.parametrize("groups", [None, 1, 5])
+@pytest.mark.parametrize("affine", [False, True])
+def test_more_than_one_chunk(bits, groups, affine, monkeypatch):
+    monkeypatch.setattr(quantized, "CHUNK", 100)
+    rng = np.random.default_rng(bits)
+    low, high = (0, 2**bits - 1) if affine or bits == 1 else (1 - 2 ** (bits - 1), 2 ** (bits - 1))
+    codes = rng.integers(low, high, (13, 30), endpoint=affine)
+    if bits == 1 and not affine:
+        codes = 2 * codes + 1
+    shape = (1, 1) if groups is None else (13, groups)
+    scales = rng.uniform(0.5, 2, shape).astype(np.float32)
+    zero_points = rng.integers(0, 2**bits, shape).astype(np.uint8) if affine else None
+    q = QuantizedTensor.from_codes(
+        codes, scales, zero_points, bits=bits, array_shape=(13, 30), axis=0
+    )
+
+    def of_each(values):
+        values = np.broadcast_to(values, (13, shape[1])).astype(np.float32)
+        return np.repeat(values, 30 // shape[1], axis=1)
+
+    dense = (codes - of_each(zero_points if affine else np.zeros(shape))) * of_each(scales)
+    assert q.dense().dtype == np.float32
+    np.testing.assert_array_equal(q.dense(), dense.astype(np.float32))
+    ids = np.array([12, 0, 7, 7, 3, 9, 11, 1])
+    np.testing.assert_array_equal(q[ids], dense.astype(np.float32)[ids])

@@ -123,7 +123,7 @@ def quantize_array(
     signed = not grid.affine and grid.levels is None
     stored, largest_error = np.empty(numbers.shape, np.uint8), 0.0
     for place, codes, s, z in rounded(on_grid, scheme, rng):
-        stored[place] = stored_codes(codes, bits, signed)
+        stored_codes(codes, bits, signed, out=stored[place])
         error = values_of(codes, s, z, grid, out=codes)
         error -= numbers[place]
         largest_error = max(largest_error, float(error.max()), -float(error.min()))

@@ -157,7 +157,8 @@ def rounded(on_grid: OnGrid, scheme: Scheme, rng: np.random.Generator) -> Iterat
         if place[1].start == 0:
             scale = scales[sharing(place)].astype(np.float32)
             # a scale copied to each number it serves: one long loop, not one for each row
-            divisor, factor = (_for_each(s, part.shape) for s in (nonzero(scale), scale))
+            factor = for_each(scale, part.shape)
+            divisor = factor if scale.all() else for_each(nonzero(scale), part.shape)
             z = zero_points[sharing(place)]
         with np.errstate(over="ignore"):  # a clipped outlier may become infinite: it saturates
             v = part / divisor[:, : part.shape[1]]
@@ -165,8 +166,9 @@ def rounded(on_grid: OnGrid, scheme: Scheme, rng: np.random.Generator) -> Iterat
         yield Piece(place, codes, factor[:, : part.shape[1]], z)
 
 
-def _for_each(values: Array, shape: tuple[int, ...]) -> Array:
-    return np.broadcast_to(values, shape).copy()
+def for_each(scale: Array, shape: tuple[int, ...]) -> Array:
+    """(a, 1, b) -> (a, n, b)."""
+    return np.broadcast_to(scale, shape).copy()
 
 
 def rounded_values(on_grid: OnGrid, scheme: Scheme, rng: np.random.Generator) -> Array:
