@@ -113,9 +113,9 @@ def test_a_megabyte_takes_seconds_whatever_is_in_it(text):
     for training_text in (docs, text):
         tokenizer = BPETokenizer.train(training_text, vocab_size=256 + 1000)
         for read in (text, (docs * 3)[:1_000_000]):
-            begin = time.perf_counter()
+            begin = time.process_time()
             ids = tokenizer.encode(read)
-            assert time.perf_counter() - begin < 5
+            assert time.process_time() - begin < 5
             assert tokenizer.decode(ids) == read
 
 

@@ -96,9 +96,9 @@ def test_a_megabyte_takes_seconds_whatever_is_in_it():
         "a" * 1_000_000,
         " ".join("".join(rng.choices("etaoinshrd", k=99)) for _ in range(10_000)),
     ):
-        begin = time.perf_counter()
+        begin = time.process_time()
         tokenizer.encode(text)
-        assert time.perf_counter() - begin < 5
+        assert time.process_time() - begin < 5
 
 
 def test_files_come_back(tmp_path):
