@@ -25,7 +25,7 @@ from minilm import LSTMLanguageModel, TransformerLanguageModel, fit
 from minilm.nn import cross_entropy
 
 V, H = 65, 4  # vocabulary, heads
-MANY, FEW = (32, 64), (1, 4)  # B, T
+MANY, FEW = (32, 64), (2, 4)  # B, T
 
 # a model whose activations count, one whose parameters count; a and b
 LIMITS = {
@@ -64,7 +64,7 @@ def activations(model, params, batch, arrays_in):
     return sum({id(a): a.nbytes for a in kept if id(a) not in weights}.values())
 
 
-def peak_of_a_step(model, params, batch):
+def peak_of_a_step(model, params, batch, workers=1):
     """The most bytes held during the third step of a run: the optimizer's state is there."""
     peaks = []
 
@@ -75,7 +75,7 @@ def peak_of_a_step(model, params, batch):
 
     tracemalloc.start()
     try:
-        fit(model, params, batches, steps=4, clip_norm=0.01)
+        fit(model, params, batches, steps=4, clip_norm=0.01, workers=workers)
     finally:
         tracemalloc.stop()
     return peaks[3]
@@ -91,6 +91,15 @@ def test_peak(name, shape, arrays_in):
     own = sum(weight.nbytes for weight in params.values())
     assert (held > 10 * own) if shape == MANY else (held < own / 10)
     assert peak_of_a_step(model, params, batch) <= a * held + b * own
+
+
+@each
+def test_peak_with_two_workers(name):
+    """Each half of the batch has gradients, and so has their sum: two P more."""
+    _, model, _, b = LIMITS[name]
+    params = model.init(0)
+    own = sum(weight.nbytes for weight in params.values())
+    assert peak_of_a_step(model, params, ids(FEW), workers=2) <= (b + 2.1) * own
 
 
 @each
