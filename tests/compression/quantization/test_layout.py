@@ -44,7 +44,9 @@ def test_scales_are_those_of_the_groups_of_each_channel(shape, axis, size, laid)
 
 
 @pytest.mark.parametrize("axis", [None, 0, -1])
-@pytest.mark.parametrize("how", [{}, {"group_size": 16}, {"symmetric": False}])
+@pytest.mark.parametrize(
+    "how", [{}, {"group_size": 16}, {"symmetric": False}, {"rounding": "stochastic"}]
+)
 @pytest.mark.parametrize("bits", [3, 4, 8])
 def test_order_in_memory_changes_nothing(axis, how, bits):
     x = np.random.default_rng(1).normal(size=(48, 80)).astype(np.float32)
