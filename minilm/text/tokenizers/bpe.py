@@ -57,7 +57,8 @@ class BPETokenizer:
     specials: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        specials, ids = check_specials(self.specials), self._ids
+        made = {*BYTE_OF_LETTER, *map("".join, self.merges)}
+        specials, ids = check_specials(self.specials, made), self._ids
         if len(ids) != len(self.vocabulary):
             raise ValueError("vocabulary: must be distinct tokens, got one twice")
         missing = [token for token in (*specials, *BYTE_OF_LETTER) if token not in ids]
@@ -67,7 +68,7 @@ class BPETokenizer:
             check_merge(pair, ids, f"merges[{rank}]")
         if len(set(self.merges)) != len(self.merges):
             raise ValueError("merges: must be distinct pairs, got one twice")
-        made = {*specials, *BYTE_OF_LETTER, *map("".join, self.merges)}
+        made.update(specials)
         unmade = [token for token in self.vocabulary if token not in made]
         if unmade:
             raise ValueError(

@@ -29,9 +29,7 @@ class CharTokenizer:
     def __post_init__(self) -> None:
         if len(set(self.characters)) != len(self.characters) or not self.characters:
             raise ValueError(f"characters: must be distinct and at least one: {self.characters!r}")
-        for name in check_specials(self.specials):
-            if name in set(self.characters):
-                raise ValueError(f"specials: {name!r} is also a character of the text")
+        check_specials(self.specials, self.characters)
         numbered = enumerate(self.characters, start=len(self.specials))
         object.__setattr__(self, "_ids", {c: i for i, c in numbered})
 

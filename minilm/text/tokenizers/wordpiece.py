@@ -84,7 +84,8 @@ class WordPieceTokenizer:
         lower_case: bool = True,
         specials: Sequence[str] = (),
     ) -> "WordPieceTokenizer":
-        """At most vocab_size pieces: [UNK], the specials, every character, and frequent pairs.
+        """At most vocab_size pieces: [UNK] (unless a special says where), the specials, every
+        character, and frequent pairs.
 
         A pair that occurs fewer than min_count times is not joined. Each character is there as it
         begins a word, goes on in one, or both, as the text has it. ValueError if vocab_size is too
@@ -95,7 +96,7 @@ class WordPieceTokenizer:
         words = Counter(w for w in bert_words(text, lower_case) if len(w) <= LONGEST_WORD)
         spelled = {word: [word[0], *(INSIDE + c for c in word[1:])] for word in words}
         alphabet = sorted({piece for spelling in spelled.values() for piece in spelling})
-        front = [UNKNOWN_WORD, *specials]
+        front = specials if UNKNOWN_WORD in specials else (UNKNOWN_WORD, *specials)
         pieces = [*front, *alphabet]
         why = f"{UNKNOWN_WORD}, the specials and the text's characters"
         check_sizes(vocab_size, len(pieces), why, min_count)
@@ -103,6 +104,7 @@ class WordPieceTokenizer:
         counts = {tuple(number[p] for p in spelled[word]): n for word, n in words.items()}
         for a, b in learn_merges(counts, len(pieces), vocab_size - len(pieces), min_count):
             pieces.append(pieces[a] + pieces[b].removeprefix(INSIDE))
+        check_specials(specials, pieces[len(front) :])
         return cls(tuple(pieces), lower_case, specials)
 
     @property

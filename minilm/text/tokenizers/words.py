@@ -54,7 +54,7 @@ class WordTokenizer:
             raise ValueError(f"min_count: must be at least 1, got {min_count!r}")
         counts = Counter(WORD_PIECE.findall(text))
         kept = sorted((-count, word) for word, count in counts.items() if count >= min_count)
-        specials = check_specials(specials)
+        specials = check_specials(specials, {UNKNOWN, *counts})
         return cls((UNKNOWN, *specials, *(word for _, word in kept)), specials)
 
     @property

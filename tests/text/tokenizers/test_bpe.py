@@ -182,6 +182,7 @@ def test_wrong_vocabularies_are_refused():
     for vocabulary, merges, specials, complaint in (
         (tokens[1:], (), (), "vocabulary: lacks '!'"),
         (tokens, (), ("<pad>",), "vocabulary: lacks '<pad>'"),
+        ((*tokens, "ab"), (("a", "b"),), ("ab",), "must be no pieces of text, got 'ab'"),
         ((*tokens, "!"), (), (), "distinct tokens"),
         ((*tokens, "ab"), (), (), r"nothing makes 'ab' \(1 such"),
         (tokens, (("a", "b"),), (), r"merges\[0\]: the merge 'a b' needs 'ab'"),

@@ -64,6 +64,10 @@ def test_training_by_hand():
     learned = ("##ow", "low", "lowe")
     assert tokenizer.vocabulary == ("[UNK]", "[PAD]", *alphabet, *learned)
     assert tokenizer.lower_case
+    berts = WordPieceTokenizer.train("low", specials=("[PAD]", "[UNK]"))
+    assert berts.vocabulary[:2] == ("[PAD]", "[UNK]") and berts.encode("x").tolist() == [1]
+    with pytest.raises(ValueError, match="must be no pieces of text, got 'low'"):
+        WordPieceTokenizer.train("low low", specials=("low",))
     cased = WordPieceTokenizer.train("Low, low", lower_case=False)
     assert "L" in cased.vocabulary and cased.encode("LOW").tolist() == [cased.unknown_id]
 
