@@ -6,6 +6,7 @@ docstrings.py   the documentation strings of the standard library, as one text
 words.py        text -> sentences of lower-cased words, for word2vec
 grammar.py      a language whose entropy is known exactly
 ngrams.py       Witten-Bell n-grams: the baseline that counting alone reaches
+tasks/          pairs with exact answers: from sorting letters to translation; a person's own files
 batches.py      step -> (inputs, targets), random windows that any step can reproduce
 """
 
@@ -14,6 +15,7 @@ from minilm.text.corpora import CORPORA, Split, load_corpus, split
 from minilm.text.docstrings import library_docstrings
 from minilm.text.grammar import GRAMMAR, Grammar
 from minilm.text.ngrams import witten_bell_losses
+from minilm.text.tasks import TASKS, Example, Task
 from minilm.text.tokenizers import (
     BEGIN,
     END,
@@ -35,12 +37,15 @@ __all__ = [
     "END",
     "GRAMMAR",
     "PADDING",
+    "TASKS",
     "TOKENIZERS",
     "UNKNOWN",
     "BPETokenizer",
     "CharTokenizer",
+    "Example",
     "Grammar",
     "Split",
+    "Task",
     "Tokenizer",
     "WordPieceTokenizer",
     "WordTokenizer",

@@ -1,0 +1,23 @@
+"""Tasks with exact answers: small grammars written for this project, any number of pairs of them.
+
+    TASKS["dates"].examples(1000, seed=0, part="train")  ->  [Example(source, target), …]
+
+task.py         what a task is; no test combination is ever trained on, and how that is made sure
+symbols.py      copy, reverse, sort
+addition.py     27+145 -> 172
+dates.py        dates in ten formats -> ISO 8601
+numerals.py     30507 -> 三万零五百零七, thirty thousand five hundred seven
+"""
+
+from minilm.text.tasks.addition import ADDITION
+from minilm.text.tasks.dates import DATES
+from minilm.text.tasks.numerals import NUMBERS_CHINESE, NUMBERS_ENGLISH
+from minilm.text.tasks.symbols import COPY, REVERSE, SORT
+from minilm.text.tasks.task import PARTS, Example, Task
+
+TASKS: dict[str, Task] = {
+    task.name: task
+    for task in (COPY, REVERSE, SORT, ADDITION, DATES, NUMBERS_CHINESE, NUMBERS_ENGLISH)
+}
+
+__all__ = ["PARTS", "TASKS", "Example", "Task"]
