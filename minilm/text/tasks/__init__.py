@@ -7,10 +7,12 @@ symbols.py      copy, reverse, sort
 addition.py     27+145 -> 172
 dates.py        dates in ten formats -> ISO 8601
 numerals.py     30507 -> 三万零五百零七, thirty thousand five hundred seven
+files.py        a person's own sentence pairs or labelled texts
 """
 
 from minilm.text.tasks.addition import ADDITION
 from minilm.text.tasks.dates import DATES
+from minilm.text.tasks.files import load_labelled, load_pairs
 from minilm.text.tasks.numerals import NUMBERS_CHINESE, NUMBERS_ENGLISH
 from minilm.text.tasks.symbols import COPY, REVERSE, SORT
 from minilm.text.tasks.task import PARTS, Example, Task
@@ -20,4 +22,4 @@ TASKS: dict[str, Task] = {
     for task in (COPY, REVERSE, SORT, ADDITION, DATES, NUMBERS_CHINESE, NUMBERS_ENGLISH)
 }
 
-__all__ = ["PARTS", "TASKS", "Example", "Task"]
+__all__ = ["PARTS", "TASKS", "Example", "Task", "load_labelled", "load_pairs"]
