@@ -7,6 +7,7 @@ symbols.py      copy, reverse, sort
 addition.py     27+145 -> 172
 dates.py        dates in ten formats -> ISO 8601
 numerals.py     30507 -> 三万零五百零七, thirty thousand five hundred seven
+translation.py  English -> Chinese; its words in translation_words.py, phrases in …_phrases.py
 files.py        a person's own sentence pairs or labelled texts
 """
 
@@ -16,10 +17,13 @@ from minilm.text.tasks.files import load_labelled, load_pairs
 from minilm.text.tasks.numerals import NUMBERS_CHINESE, NUMBERS_ENGLISH
 from minilm.text.tasks.symbols import COPY, REVERSE, SORT
 from minilm.text.tasks.task import PARTS, Example, Task
+from minilm.text.tasks.translation import TRANSLATION
 
 TASKS: dict[str, Task] = {
     task.name: task
-    for task in (COPY, REVERSE, SORT, ADDITION, DATES, NUMBERS_CHINESE, NUMBERS_ENGLISH)
-}
+    for task in (
+        COPY, REVERSE, SORT, ADDITION, DATES, NUMBERS_CHINESE, NUMBERS_ENGLISH, TRANSLATION,
+    )
+}  # fmt: skip
 
 __all__ = ["PARTS", "TASKS", "Example", "Task", "load_labelled", "load_pairs"]

@@ -12,7 +12,7 @@ from minilm.text.tasks.numerals import chinese_numeral, english_numeral
 from minilm.text.tasks.task import PARTS
 
 
-def three_parts(name, n=1000):
+def three_parts(name, n=600):
     return (TASKS[name].examples(n, seed=0, part=part) for part in PARTS)
 
 
@@ -160,6 +160,6 @@ def test_pairs_of_parts_and_patterns_of_zeros_are_held_out(name):
         assert value(target) == int(source)
     # every part of a number is met in training, often
     met = Counter(part for source, _ in train for part in parts(source))
-    assert len(met) == 54 and min(met.values()) > 20
+    assert len(met) == 54 and min(met.values()) > 10
     zeros = [{re.sub("[1-9]", "x", s) for s, _ in part} for part in (train, test, structure)]
     assert not zeros[2] & (zeros[0] | zeros[1]) and len(zeros[0]) == 58 and len(zeros[2]) == 6

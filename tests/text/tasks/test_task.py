@@ -11,7 +11,7 @@ import minilm.text.tasks as tasks
 from minilm.text.tasks import PARTS, TASKS, Example
 from minilm.text.tasks.task import ONE_IN, Draft, Task, held_out, pairs, pick
 
-N = 300
+N = 150
 every_task = pytest.mark.parametrize("task", TASKS.values(), ids=TASKS)
 
 
