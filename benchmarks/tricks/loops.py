@@ -12,7 +12,7 @@ from threadpoolctl import threadpool_limits
 
 from benchmarks.tricks.arrays import recipe
 from benchmarks.tricks.trick import Trick
-from minilm.nn.loops import repeated_product
+from minilm.nn.small_products import repeated_product
 from minilm.training import keep_freed_memory, language_model_loss
 from minilm.types import Array
 
@@ -190,7 +190,7 @@ out as (4, B, H) each gate is one array; the copy costs less than the eight walk
     ),
     Trick(
         name="A weight laid out once for a loop",
-        where="nn/loops.py",
+        where="nn/small_products.py: repeated_product",
         why="""Before OpenBLAS multiplies, it copies both operands into an order of its own; for a
 few rows times a large weight that takes as long as the product, at every step anew. With AVX-512 it
 computes small products from where they lie, so the weight is cut into blocks of columns, once.""",

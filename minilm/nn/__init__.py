@@ -9,10 +9,10 @@
     attention.py    masks, scaled dot-product and multi-head attention
     rnn.py          the plain recurrent network, one step and over time
     lstm.py         the LSTM, one step and over time
-    loops.py        the product that a loop over time repeats
     losses.py       cross-entropy, binary logistic loss
     gradcheck.py    is it really the derivative?
     sums.py         sums over rows and columns as matrix products
+    small_products.py   products that OpenBLAS computes from where their operands lie
     checks.py       what the operations refuse
 
 Everything is a pure function of arrays; float32 in, float32 out, and no input is changed. Several

@@ -11,6 +11,7 @@ import numpy as np
 
 from minilm.nn.checks import describe, require_float
 from minilm.nn.linear import linear, linear_backward
+from minilm.nn.small_products import many_products
 from minilm.nn.sums import row_dot, row_sum
 from minilm.types import Array, Cache
 
@@ -50,7 +51,7 @@ def attention(q: Array, k: Array, v: Array, mask: Array | None = None) -> tuple[
         raise ValueError(f"v must have a row for each key: k {k.shape}, v {v.shape}")
     # Dividing by the sum after the product with v touches (T_q, d_v) numbers, not (T_q, T_k).
     exponentials, inverse_sum = _exponentials(q, k, mask)
-    y = exponentials @ v
+    y = many_products(exponentials, v)
     y *= inverse_sum
     return y, (q, k, v, exponentials, inverse_sum, y)
 
@@ -68,7 +69,7 @@ def _write_gradients(dq: Array, dk: Array, dv: Array, dy: Array, cache: Cache) -
     q, k, v, exponentials, inverse_sum, y = cache
     # y = weights v,  weights = exponentials * inverse_sum
     scaled_dy = np.multiply(dy, inverse_sum, order="C")
-    np.matmul(exponentials.swapaxes(-1, -2), scaled_dy, out=dv)
+    many_products(exponentials.swapaxes(-1, -2), scaled_dy, out=dv)
     # softmax: dscores = weights (dweights − Σ dweights weights); dweights = dy vᵀ, so Σ … = dy · y
     scale = 1 / math.sqrt(q.shape[-1])  # of dscores, which both gradients below need times 1/√d
     dscores = _scaled_product(scaled_dy, v, scale)
@@ -77,8 +78,8 @@ def _write_gradients(dq: Array, dk: Array, dv: Array, dy: Array, cache: Cache) -
     dscores -= along_weights
     dscores *= exponentials  # times inverse_sum, which is in scaled_dy: the weights
     # scores = q kᵀ / √d
-    np.matmul(dscores, k, out=dq)
-    np.matmul(dscores.swapaxes(-1, -2), q, out=dk)
+    many_products(dscores, k, out=dq)
+    many_products(dscores.swapaxes(-1, -2), q, out=dk)
 
 
 def attention_weights(q: Array, k: Array, mask: Array | None = None) -> Array:
@@ -113,7 +114,7 @@ def _scaled_product(a: Array, b: Array, scale: float) -> Array:
     b_t = b.swapaxes(-1, -2)
     if a.shape[-2] == 1:
         return (a * scale) @ b_t
-    return a @ np.multiply(b_t, scale, order="C")
+    return many_products(a, np.multiply(b_t, scale, order="C"))
 
 
 def _score_of_mask(mask: Array, scores: Array) -> Array:

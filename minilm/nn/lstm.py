@@ -19,7 +19,7 @@ from minilm.nn.activations import sigmoid_in_place
 from minilm.nn.checks import require_float, require_shape
 from minilm.nn.embedding import embedding, embedding_backward
 from minilm.nn.linear import input_gradient, linear, weight_gradient
-from minilm.nn.loops import repeated_input_gradient, repeated_product
+from minilm.nn.small_products import repeated_input_gradient, repeated_product
 from minilm.nn.sums import sum_to_last
 from minilm.types import Array, Cache
 

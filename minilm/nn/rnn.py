@@ -11,7 +11,7 @@ from minilm.nn.linear import (
     linear,
     weight_gradient,
 )
-from minilm.nn.loops import repeated_input_gradient, repeated_product
+from minilm.nn.small_products import repeated_input_gradient, repeated_product
 from minilm.nn.sums import sum_to_last
 from minilm.types import Array, Cache
 

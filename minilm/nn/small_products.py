@@ -1,11 +1,14 @@
-"""A product that a loop over time repeats: its weight is laid out for it once.
+"""Products cut so small that OpenBLAS computes them from where their operands lie.
 
-Before OpenBLAS multiplies, it copies both operands into an order of its own. For a few rows times
-a large weight that takes as long as the product itself, and a loop pays it at every step. With
-AVX-512, small products are computed from where their operands lie; so the weight is cut into
-blocks of columns that make small products, and one `matmul` goes through all of them.
+Before OpenBLAS multiplies, it copies both operands into an order of its own. With AVX-512 it leaves
+that out for products of at most SMALL multiply-adds. Where the copies take long beside the product
+itself, it is cut into pieces that are small in this sense, and one `matmul` goes through them all:
+
+    a few rows times a large weight, at every step of a loop     the weight, into blocks of columns
+    many products of one size, as in attention                   the left operands, into rows
 """
 
+import math
 from collections.abc import Callable
 from functools import cache
 from typing import Any
@@ -16,8 +19,37 @@ from minilm.nn.linear import input_gradient, unpacked
 from minilm.types import Array
 
 SMALL = 10**6  # multiply-adds: a product of at most so many is computed without copies
+ROWS = 16  # of a piece: with fewer the right operand is read too often
 FEW = 4  # steps: for fewer, laying out the weight costs more than it saves
 WIDTHS = (64, 32, 16)  # columns of a block: whole vector registers
+
+
+def many_products(a: Array, b: Array, out: Array | None = None) -> Array:
+    """a b, for many matrices of one size; written into `out` if given.
+
+    a: (..., M, K), b: (..., K, N)  ->  (..., M, N)
+    """
+    pieces = row_pieces(a.shape[-2], *b.shape[-2:])
+    if pieces == 1:
+        return np.matmul(a, b, out=out)
+    if out is None:
+        out = np.empty((*a.shape[:-1], b.shape[-1]), np.result_type(a, b))
+    np.matmul(in_pieces(a, pieces), b[..., None, :, :], out=in_pieces(out, pieces))
+    return out
+
+
+def in_pieces(x: Array, pieces: int) -> Array:
+    """A view with the rows in so many pieces: (..., M, N) -> (..., pieces, M / pieces, N)."""
+    *leading, M, N = x.shape
+    return x.reshape(*leading, pieces, M // pieces, N)
+
+
+def row_pieces(M: int, K: int, N: int) -> int:
+    """The fewest pieces of at least ROWS rows that make small products; 1 where there are none."""
+    if M * K * N <= SMALL or not has_small_products():
+        return 1
+    fewest = math.ceil(M * K * N / SMALL)
+    return next((p for p in range(fewest, M // ROWS + 1) if M % p == 0), 1)
 
 
 def repeated_product(w: Any, rows: int, steps: int) -> Callable[[Array], Array]:
