@@ -37,7 +37,7 @@ class Verb(NamedTuple):
 
 
 class Kind(NamedTuple):
-    """short: adjectives right before the noun in Chinese; loose, and colours: with 的, before them."""
+    """short: adjectives right before the Chinese noun; loose, colours: with 的, before those."""
 
     short: tuple[str, ...]
     colours: tuple[str, ...]
