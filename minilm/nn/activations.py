@@ -18,7 +18,7 @@ GELU_CUBIC = 0.044715 * GELU_LINEAR
 
 def relu(x: Array) -> tuple[Array, Cache]:
     """y = max(x, 0).        x: (...)  ->  y: (...), cache"""
-    require_float(x=x)
+    require_float("x", x)
     y = np.maximum(x, 0)
     return y, y
 
@@ -31,7 +31,7 @@ def relu_backward(dy: Array, cache: Cache) -> Array:
 
 def tanh(x: Array) -> tuple[Array, Cache]:
     """y = tanh x.        x: (...)  ->  y: (...), cache"""
-    require_float(x=x)
+    require_float("x", x)
     y = np.tanh(x)
     return y, y
 
@@ -45,21 +45,21 @@ def tanh_backward(dy: Array, cache: Cache) -> Array:
     return dx
 
 
+@np.errstate(over="ignore")
 def sigmoid_in_place(x: Array) -> Array:
     """Overwrite x by σ(x) = 1 / (1 + e^−x).
 
     Where e^−x overflows, σ(x) is below the smallest normal number and the quotient is a correct 0.
     """
-    with np.errstate(over="ignore"):
-        np.negative(x, out=x)
-        np.exp(x, out=x)
-        x += 1
-        return np.reciprocal(x, out=x)
+    np.negative(x, out=x)
+    np.exp(x, out=x)
+    x += 1
+    return np.reciprocal(x, out=x)
 
 
 def sigmoid(x: Array) -> tuple[Array, Cache]:
     """y = 1 / (1 + e^−x).        x: (...)  ->  y: (...), cache"""
-    require_float(x=x)
+    require_float("x", x)
     y = sigmoid_in_place(x.copy())
     return y, y
 
@@ -73,20 +73,20 @@ def sigmoid_backward(dy: Array, cache: Cache) -> Array:
     return dx
 
 
+@np.errstate(over="ignore")  # a huge x: u or e^−u overflows and σ is a correct 0 or 1
 def gelu(x: Array) -> tuple[Array, Cache]:
     """y = ½ x (1 + tanh(√(2/π) (x + 0.044715 x³))) = x σ(u),  u = √(8/π) (x + 0.044715 x³).
 
     x: (...)  ->  y: (...), cache        Hendrycks & Gimpel 2016, the tanh form, by one exp
     """
-    require_float(x=x)
-    with np.errstate(over="ignore"):  # a huge x: u or e^−u overflows and σ is a correct 0 or 1
-        gate = x * x
-        gate *= -GELU_CUBIC
-        gate -= GELU_LINEAR
-        gate *= x  # −u
-        np.exp(gate, out=gate)
-        gate += 1
-        np.reciprocal(gate, out=gate)  # σ(u)
+    require_float("x", x)
+    gate = x * x
+    gate *= -GELU_CUBIC
+    gate -= GELU_LINEAR
+    gate *= x  # −u
+    np.exp(gate, out=gate)
+    gate += 1
+    np.reciprocal(gate, out=gate)  # σ(u)
     y = x * gate
     return y, (x, gate, y)
 
@@ -111,7 +111,7 @@ def softmax(x: Array, axis: int = -1) -> tuple[Array, Cache]:
     x: (...)  ->  y: (...), cache. The largest x is subtracted first: the quotient stays the same
     and no exponential overflows. An x of −inf gives 0; a row of nothing else gives NaN.
     """
-    require_float(x=x)
+    require_float("x", x)
     y = x - x.max(axis=axis, keepdims=True)
     np.exp(y, out=y)
     y /= y.sum(axis=axis, keepdims=True)

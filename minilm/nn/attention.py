@@ -46,7 +46,7 @@ def attention(q: Array, k: Array, v: Array, mask: Array | None = None) -> tuple[
     (..., T_q, T_k)  ->  y: (..., T_q, d_v), cache        Vaswani et al. 2017, eq. 1
     A query that may look nowhere gets zeros. d is the width of one head, not of the model.
     """
-    require_float(v=v)
+    require_float("v", v)
     if v.shape[:-1] != k.shape[:-1]:
         raise ValueError(f"v must have a row for each key: k {k.shape}, v {v.shape}")
     # Dividing by the sum after the product with v touches (T_q, d_v) numbers, not (T_q, T_k).
@@ -91,7 +91,8 @@ def attention_weights(q: Array, k: Array, mask: Array | None = None) -> Array:
 
 def _exponentials(q: Array, k: Array, mask: Array | None) -> tuple[Array, Array]:
     """e^(scores − row maximum), 0 where hidden; 1 / their row sums."""
-    require_float(q=q, k=k)
+    require_float("q", q)
+    require_float("k", k)
     if q.ndim < 2 or q.shape[:-2] != k.shape[:-2] or q.shape[-1] != k.shape[-1]:
         raise ValueError(f"q and k must agree but for their length, got {q.shape} and {k.shape}")
     scores = _scaled_product(q, k, 1 / math.sqrt(q.shape[-1]))

@@ -12,26 +12,23 @@ def describe(value: Any) -> str:
     return f"{type(value).__name__} {value!r}"[:80]
 
 
-def require_float(**arrays: Any) -> None:
-    """TypeError unless every argument is an array of floats."""
-    for name, value in arrays.items():
-        if not (isinstance(value, np.ndarray) and value.dtype.kind == "f"):
-            raise TypeError(f"{name} must be a float array, got {describe(value)}")
+def require_float(name: str, value: Any) -> None:
+    """TypeError unless the argument is an array of floats."""
+    if not (isinstance(value, np.ndarray) and value.dtype.kind == "f"):
+        raise TypeError(f"{name} must be a float array, got {describe(value)}")
 
 
-def require_integers(**arrays: Any) -> None:
-    """TypeError unless every argument is an array of integers."""
-    for name, value in arrays.items():
-        if not (isinstance(value, np.ndarray) and value.dtype.kind in "iu"):
-            raise TypeError(f"{name} must be an integer array, got {describe(value)}")
+def require_integers(name: str, value: Any) -> None:
+    """TypeError unless the argument is an array of integers."""
+    if not (isinstance(value, np.ndarray) and value.dtype.kind in "iu"):
+        raise TypeError(f"{name} must be an integer array, got {describe(value)}")
 
 
-def require_below(limit: int, **arrays: Any) -> None:
-    """ValueError unless every number of every argument lies in [0, limit)."""
-    for name, value in arrays.items():
-        if value.size and not (value.min() >= 0 and value.max() < limit):
-            wrong = value[(value < 0) | (value >= limit)].flat[0]
-            raise ValueError(f"{name} must lie in [0, {limit}), got {wrong}")
+def require_below(limit: int, name: str, value: Any) -> None:
+    """ValueError unless every number of the argument lies in [0, limit)."""
+    if value.size and not (value.min() >= 0 and value.max() < limit):
+        wrong = value[(value < 0) | (value >= limit)].flat[0]
+        raise ValueError(f"{name} must lie in [0, {limit}), got {wrong}")
 
 
 def require_shape(expected: tuple[int, ...], **arrays: Any) -> None:

@@ -13,7 +13,7 @@ def dropout(x: Array, rate: float, rng: np.random.Generator | None = None) -> tu
     On exactly when an rng is passed; off (or at rate 0) it hands on x itself, not a copy.
     ValueError if rate lies outside [0, 1), TypeError if rng is not a Generator.
     """
-    require_float(x=x)
+    require_float("x", x)
     if not 0 <= rate < 1:
         raise ValueError(f"rate must lie in [0, 1), got {rate!r}")
     if not (rng is None or isinstance(rng, np.random.Generator)):

@@ -17,8 +17,8 @@ def embedding(ids: Array, table: Any) -> tuple[Array, Cache]:
     """
     if table.ndim != 2:
         raise ValueError(f"table must have shape (V, D), got {tuple(table.shape)}")
-    require_integers(ids=ids)
-    require_below(table.shape[0], ids=ids)
+    require_integers("ids", ids)
+    require_below(table.shape[0], "ids", ids)
     return table[ids], (ids, tuple(table.shape))
 
 

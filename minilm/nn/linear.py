@@ -44,7 +44,7 @@ def linear(x: Array, w: Any, b: Array | None = None) -> tuple[Array, Cache]:
     x: (..., in), w: (in, out), b: (out,) or None  ->  y: (..., out), cache
     ValueError if the widths do not meet, TypeError if x is not a float array.
     """
-    require_float(x=x)
+    require_float("x", x)
     if w.ndim != 2 or x.ndim < 1 or x.shape[-1] != w.shape[0]:
         raise ValueError(
             f"w must have shape ({x.shape[-1] if x.ndim else 'in'}, out) to meet x of shape "

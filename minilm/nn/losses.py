@@ -20,15 +20,15 @@ def cross_entropy(
     do not count; when none counts, the loss and its gradient are 0.
     TypeError or ValueError for targets that are not integers, not in range or of another shape.
     """
-    require_float(logits=logits)
+    require_float("logits", logits)
     if not 0 <= label_smoothing < 1:
         raise ValueError(f"label_smoothing must lie in [0, 1), got {label_smoothing!r}")
-    require_integers(targets=targets)
+    require_integers("targets", targets)
     require_shape(logits.shape[:-1], targets=targets)
     counted = targets.reshape(-1) != ignore_index
     count = int(np.count_nonzero(counted))
     chosen = np.where(counted, targets.reshape(-1), 0)  # an ignored token gets weight 0 below
-    require_below(logits.shape[-1], targets=chosen)
+    require_below(logits.shape[-1], "targets", chosen)
 
     # −Σ_j p_j log softmax(z)_j = log Σ_j e^z_j − Σ_j p_j z_j, as Σ_j p_j = 1
     z = flat(logits)
@@ -61,7 +61,7 @@ def binary_logistic_loss(scores: Array, labels: Array) -> tuple[float, Cache]:
     scores: (...), labels: (...) in [0, 1], hard or soft  ->  loss in nats, cache
     No gradient is taken of the labels. An empty array has loss 0.
     """
-    require_float(scores=scores)
+    require_float("scores", scores)
     labels = np.asarray(labels)
     require_shape(scores.shape, labels=labels)
     if labels.dtype.kind not in "fiub":

@@ -81,7 +81,8 @@ def lstm_step(
 
     x: (B, D), h and c: (B, H), w_x: (D, 4H), w_h: (H, 4H), b: (4H,)  ->  (h', c'), cache
     """
-    require_float(h=h, c=c)
+    require_float("h", h)
+    require_float("c", c)
     _check_weights(w_x, w_h)
     require_shape((len(x), w_h.shape[0]), h=h, c=c)
     a, _ = linear(x, w_x, b)

@@ -14,14 +14,18 @@ def layer_norm(x: Array, gain: Array, bias: Array, eps: float = 1e-5) -> tuple[A
 
     x: (..., D), gain and bias: (D,)  ->  y: (..., D), cache        Ba et al. 2016, eq. 4
     """
-    require_float(x=x)
-    require_shape(x.shape[-1:], gain=gain, bias=bias)
-    normed = x - row_mean(x)  # centred so far; divided by its standard deviation below
+    require_float("x", x)
+    if not x.shape[-1:] == gain.shape == bias.shape:
+        require_shape(x.shape[-1:], gain=gain, bias=bias)
+    # The mean and the deviation of one position alone, as when a model writes token by token, are
+    # numbers: NumPy is twice as fast with these as with arrays of one number.
+    rows = x.reshape(-1) if x.size == gain.size else x
+    normed = rows - row_mean(rows)  # centred so far; divided by its standard deviation below
     inverse_std = _inverse_root_mean_square(normed, eps)  # (..., 1)
     normed *= inverse_std
     y = normed * gain
     y += bias
-    return y, (normed, inverse_std, gain)
+    return y.reshape(x.shape), (normed, inverse_std, gain)
 
 
 def layer_norm_backward(dy: Array, cache: Cache) -> tuple[Array, Array, Array]:
@@ -46,7 +50,7 @@ def rms_norm(x: Array, gain: Array, eps: float = 1e-5) -> tuple[Array, Cache]:
 
     x: (..., D), gain: (D,)  ->  y: (..., D), cache        Zhang & Sennrich 2019, eq. 4
     """
-    require_float(x=x)
+    require_float("x", x)
     require_shape(x.shape[-1:], gain=gain)
     inverse_rms = _inverse_root_mean_square(x, eps)  # (..., 1)
     normed = x * inverse_rms
@@ -70,5 +74,5 @@ def rms_norm_backward(dy: Array, cache: Cache) -> tuple[Array, Array]:
 
 def _inverse_root_mean_square(x: Array, eps: float) -> Array:
     """1 / √(mean of x² + eps) over the last axis, (..., D) -> (..., 1), as √D / √(Σ x² + D eps)."""
-    D = x.shape[-1]
-    return math.sqrt(D) / np.sqrt(row_dot(x, x) + D * eps)
+    D, number = x.shape[-1], x.dtype.type
+    return number(math.sqrt(D)) / np.sqrt(row_dot(x, x) + number(D * eps))

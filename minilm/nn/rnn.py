@@ -21,7 +21,7 @@ def rnn_step(x: Array, h: Array, w_x: Any, w_h: Any, b: Array) -> tuple[Array, C
 
     x: (B, D), h: (B, H), w_x: (D, H), w_h: (H, H), b: (H,)  ->  h': (B, H), cache
     """
-    require_float(h=h)
+    require_float("h", h)
     _check_weights(w_x, w_h)
     a, _ = linear(x, w_x, b)
     require_shape(a.shape, h=h)

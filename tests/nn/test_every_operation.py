@@ -34,6 +34,7 @@ CASES = [
     ("softmax", [floats(2, 5)], {"axis": 0}),
     ("layer_norm", [floats(2, 5, 6), floats(6), floats(6)], {}),
     ("layer_norm", [floats(2, 5, 6), floats(6), floats(6)], {"eps": 0.1}),
+    ("layer_norm", [floats(1, 1, 6), floats(6), floats(6)], {}),
     ("rms_norm", [floats(2, 5, 6), floats(6)], {}),
     ("dropout", [floats(2, 5), 0.3], {"rng": np.random.default_rng(0)}),
     ("dropout", [floats(2, 5), 0.3], {}),

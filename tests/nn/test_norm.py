@@ -23,7 +23,7 @@ def test_eps_stands_inside_the_root():
     np.testing.assert_allclose(y, [[-0.5, 0.5]])  # √(1 + 3) = 2
 
 
-@pytest.mark.parametrize("lead", [(), (3,), (2, 3)])
+@pytest.mark.parametrize("lead", [(), (3,), (1, 1), (2, 3)])
 def test_gradient(normal, lead):
     check_gradient(layer_norm, layer_norm_backward, normal(*lead, 6), normal(6), normal(6))
     check_gradient(rms_norm, rms_norm_backward, normal(*lead, 6), normal(6))
@@ -56,6 +56,21 @@ def test_constant_rows_give_the_bias(normal):
     assert np.isfinite(layer_norm_backward(normal(2, 4), cache)[0]).all()
     y, _ = rms_norm(np.zeros((2, 4)), np.ones(4))
     assert not y.any()
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_one_position_is_normed_as_one_of_many(normal, dtype):
+    """Alone, its mean and deviation are numbers; what comes out is as before, to the dtype."""
+    x, gain, bias, dy = (normal(*lead, 6).astype(dtype) for lead in ((2, 3), (), (), (2, 3)))
+    y, cache = layer_norm(x, gain, bias)
+    dx, _, _ = layer_norm_backward(dy, cache)
+    for lead in ((), (1,), (1, 1)):
+        y_1, cache_1 = layer_norm(x[1, 2].reshape(*lead, 6), gain, bias)
+        dx_1, _, _ = layer_norm_backward(dy[1, 2].reshape(*lead, 6), cache_1)
+        assert y_1.dtype == dx_1.dtype == cache_1[1].dtype == dtype
+        assert y_1.shape == dx_1.shape == (*lead, 6)
+        np.testing.assert_allclose(y_1.reshape(6), y[1, 2], rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(dx_1.reshape(6), dx[1, 2], rtol=1e-5, atol=1e-6)
 
 
 def test_no_rows():
