@@ -8,6 +8,7 @@ addition.py     27+145 -> 172
 dates.py        dates in ten formats -> ISO 8601
 numerals.py     30507 -> 三万零五百零七, thirty thousand five hundred seven
 translation.py  English -> Chinese; its words in translation_words.py, phrases in …_phrases.py
+sentiment.py    negation and its scope, noisy labels; Bayes accuracy and a bag of words' limit known
 files.py        a person's own sentence pairs or labelled texts
 """
 
@@ -15,6 +16,7 @@ from minilm.text.tasks.addition import ADDITION
 from minilm.text.tasks.dates import DATES
 from minilm.text.tasks.files import load_labelled, load_pairs
 from minilm.text.tasks.numerals import NUMBERS_CHINESE, NUMBERS_ENGLISH
+from minilm.text.tasks.sentiment import SENTIMENT, bag_of_words_ceiling
 from minilm.text.tasks.symbols import COPY, REVERSE, SORT
 from minilm.text.tasks.task import PARTS, Example, Task
 from minilm.text.tasks.translation import TRANSLATION
@@ -23,7 +25,16 @@ TASKS: dict[str, Task] = {
     task.name: task
     for task in (
         COPY, REVERSE, SORT, ADDITION, DATES, NUMBERS_CHINESE, NUMBERS_ENGLISH, TRANSLATION,
+        SENTIMENT,
     )
 }  # fmt: skip
 
-__all__ = ["PARTS", "TASKS", "Example", "Task", "load_labelled", "load_pairs"]
+__all__ = [
+    "PARTS",
+    "TASKS",
+    "Example",
+    "Task",
+    "bag_of_words_ceiling",
+    "load_labelled",
+    "load_pairs",
+]
