@@ -113,15 +113,15 @@ class LSTMLanguageModel:
         if len(states) != self.layers:
             raise ValueError(f"state must hold {self.layers} pairs (h, c), got {len(states)}")
         table = params["token_embedding"]
-        by_row = self._is_read_by_row(params, tokens, rng)
-        read = np.arange(table.shape[0]) if by_row else tokens
+        by_vocabulary = self._projects_the_vocabulary(params, tokens, rng)
+        read = np.arange(table.shape[0]) if by_vocabulary else tokens
         x, embedding_cache = embedding(read, table)
         x *= math.sqrt(table.shape[1])
         h, dropout_cache = dropout(x, self.dropout, rng)
         layer_caches, end_states = [], []
         for layer, (h0, c0) in enumerate(states):
             w_x, w_h, b = (params[f"lstm.{layer}.{part}"] for part in ("w_x", "w_h", "b"))
-            ids = tokens if by_row and layer == 0 else None
+            ids = tokens if by_vocabulary and layer == 0 else None
             h, lstm_cache = lstm(h, w_x, w_h, b, h0, c0, ids)
             end_states.append(lstm_cache["state"])
             h, output_dropout_cache = dropout(h, self.dropout, rng)
@@ -159,10 +159,11 @@ class LSTMLanguageModel:
             grads |= {f"lstm.{layer}.{part}": g for part, g in parts.items()}
         return grads | head_grads
 
-    def _is_read_by_row(
+    def _projects_the_vocabulary(
         self, params: Params, tokens: Array, rng: np.random.Generator | None
     ) -> bool:
-        """Whether the first layer multiplies the V rows of the table, rather than more tokens.
+        """Whether the first layer multiplies the V rows of the table, rather than more tokens:
+        table[ids] w_x = (table w_x)[ids].
 
         Not with dropout, which changes every token by itself, and not through a weight that is no
         array: that may record, or round, what multiplies it.

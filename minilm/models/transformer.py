@@ -160,10 +160,10 @@ class TransformerLanguageModel:
         mask = causal_mask(end - start, end) if end - start > 1 else None  # the last sees all
         block_caches = []
         for layer, key_values in enumerate(caches):
-            look = attend if key_values is None else key_values.looking_back(attend)
+            attend_here = attend if key_values is None else key_values.looking_back(attend)
             x, block_cache = block(
                 x, params, f"block.{layer}", head_dim=self.head_dim, norm=self.norm,
-                mask=mask, attend=look, rate=self.dropout, rng=rng,
+                mask=mask, attend=attend_here, rate=self.dropout, rng=rng,
             )  # fmt: skip
             block_caches.append(block_cache)
         norm_cache = None

@@ -45,11 +45,13 @@ def attention(q: Array, k: Array, v: Array, mask: Array | None = None) -> tuple[
     q: (..., T_q, d), k: (..., T_k, d), v: (..., T_k, d_v), mask: bool, broadcastable to
     (..., T_q, T_k)  ->  y: (..., T_q, d_v), cache        Vaswani et al. 2017, eq. 1
     A query that may look nowhere gets zeros. d is the width of one head, not of the model.
+
+        scores = q kᵀ / √d,  −∞ where hidden;   weights = softmax(scores);   y = weights v
     """
     require_float("v", v)
     if v.shape[:-1] != k.shape[:-1]:
         raise ValueError(f"v must have a row for each key: k {k.shape}, v {v.shape}")
-    # Dividing by the sum after the product with v touches (T_q, d_v) numbers, not (T_q, T_k).
+    # Divided by the sum after the product with v: fewer numbers, and backward wants both parts.
     exponentials, inverse_sum = _exponentials(q, k, mask)
     y = many_products(exponentials, v)
     y *= inverse_sum
@@ -57,7 +59,13 @@ def attention(q: Array, k: Array, v: Array, mask: Array | None = None) -> tuple[
 
 
 def attention_backward(dy: Array, cache: Cache) -> tuple[Array, Array, Array]:
-    """Gradients of attention, in its argument order: dq, dk, dv."""
+    """Gradients of attention, in its argument order: dq, dk, dv.
+
+        dv = weightsᵀ dy,   dweights = dy vᵀ
+        dscores = weights ⊙ (dweights − Σ_j dweights ⊙ weights)
+                  where the sum is dy · y, as y = weights v
+        dq = dscores k / √d,   dk = dscoresᵀ q / √d
+    """
     q, k, v = cache[:3]
     grads = np.empty_like(q), np.empty_like(k), np.empty_like(v)
     _write_gradients(*grads, dy, cache)
@@ -98,12 +106,16 @@ def _exponentials(q: Array, k: Array, mask: Array | None) -> tuple[Array, Array]
     scores = _scaled_product(q, k, 1 / math.sqrt(q.shape[-1]))
     if mask is not None:
         scores += _score_of_mask(mask, scores)
-    # The lowest finite number stands in as the maximum of a row that is hidden altogether.
-    scores -= scores.max(axis=-1, keepdims=True, initial=np.finfo(scores.dtype).min)
-    exponentials = np.exp(scores, out=scores)
-    # Each row holds an e^0, so its sum is at least 1; only a hidden row, all zeros, is below.
-    total = np.maximum(row_sum(exponentials), 1)
-    return exponentials, np.reciprocal(total, out=total)
+    if mask is None and scores.shape[-1]:
+        scores -= scores.max(axis=-1, keepdims=True)
+        total = row_sum(np.exp(scores, out=scores))
+    else:
+        # Where a row is hidden altogether, the lowest finite number stands in as its maximum, and
+        # 1 as the sum of its zeros. The other sums are at least 1, for each row holds an e^0.
+        scores -= scores.max(axis=-1, keepdims=True, initial=np.finfo(scores.dtype).min)
+        total = row_sum(np.exp(scores, out=scores))
+        np.maximum(total, 1, out=total)
+    return scores, np.reciprocal(total, out=total)
 
 
 def _scaled_product(a: Array, b: Array, scale: float) -> Array:
@@ -146,8 +158,9 @@ def multi_head_attention(
     """y = concat(head_1 … head_H) w_out + b_out, head_h = attention(q_h, k_h, v_h).
 
     x: (B, T, D), w_qkv: (D, 3 H head_dim) holding [w_q | w_k | w_v], each head by head,
-    w_out: (H head_dim, D), mask: broadcastable to (B, H, T, T)  ->  y: (B, T, D), cache
-    Vaswani et al. 2017, section 3.2.2. H follows from the shape, so heads can be pruned away.
+    w_out: (H head_dim, D), mask: broadcastable to (B, H, T, T_k)  ->  y: (B, T, D), cache
+    T_k = T, unless `attend` looks further back. H follows from the shape, so heads can be pruned.
+    Vaswani et al. 2017, section 3.2.2.
     `attend(q, k, v, mask) -> y, cache` takes the place of `attention`, to look at its weights, say.
     The backward pass is attention's, so to train through `attend` it must return attention's cache.
     """

@@ -7,21 +7,69 @@ Gates stand in the order i, f, g, o along the last axis of every fused array:
                                                             with the forget gate of Gers 2000
 
 Over time, only h w_h has to wait for the step before; x w_x + b is one product for all steps.
-A step's gates are kept as (4, B, H), four whole arrays: twice as fast to work with as four strips
-of one.
+`lstm_step` is written as the equations are. `lstm` does the same in place, and keeps a step's gates
+as (4, B, H), four whole arrays, which NumPy walks faster than four strips of one.
 """
 
 from typing import Any
 
 import numpy as np
 
-from minilm.nn.activations import sigmoid_in_place
+from minilm.nn.activations import sigmoid, sigmoid_in_place
 from minilm.nn.checks import require_float, require_shape
 from minilm.nn.embedding import embedding, embedding_backward
 from minilm.nn.linear import input_gradient, linear, weight_gradient
 from minilm.nn.small_products import repeated_input_gradient, repeated_product
 from minilm.nn.sums import sum_to_last
 from minilm.types import Array, Cache
+
+
+def lstm_step(
+    x: Array, h: Array, c: Array, w_x: Any, w_h: Any, b: Array
+) -> tuple[tuple[Array, Array], Cache]:
+    """One step of the equations above: (h', c').
+
+    x: (B, D), h and c: (B, H), w_x: (D, 4H), w_h: (H, 4H), b: (4H,)  ->  (h', c'), cache
+    """
+    require_float("h", h)
+    require_float("c", c)
+    _check_weights(w_x, w_h)
+    require_shape((len(x), w_h.shape[0]), h=h, c=c)
+    a = linear(x, w_x, b)[0] + h @ w_h
+    a_i, a_f, a_g, a_o = np.split(a, 4, axis=1)
+    i, f, o = (sigmoid(a)[0] for a in (a_i, a_f, a_o))
+    g = np.tanh(a_g)
+    c_next = f * c + i * g
+    tanh_c = np.tanh(c_next)
+    return (o * tanh_c, c_next), (x, h, c, w_x, w_h, (i, f, g, o), tanh_c)
+
+
+def lstm_step_backward(
+    dstate: tuple[Array, Array], cache: Cache
+) -> tuple[Array, Array, Array, Array, Array, Array]:
+    """Gradients of lstm_step, in its argument order: dx, dh, dc, dw_x, dw_h, db.
+
+    dstate = (dh', dc').
+    """
+    dh_next, dc_next = dstate
+    x, h, c, w_x, w_h, (i, f, g, o), tanh_c = cache
+    # h' = o tanh(c')
+    do = dh_next * tanh_c
+    dc_next = dc_next + dh_next * o * (1 - tanh_c**2)
+    # c' = f c + i g
+    di, df, dg, dc = dc_next * g, dc_next * c, dc_next * i, dc_next * f
+    # each gate's slope: σ' = σ (1 − σ), tanh' = 1 − tanh²
+    da = np.concatenate(
+        [di * i * (1 - i), df * f * (1 - f), dg * (1 - g**2), do * o * (1 - o)], axis=1
+    )
+    return (
+        input_gradient(da, x, w_x),
+        input_gradient(da, h, w_h),
+        dc,
+        weight_gradient(da, x, w_x),
+        weight_gradient(da, h, w_h),
+        sum_to_last(da),
+    )
 
 
 def by_gate(a: Array) -> Array:
@@ -31,7 +79,8 @@ def by_gate(a: Array) -> Array:
 
 
 def _cell(gates: Array, c: Array, h_next: Array, c_next: Array, tanh_c: Array) -> None:
-    """From a as (4, B, H) and c (B, H): overwrites a by the gates, writes h', c' and tanh(c')."""
+    """The equations in place. From a as (4, B, H) and c (B, H): overwrites a by the gates, writes
+    h', c' and tanh(c')."""
     i, f, g, o = gates
     sigmoid_in_place(gates[:2])
     np.tanh(g, out=g)
@@ -45,7 +94,8 @@ def _cell(gates: Array, c: Array, h_next: Array, c_next: Array, tanh_c: Array) -
 def _cell_backward(
     dh: Array, dc: Array, gates: Array, c: Array, tanh_c: Array
 ) -> tuple[Array, Array]:
-    """From dh and dc, what comes back to h' and c': da as (4, B, H), and the gradient of c.
+    """Their gradients in place. From dh and dc, what comes back to h' and c': da as (4, B, H), and
+    the gradient of c.
 
     dc' = dc + dh o (1 − tanh²(c')),   di = dc' g,  df = dc' c,  dg = dc' i,  do = dh tanh(c'),
     da = each of the four times the slope of its gate;   the gradient of c is dc' f
@@ -72,45 +122,6 @@ def _cell_backward(
     da_g *= i
     dc_next *= f
     return da, dc_next
-
-
-def lstm_step(
-    x: Array, h: Array, c: Array, w_x: Any, w_h: Any, b: Array
-) -> tuple[tuple[Array, Array], Cache]:
-    """One step of the equations above: (h', c').
-
-    x: (B, D), h and c: (B, H), w_x: (D, 4H), w_h: (H, 4H), b: (4H,)  ->  (h', c'), cache
-    """
-    require_float("h", h)
-    require_float("c", c)
-    _check_weights(w_x, w_h)
-    require_shape((len(x), w_h.shape[0]), h=h, c=c)
-    a, _ = linear(x, w_x, b)
-    a += h @ w_h
-    gates = by_gate(a).copy()
-    h_next, c_next, tanh_c = (np.empty_like(h) for _ in range(3))
-    _cell(gates, c, h_next, c_next, tanh_c)
-    return (h_next, c_next), (x, h, c, w_x, w_h, gates, tanh_c)
-
-
-def lstm_step_backward(
-    dstate: tuple[Array, Array], cache: Cache
-) -> tuple[Array, Array, Array, Array, Array, Array]:
-    """Gradients of lstm_step, in its argument order: dx, dh, dc, dw_x, dw_h, db.
-
-    dstate = (dh', dc').
-    """
-    x, h, c, w_x, w_h, gates, tanh_c = cache
-    da_by_gate, dc = _cell_backward(*dstate, gates, c, tanh_c)
-    da = da_by_gate.transpose(1, 0, 2).reshape(len(h), -1)
-    return (
-        input_gradient(da, x, w_x),
-        input_gradient(da, h, w_h),
-        dc,
-        weight_gradient(da, x, w_x),
-        weight_gradient(da, h, w_h),
-        sum_to_last(da),
-    )
 
 
 def lstm(
@@ -165,10 +176,12 @@ def lstm_backward(
 
 
 def _over_time(a: Array, w_h: Any, h0: Array | None, c0: Array | None) -> tuple[Array, Cache]:
-    """hs and cache from a = x w_x + b, (T, B, 4H), whose memory the gates take over."""
+    """hs and cache from a = x w_x + b, (T, B, 4H), which is overwritten by the gates."""
     T, B, _ = a.shape
     H = w_h.shape[0]
     require_shape((B, H), h0=h0, c0=c0)
+    # The same bytes in another shape, not a transpose: gates[t] is written over a[t], which the
+    # line before has read for the last time.
     gates = a.reshape(T, 4, B, H)
     hidden = np.empty((T + 1, B, H), a.dtype)  # h_0 … h_T
     cells = np.empty_like(hidden)  # c_0 … c_T

@@ -36,10 +36,10 @@ def layer_norm_backward(dy: Array, cache: Cache) -> tuple[Array, Array, Array]:
     dgain, dbias = sum_to_last(dgain_rows), sum_to_last(dy)
     # Shifting or stretching x leaves normed as it is, so those two parts of dnormed are taken out:
     # dx = inverse_std (dnormed − mean(dnormed) − normed mean(dnormed normed)),  dnormed = dy gain
-    mean_gain = gain / gain.size
-    along_normed = (dgain_rows @ mean_gain)[..., None]  # mean(dnormed normed)
+    gain_over_width = gain / gain.size
+    along_normed = (dgain_rows @ gain_over_width)[..., None]  # mean(dnormed normed)
     dx = dy * gain
-    dx -= (dy @ mean_gain)[..., None]
+    dx -= (dy @ gain_over_width)[..., None]
     dx -= np.multiply(normed, along_normed, out=dgain_rows)
     dx *= inverse_std
     return dx, dgain, dbias
