@@ -11,12 +11,14 @@ translation.py  English -> Chinese; its words in translation_words.py, phrases i
 sentiment.py    negation and its scope, noisy labels; Bayes accuracy and a bag of words' limit known
 summarization.py  an event log -> its k most important events
 questions.py    a short passage and a question -> a word
+hypotheses.py   four sentences that sound alike -> the one that is language
 files.py        a person's own sentence pairs or labelled texts
 """
 
 from minilm.text.tasks.addition import ADDITION
 from minilm.text.tasks.dates import DATES
 from minilm.text.tasks.files import load_labelled, load_pairs
+from minilm.text.tasks.hypotheses import HYPOTHESES
 from minilm.text.tasks.numerals import NUMBERS_CHINESE, NUMBERS_ENGLISH
 from minilm.text.tasks.questions import QUESTIONS
 from minilm.text.tasks.sentiment import SENTIMENT, bag_of_words_ceiling
@@ -29,7 +31,7 @@ TASKS: dict[str, Task] = {
     task.name: task
     for task in (
         COPY, REVERSE, SORT, ADDITION, DATES, NUMBERS_CHINESE, NUMBERS_ENGLISH, TRANSLATION,
-        SENTIMENT, SUMMARIZATION, QUESTIONS,
+        SENTIMENT, SUMMARIZATION, QUESTIONS, HYPOTHESES,
     )
 }  # fmt: skip
 

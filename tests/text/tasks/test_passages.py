@@ -25,7 +25,7 @@ def log(source):
 
 
 def test_a_log_by_hand():
-    source = "keep 2 : at 7 Anna drank tea ; at 9 Ben saw a fire ; at 11 in the hall Leo fed the cat ."
+    source = "keep 2 : at 7 Anna drank tea ; at 9 Ben saw a fire ; at 11 at home Leo fed the cat ."
     events = [("Anna", "drank tea"), ("Ben", "saw a fire"), ("Leo", "fed the cat")]
     assert log(source) == (2, events)
     assert summary(events, 2) == "Ben saw a fire and Leo fed the cat ."
