@@ -22,7 +22,7 @@ import numpy as np
 
 PARTS = ("train", "test", "structure")
 ONE_IN = 20  # of this many combinations, one is held out
-PATIENCE = 3000  # draws in vain after which a structure counts as used up
+PATIENCE = 1000  # draws in vain after which a structure counts as used up
 
 Option = TypeVar("Option")
 

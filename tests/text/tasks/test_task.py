@@ -55,11 +55,29 @@ def test_parts_share_no_source_whatever_the_seeds(task):
 
 
 @every_task
-def test_structures_are_as_frequent_as_each_other_and_never_in_two_parts(task):
+def test_no_structure_is_seen_and_unseen(task):
     assert task.unseen_structures and not set(task.structures) & set(task.unseen_structures)
     assert len(set(task.structures + task.unseen_structures)) == len(
         task.structures + task.unseen_structures
     )
+
+
+@pytest.mark.parametrize("part", ["train", "test"])
+def test_structures_are_equally_frequent_though_one_is_held_out_more_often(part):
+    def lopsided(structure, rng):  # "t" has ten combinations, "s" one
+        numbers = [str(i) for i in rng.integers(10**6, size=10 if structure == "t" else 1)]
+        return Draft(" ".join([structure, *numbers]), "-", numbers)
+
+    examples = Task("lopsided", lopsided, ("s", "t"), ("u",)).examples(1000, seed=0, part=part)
+    assert abs(sum(e.source[0] == "s" for e in examples) - 500) < 4 * np.sqrt(250)
+
+
+def test_a_structure_that_is_used_up_stops():
+    few = Task("few", lambda s, rng: Draft(s + pick(rng, "abc" if s == "s" else "0123456789abcdef"),
+                                           "-", []), ("s", "t"), ("u",))  # fmt: skip
+    assert {e.source for e in few.examples(19, seed=0)} == {
+        *("s" + c for c in "abc"), *("t" + c for c in "0123456789abcdef")
+    }  # fmt: skip
 
 
 def test_held_out_combinations_by_hand():
