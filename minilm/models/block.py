@@ -49,6 +49,18 @@ def getter(prefix: str, names: tuple[str, ...]) -> Callable[[Params], tuple[Any,
     return itemgetter(*(f"{prefix}.{name}" for name in names))
 
 
+def block_parts(params: Params, prefix: str) -> list[tuple[Any, ...]]:
+    """The parameters of a block's first norm, attention, second norm and feed-forward."""
+    return [get(params) for get in block_getters(prefix)]
+
+
+@cache
+def block_getters(prefix: str) -> list[Callable[[Params], tuple[Any, ...]]]:
+    """What looks each of these up."""
+    names = {"norm_1": NORM, "attention": ATTENTION, "norm_2": NORM, "feed_forward": FEED_FORWARD}
+    return [getter(f"{prefix}.{part}", names[part]) for part in names]
+
+
 def named(prefix: str, names: tuple[str, ...], grads: tuple[Any, ...]) -> Params:
     """The inverse of `parts`, for gradients: {prefix.name: gradient}."""
     return {f"{prefix}.{name}": grad for name, grad in zip(names, grads, strict=True)}
@@ -93,29 +105,41 @@ def block(
     rate: dropout of what each step adds, on exactly when an `rng` is passed.
     """
 
+    norm_1, attention_weights, norm_2, feed_forward_weights = block_parts(params, prefix)
+
     def look(x: Array) -> tuple[Array, Cache]:
-        weights = parts(params, f"{prefix}.attention", ATTENTION)
-        return multi_head_attention(x, *weights, head_dim=head_dim, mask=mask, attend=attend)
+        return multi_head_attention(
+            x, *attention_weights, head_dim=head_dim, mask=mask, attend=attend
+        )
 
     def think(x: Array) -> tuple[Array, Cache]:
-        return feed_forward(x, *parts(params, f"{prefix}.feed_forward", FEED_FORWARD))
+        return feed_forward(x, *feed_forward_weights)
 
-    caches = []
-    for number, step in ((1, look), (2, think)):
-        gain, bias = parts(params, f"{prefix}.norm_{number}", NORM)
-        if norm == "pre":
-            normed, norm_cache = layer_norm(x, gain, bias)
-            added, step_cache = step(normed)
-            added, dropout_cache = dropout(added, rate, rng)
-            added += x  # its own array, made by the step
-            x = added
-        else:
-            added, step_cache = step(x)
-            added, dropout_cache = dropout(added, rate, rng)
-            added += x
-            x, norm_cache = layer_norm(added, gain, bias)
-        caches.append((norm_cache, step_cache, dropout_cache))
-    return x, (prefix, norm, caches)
+    x, look_cache = residual_step(x, look, norm_1, norm, rate, rng)
+    x, think_cache = residual_step(x, think, norm_2, norm, rate, rng)
+    return x, (prefix, norm, (look_cache, think_cache))
+
+
+def residual_step(
+    x: Array,
+    step: Callable[[Array], tuple[Array, Cache]],
+    norm_weights: tuple[Array, Array],
+    norm: str,
+    rate: float,
+    rng: np.random.Generator | None,
+) -> tuple[Array, Cache]:
+    """x + dropout(step(layer_norm(x))) for pre-norm, layer_norm(x + dropout(step(x))) for post."""
+    if norm == "pre":
+        normed, norm_cache = layer_norm(x, *norm_weights)
+        added, step_cache = step(normed)
+        added, dropout_cache = dropout(added, rate, rng)
+        added += x  # its own array, made by the step
+        return added, (norm_cache, step_cache, dropout_cache)
+    added, step_cache = step(x)
+    added, dropout_cache = dropout(added, rate, rng)
+    added += x
+    y, norm_cache = layer_norm(added, *norm_weights)
+    return y, (norm_cache, step_cache, dropout_cache)
 
 
 def block_backward(dy: Array, cache: Cache) -> tuple[Array, Params]:

@@ -48,7 +48,7 @@ class LanguageModel(Protocol):
 def check_tokens(tokens: Array) -> Array:
     """The ids as an array, refused unless they are integers of shape (B, T), neither empty."""
     tokens = np.asarray(tokens)
-    if not np.issubdtype(tokens.dtype, np.integer):
+    if tokens.dtype.kind not in "iu":
         raise TypeError(f"tokens must be integer ids, got dtype {tokens.dtype}")
     if tokens.ndim != 2 or tokens.size == 0:
         raise ValueError(f"tokens must have shape (B, T) with B, T >= 1, got {tokens.shape}")

@@ -16,9 +16,11 @@ def dropout(x: Array, rate: float, rng: np.random.Generator | None = None) -> tu
     require_float("x", x)
     if not 0 <= rate < 1:
         raise ValueError(f"rate must lie in [0, 1), got {rate!r}")
-    if not (rng is None or isinstance(rng, np.random.Generator)):
+    if rng is None:
+        return x, None
+    if not isinstance(rng, np.random.Generator):
         raise TypeError(f"rng must be a np.random.Generator or None, got {describe(rng)}")
-    if rng is None or rate == 0:
+    if rate == 0:
         return x, None
     keep = rng.random(x.shape, dtype=np.float32) >= rate
     scaled_keep = keep * x.dtype.type(1 / (1 - rate))
