@@ -17,7 +17,7 @@ files.py        a person's own sentence pairs or labelled texts
 
 from minilm.text.tasks.addition import ADDITION
 from minilm.text.tasks.dates import DATES
-from minilm.text.tasks.files import load_labelled, load_pairs
+from minilm.text.tasks.files import load_labelled, load_pairs, save_pairs
 from minilm.text.tasks.hypotheses import HYPOTHESES
 from minilm.text.tasks.numerals import NUMBERS_CHINESE, NUMBERS_ENGLISH
 from minilm.text.tasks.questions import QUESTIONS
@@ -43,4 +43,5 @@ __all__ = [
     "bag_of_words_ceiling",
     "load_labelled",
     "load_pairs",
+    "save_pairs",
 ]

@@ -8,11 +8,11 @@ white space around a column is dropped. Quotation marks are characters like any 
 refused with its line number: a line without a tab or with two, and an empty column.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from minilm.text.tasks.task import Example
-from minilm.text.tokenizers.text_files import read_text
+from minilm.text.tokenizers.text_files import read_text, write_text
 
 SHOWN = 60  # characters of a bad line that an error message quotes
 
@@ -38,6 +38,21 @@ def load_labelled(path: str | Path, labels: Collection[str] | None = None) -> li
             raise ValueError(f"{str(path)!r}, line {line}: unknown label {label!r}, not in {known}")
         examples.append(Example(text, label))
     return examples
+
+
+def save_pairs(path: str | Path, examples: Iterable[Example]) -> None:
+    """Write the file that load_pairs (or load_labelled) reads back; one of that name is replaced.
+
+    ValueError, and nothing written, for an example that such a file cannot hold: one with an empty
+    column, a tab or a line end, or white space at a column's begin or end.
+    """
+    lines = []
+    for i, columns in enumerate(examples):
+        for column in columns:
+            if not column or column != column.strip() or set("\t\n\r") & set(column):
+                raise ValueError(f"examples: number {i} cannot be a line of two columns: {columns}")
+        lines.append("\t".join(columns) + "\n")
+    write_text(Path(path), "".join(lines))
 
 
 def _rows(path: str | Path, names: tuple[str, str]) -> list[tuple[int, tuple[str, str]]]:

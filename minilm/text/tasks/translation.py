@@ -5,7 +5,7 @@
 
 The rules, each with what it does (S subject, V verb, O object, T time, P place):
 
-1.  T and P stand before the verb. She bought a hat in the park today. 她今天在公园买了一顶帽子。
+1.  T and P stand before the verb. I saw a cat in the park yesterday. 我昨天在公园看见了一只猫。
     A time that begins the English sentence begins the Chinese one. Tomorrow she … 明天她…
 2.  Number + measure word + noun, and this, that + measure word + noun: 两本书, 这本书; two is 两.
     these 这些, those 那些, many 很多, some 一些 take none; a few 几, several 好几 take one.

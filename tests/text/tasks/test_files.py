@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from minilm.text.tasks import Example, load_labelled, load_pairs
+from minilm.text.tasks import TASKS, Example, load_labelled, load_pairs, save_pairs
 
 
 @pytest.fixture
@@ -26,6 +26,16 @@ def test_pairs_in_their_order_without_marks_of_the_system(file):
         Example("She sleeps.", "她睡觉。"),
     ]
     assert load_pairs(path) == load_pairs(str(path)) == expected
+
+
+def test_saved_pairs_are_read_back(tmp_path):
+    examples = TASKS["translation"].examples(50, seed=0)
+    save_pairs(tmp_path / "pairs.tsv", examples)
+    assert load_pairs(tmp_path / "pairs.tsv") == examples
+    for column in ("", "a\tb", "a\nb", "a\rb", " a", "a\n"):
+        with pytest.raises(ValueError, match="examples: number 1 cannot be a line"):
+            save_pairs(tmp_path / "pairs.tsv", [Example("a", "b"), Example("a", column)])
+    assert load_pairs(tmp_path / "pairs.tsv") == examples
 
 
 def test_only_a_line_end_ends_a_line(file):
