@@ -1,19 +1,21 @@
 """Training: one loop with two openings, and what it is made of.
 
-    openings     what a view and a loss are; the ordinary ones
-    fit          the loop
-    workers      the batch shared out over threads and machines
-    flat         what is trained as slices of one vector
-    optimizers   SGD with momentum, AdamW
-    schedules    learning rates over time
-    checks       what fit refuses, by name
-    clipping     gradients no longer than a limit
-    checkpoint   a run on disk, continued bit for bit
-    evaluation   the loss over a whole text
-    memory       why fresh arrays are slow, and the cure
+    openings        what a view and a loss are; the ordinary ones
+    fit             the loop
+    workers         the batch shared out over threads and machines
+    batch_rows      some rows of a batch
+    rows_generator  the same dropout in every share
+    flat            what is trained as slices of one vector
+    optimizers      SGD with momentum, AdamW
+    schedules       learning rates over time
+    checks          what fit refuses, by name
+    clipping        gradients no longer than a limit
+    checkpoint      a run on disk, continued bit for bit
+    evaluation      the loss over a whole text
+    memory          why fresh arrays are slow, and the cure
 """
 
-from minilm.training.clipping import clip_by_global_norm, global_norm
+from minilm.training.clipping import clip_in_place, global_norm
 from minilm.training.evaluation import evaluate
 from minilm.training.fit import fit
 from minilm.training.memory import keep_freed_memory
@@ -30,7 +32,7 @@ __all__ = [
     "Schedule",
     "View",
     "as_is",
-    "clip_by_global_norm",
+    "clip_in_place",
     "constant",
     "evaluate",
     "fit",

@@ -23,23 +23,12 @@ def global_norm(grads: Params) -> float:
     return largest * math.sqrt(sum(float(np.vdot(grad, grad)) for grad in scaled))
 
 
-def clip_by_global_norm(grads: Params, limit: float) -> tuple[Params, float]:
-    """g · min(1, limit / ‖g‖), and ‖g‖ as it was.        Pascanu et al. 2013, algorithm 1
-
-    All gradients are scaled by one number, so the direction stays. If the norm is not finite the
-    gradients come back as they are, for the caller to refuse.
-    """
-    norm = global_norm(grads)
-    if norm <= limit or not math.isfinite(norm):
-        return grads, norm
-    scale = limit / norm
-    return {name: grad * scale for name, grad in grads.items()}, norm
-
-
 def clip_in_place(grads: Params, limit: float) -> float:
-    """`clip_by_global_norm` for arrays that are the caller's own to change: returns ‖g‖ as it was.
+    """g = g · min(1, limit / ‖g‖); returns ‖g‖ as it was.          Pascanu et al. 2013, algorithm 1
 
-    Saves a copy of all gradients.
+    All gradients are scaled by one number, so the direction stays. If the norm is not finite they
+    are left as they are, for the caller to refuse. It is the arrays given that change: a copy would
+    be one number more for each parameter.
     """
     norm = global_norm(grads)
     if limit < norm < math.inf:

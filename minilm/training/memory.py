@@ -2,9 +2,9 @@
 
 A training step makes and frees the same large arrays again and again. glibc gives every freed
 block above 128 kB back to the system, which must clear and map a new one at the next use: for
-NumPy code written as pure functions that costs more than the arithmetic in between. Two settings
-tell it to keep them; a third lets all threads share one such store, because those that threads have
-of their own give back what is empty whatever the settings say.
+NumPy code written as pure functions that costs nearly as much as the arithmetic in between. Two
+settings tell it to keep them; a third lets all threads share one such store, because those that
+threads have of their own give back what is empty whatever the settings say.
 """
 
 import ctypes

@@ -94,26 +94,28 @@ class AdamW:
         """One step, in place on `arrays` and `state`.
 
         Kept are the sums M = β₁ M + g and V = β₂ V + g², which take fewer passes over memory than
-        the means: m̂ = M · (1 − β₁) / (1 − β₁ᵗ) and √v̂ = √V · root, so that
-        m̂ / (√v̂ + ε) = M / (√V + ε / root) · (1 − β₁) / (1 − β₁ᵗ) / root.
+        the means. They are M = m / (1 − β₁) and V = v / (1 − β₂), so that
+
+        m̂ = M · (1 − β₁) / (1 − β₁ᵗ),     √v̂ = √V · root,     root = √((1 − β₂) / (1 − β₂ᵗ)),
+        lr · m̂ / (√v̂ + ε) = step_length · M / (√V + ε / root).
         """
         root = math.sqrt((1 - self.beta2) / (1 - self.beta2 ** (step + 1)))
-        length = learning_rate * (1 - self.beta1) / (1 - self.beta1 ** (step + 1)) / root
+        step_length = learning_rate * (1 - self.beta1) / (1 - self.beta1 ** (step + 1)) / root
         for name, grad in grads.items():
             array = arrays[name]
             sums = running(state, f"sum:{name}", array)
             squares = running(state, f"sum_of_squares:{name}", array)
             keep = 1 - learning_rate * self.weight_decay if decays(name, array) else 1.0
-            for w, g, m, v, change in chunks(array, grad, sums, squares):
-                m *= self.beta1
-                m += g
+            for w, g, M, V, change in chunks(array, grad, sums, squares):
+                M *= self.beta1
+                M += g
                 np.multiply(g, g, out=change)
-                v *= self.beta2
-                v += change
-                np.sqrt(v, out=change)
+                V *= self.beta2
+                V += change
+                np.sqrt(V, out=change)
                 change += self.eps / root
-                np.divide(m, change, out=change)
-                change *= length
+                np.divide(M, change, out=change)
+                change *= step_length
                 w *= keep
                 w -= change
 

@@ -5,8 +5,9 @@
 All three are sums over the terms of a batch, so they may be summed over its parts first. The
 shares go to the threads of a process (NumPy lets other threads run while it computes) and, with a
 communicator of mpi4py, to several processes, on one machine or many: each runs the same `fit`,
-takes its rows of each batch, and adds its gradients to the others'. The result is one worker's, but
-for the order in which the terms are added up; as many workers again give the same bits again.
+takes its rows of each batch, and adds its gradients to the others'. The result is one worker's, with
+the same dropout (see `rows_generator.py`), but for the order in which the terms are added up; as
+many workers again give the same bits again.
 
     fit(model, params, batches, workers=2)                              two threads
     fit(model, params, batches, communicator=MPI.COMM_WORLD)            in script.py, run by
@@ -14,10 +15,6 @@ for the order in which the terms are added up; as many workers again give the sa
 
 (`-m mpi4py`: an error in one process ends the others too, which would wait for it forever.) A small
 model gains nothing: what a thread is given must take it milliseconds.
-
-**The same dropout.** What one worker would draw for the whole batch, every worker draws too, and
-keeps the rows that are its own (`RowsGenerator`): the masks are those of one worker without a word
-exchanged, for the price of the others' random numbers.
 """
 
 import contextlib
@@ -31,9 +28,11 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from minilm.training.batch_rows import number_of_rows, rows_of
 from minilm.training.checkpoint import fingerprint
 from minilm.training.checks import check_workers
-from minilm.types import Array, Batch, Params
+from minilm.training.rows_generator import RowsGenerator
+from minilm.types import Batch, Params
 
 Sums = tuple[float, Params, int]  # total, grads, count
 SWITCH_INTERVAL = 1e-4  # seconds
@@ -55,7 +54,7 @@ class Workers:
         self.rank = 0 if communicator is None else communicator.Get_rank()
         self.ranks = 1 if communicator is None else communicator.Get_size()
         self.resources = contextlib.ExitStack()
-        self.each: Callable[..., Any] = map
+        self.each: Callable[..., Any] = map  # or the executor's map, while threads are there
 
     @property
     def leads(self) -> bool:
@@ -126,7 +125,10 @@ class Workers:
 
 
 def add(one: Sums, other: Sums) -> Sums:
-    """The sums over two shares together; a gradient that one of them lacks is zero there."""
+    """The sums over two shares together; a gradient that one of them lacks is zero there.
+
+    In new arrays: a loss may keep those that it returned, or return one under two names.
+    """
     total, grads, count = one[0] + float(other[0]), dict(one[1]), one[2] + int(other[2])
     for name, grad in other[1].items():
         grads[name] = grads[name] + grad if name in grads else grad
@@ -140,80 +142,3 @@ def cut(rows: range, number: int) -> list[range]:
     """
     ends = [len(rows) * i // number for i in range(number + 1)]
     return [rows[start:stop] for start, stop in pairwise(ends)]
-
-
-def arrays_of(batch: Batch) -> list[Array]:
-    """The arrays of a batch, which is one, or a tuple, list or dict of them."""
-    if isinstance(batch, np.ndarray):
-        return [batch]
-    return list(batch.values() if isinstance(batch, dict) else batch)
-
-
-def number_of_rows(batch: Batch) -> int:
-    """The length of the first axis that all arrays of a batch have in common.
-
-    Raises TypeError for a batch of another form, ValueError for arrays of different lengths, or 0.
-    """
-    if isinstance(batch, np.ndarray | tuple | list | dict):
-        arrays = arrays_of(batch)
-        if arrays and all(isinstance(a, np.ndarray) and a.ndim for a in arrays):
-            lengths = {len(array) for array in arrays}
-            if len(lengths) == 1 and lengths != {0}:
-                return lengths.pop()
-            raise ValueError(f"a batch must have as many rows in each array to be shared out, "
-                             f"at least one, got shapes {[array.shape for array in arrays]}")
-    raise TypeError(f"a batch must be an array, or a tuple, list or dict of arrays, to be shared "
-                    f"out over workers, got {type(batch).__name__}")
-
-
-def rows_of(batch: Batch, rows: range) -> Batch:
-    """The same batch with these rows only: views of its arrays, in what held them."""
-    place = slice(rows.start, rows.stop)
-    if isinstance(batch, np.ndarray):
-        return batch[place]
-    if isinstance(batch, dict):
-        return {name: array[place] for name, array in batch.items()}
-    parts = [array[place] for array in batch]
-    return type(batch)(*parts) if hasattr(batch, "_fields") else type(batch)(parts)  # a NamedTuple?
-
-
-class RowsGenerator(np.random.Generator):
-    """Some rows of what one generator would draw for all of them.
-
-    rows, of total: so `random` of a shape (n, …) makes the whole batch's (n · total / own, …)
-    numbers and returns those of its own rows. Anything else is refused: every worker would
-    draw the same.
-    """
-
-    def __init__(self, seeds: list[int], rows: range, total: int) -> None:
-        super().__init__(np.random.default_rng(seeds).bit_generator)
-        self.rows, self.total = rows, total
-
-    def random(  # type: ignore[override]
-        self, size: Any = None, dtype: Any = np.float64, out: None = None
-    ) -> Any:
-        """As np.random.Generator.random, without `out`. size: its first axis is the batch's.
-
-        (Several entries of that axis to a row are fine: they must stand row by row.)
-        """
-        shape = (size,) if isinstance(size, int | np.integer) else size
-        if out is not None:
-            raise ValueError("out must be None: what is drawn is more than it holds")
-        if not shape:
-            return super().random(size, dtype)
-        to_a_row, left = divmod(shape[0], len(self.rows))
-        if left:
-            raise ValueError(f"the first axis of what is drawn must be the batch's: a multiple of "
-                             f"this share's {len(self.rows)} rows, got shape {tuple(shape)}")
-        whole = super().random((self.total * to_a_row, *shape[1:]), dtype)
-        return whole[self.rows.start * to_a_row : self.rows.stop * to_a_row]
-
-    def __getattribute__(self, name: str) -> Any:
-        if name in REFUSED:
-            raise NotImplementedError(f"a batch is shared out over workers, whose rng has only "
-                                      f"random(shape): {name} would be the same in each of them")
-        return super().__getattribute__(name)
-
-
-PUBLIC = {name for name in dir(np.random.Generator) if not name.startswith("_")}
-REFUSED = PUBLIC - {"random", "bit_generator"}

@@ -18,7 +18,7 @@ from minilm.compression.views import compose, masked, straight_through
 from minilm.embeddings.skip_gram_model import Pairs, SkipGram, negative_sampling_loss
 from minilm.models import LSTMLanguageModel, TransformerLanguageModel
 from minilm.training import SGD, constant, fit, language_model_loss
-from minilm.training.workers import RowsGenerator, Workers, cut, number_of_rows, rows_of
+from minilm.training.workers import Workers, cut
 
 V, ROWS = 7, 5
 LSTM = LSTMLanguageModel(V, width=6, layers=2, dropout=0.3)
@@ -188,16 +188,7 @@ def test_a_batch_that_has_no_common_first_axis_is_refused(batch, error, named):
 # ---- the parts
 
 
-def test_rows_by_hand():
-    a, b = np.arange(6).reshape(3, 2), np.arange(3)
-    np.testing.assert_array_equal(rows_of(a, range(1, 3)), [[2, 3], [4, 5]])
-    assert [part.tolist() for part in rows_of([a, b], range(0, 1))] == [[[0, 1]], [0]]
-    assert isinstance(rows_of((a, b), range(0, 1)), tuple)
-    pairs = rows_of(Pairs(b, a), range(2, 3))
-    assert type(pairs) is Pairs
-    assert pairs.centres.tolist() == [2]
-    assert rows_of({"x": b}, range(1, 2))["x"].tolist() == [1]
-    assert number_of_rows({"x": a, "y": b}) == 3
+def test_a_cut_by_hand():
     assert cut(range(5), 2) == [range(0, 2), range(2, 5)]
 
 
@@ -207,35 +198,6 @@ def test_a_cut_covers_all_rows_once_in_order_and_evenly(rows, number, start):
     assert [row for part in parts for row in part] == list(range(start, start + rows))
     assert len(parts) == number
     assert max(map(len, parts)) - min(map(len, parts)) <= 1
-
-
-@given(
-    ends=st.lists(st.integers(0, 7), min_size=2, max_size=2, unique=True),
-    a_row=st.integers(1, 3),
-    dtype=st.sampled_from([np.float32, np.float64]),
-)
-def test_shares_of_what_one_generator_draws(ends, a_row, dtype):
-    """Call after call, also of odd sizes and mixed dtypes."""
-    start, stop = sorted(ends)
-    whole, share = np.random.default_rng([1, 2]), RowsGenerator([1, 2], range(start, stop), 7)
-    for shape in ((3,), (), (2, 5)):
-        drawn = whole.random((7 * a_row, *shape), dtype)
-        own = share.random(((stop - start) * a_row, *shape), dtype=dtype)
-        assert own.dtype == dtype
-        np.testing.assert_array_equal(own, drawn[start * a_row : stop * a_row])
-    assert share.random() == whole.random()  # one number for all
-
-
-def test_what_would_be_the_same_in_each_share_is_refused():
-    rng = RowsGenerator([1], range(0, 2), 5)
-    for draw in (lambda: rng.integers(3), lambda: rng.normal(size=2), lambda: rng.permutation(2)):
-        with pytest.raises(NotImplementedError, match="shared out over workers"):
-            draw()
-    with pytest.raises(ValueError, match=r"2 rows, got shape \(3, 4\)"):
-        rng.random((3, 4))
-    with pytest.raises(ValueError, match="out"):
-        rng.random(2, out=np.zeros(2))
-    assert rng.random(4).shape == (4,)
 
 
 # ---- several processes
