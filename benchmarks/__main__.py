@@ -4,8 +4,8 @@ Without arguments all is measured, and the csv files, the README's tables and th
 written anew; with any only what was asked for is measured and printed. --draw measures nothing:
 it writes tables and figures from the csv files.
 
-Two more have arguments and pages of their own: python -m benchmarks recipe (trains to the end),
-python -m benchmarks tricks (naive forms beside the quick ones).
+Three more stand by themselves: python -m benchmarks recipe (trains to the end), tricks (naive forms
+beside the quick ones) and profile (where minilm's time goes).
 """
 
 import argparse
@@ -23,7 +23,7 @@ from benchmarks.timing import Comparison
 SUBJECTS = ("gpt", "lstm", "decode", "word2vec", "quantize")
 ONE_THREAD = ("word2vec",)  # gensim reads a text with one worker in the same order every time
 CURVES = "scale"
-PROGRAMS = ("recipe", "tricks")
+PROGRAMS = ("recipe", "tricks", "profile")
 
 
 def arguments() -> argparse.Namespace:

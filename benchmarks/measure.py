@@ -15,6 +15,8 @@ from benchmarks.limits import sgemm_peak
 from benchmarks.records import Row
 from benchmarks.timing import Comparison, Scores, interleave, summary
 
+PAUSE = 0.05  # seconds
+
 
 def measure(comparison: Comparison) -> tuple[Row, list[Row]]:
     """Both, in turn, and what they ran on."""
@@ -27,7 +29,8 @@ def measure(comparison: Comparison) -> tuple[Row, list[Row]]:
     torch.set_num_threads(comparison.threads)
     with threadpool_limits(comparison.threads):
         ours, theirs = comparison.make()
-        seconds = interleave(ours, theirs, comparison.rounds, look)
+        pause = PAUSE if comparison.threads > 1 else 0.0
+        seconds = interleave(ours, theirs, comparison.rounds, look, pause)
     peak = sgemm_peak(comparison.threads) if comparison.flops else None
     numbers = {**summary(seconds), "at_most": comparison.at_most, "flops": comparison.flops}
     row = {

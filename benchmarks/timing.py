@@ -7,7 +7,7 @@ the median of those ratios and, as the spread, their quartiles.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from time import perf_counter
+from time import perf_counter, sleep
 from typing import Any
 
 import numpy as np
@@ -41,17 +41,24 @@ class Comparison:
 
 
 def interleave(
-    ours: Run, theirs: Run, rounds: int, look: Callable[[int, Any], None] | None = None
+    ours: Run,
+    theirs: Run,
+    rounds: int,
+    look: Callable[[int, Any], None] | None = None,
+    pause: float = 0.0,
 ) -> np.ndarray:
     """Seconds of each call: (rounds, 2), ours and theirs.
 
     One call of each goes before and is not counted: it fills caches and makes optimizer states.
-    look: told, between the timed calls, which of the two (0, 1) returned what.
+    look: told, between the timed calls, which of the two (0, 1) returned what. pause: seconds of
+    rest before each call: the threads of OpenMP and of a BLAS spin for a while after their work,
+    and would keep a core from the other library's second thread.
     """
     ours(), theirs()
     seconds = np.empty((rounds, 2))
     for row in seconds:
         for column, run in enumerate((ours, theirs)):
+            sleep(pause)
             start = perf_counter()
             made = run()
             row[column] = perf_counter() - start

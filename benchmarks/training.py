@@ -5,7 +5,6 @@ weight decay of 0.1 on matrices and tables only. The batches are drawn beforehan
 """
 
 from collections.abc import Callable
-from functools import partial
 from itertools import count, cycle
 
 import numpy as np
@@ -13,13 +12,11 @@ import torch
 from torch import nn
 
 from minilm.models import LanguageModel
-from minilm.training.checks import check_finite
-from minilm.training.clipping import clip_in_place
-from minilm.training.fit import mean_gradients
-from minilm.training.flat import Flat
+from minilm.training.checkpoint import start
+from minilm.training.fit import one_step
 from minilm.training.memory import keep_freed_memory
-from minilm.training.openings import as_is, language_model_loss
 from minilm.training.optimizers import AdamW
+from minilm.training.vectors import Vectors
 from minilm.training.workers import Workers
 from minilm.types import Array
 
@@ -44,26 +41,21 @@ def minilm_step(
 ) -> Callable[[], float]:
     """A function that takes one step and returns the loss before it.
 
-    The lines are those of `fit`, which cannot itself take turns with a peer. Its threads stay until
-    the process ends.
+    It is what `fit` repeats, which cannot itself take turns with a peer. Its threads stay until the
+    process ends.
     """
     keep_freed_memory()
     team = Workers(workers).__enter__()
-    arrays, turns, steps = model.init(0), cycle(batches), count()
-    flat = Flat(arrays, {}, AdamW(*BETAS, weight_decay=WEIGHT_DECAY))
+    run, turns, steps = start(model.init(0)), cycle(batches), count()
+    vectors = Vectors(run.arrays, run.state, AdamW(*BETAS, weight_decay=WEIGHT_DECAY))
 
-    def run() -> float:
-        step = next(steps)
-        seen, pullback = as_is(dict(arrays), step)
-        loss_of = partial(language_model_loss, model, seen)
-        loss = mean_gradients(loss_of, pullback, next(turns), [0, step, 1], team, flat)
-        norm = clip_in_place(flat.gradients, CLIP_NORM)
-        entry = {"step": step, "loss": loss, "gradient_norm": norm, "learning_rate": LEARNING_RATE}
-        check_finite(entry, flat.grads)
-        flat.update(LEARNING_RATE, step)
-        return loss
+    def step() -> float:
+        entry = one_step(
+            model, run, vectors, team, next(turns), next(steps), LEARNING_RATE, clip_norm=CLIP_NORM
+        )
+        return entry["loss"]
 
-    return run
+    return step
 
 
 def torch_step(module: nn.Module, batches: Batches) -> Callable[[], float]:

@@ -87,8 +87,9 @@ TRICKS = (
         where="training/memory.py",
         why="""A step written as pure functions makes and frees the same large arrays again and
 again. glibc gives every freed block above 128 kB back to the system, which has to map and clear a
-new one at the next use. Two settings, made once, tell it to keep them. It is what lets all other
-code stay beautiful. (The setting is the process's: each way has a process of its own.)""",
+new one at the next use. Two settings, made once, tell it to keep them; a third, in memory.py, is
+for several threads, which would each have a store of their own. It is what lets all other code stay
+beautiful. (The settings are the process's: each way has a process of its own.)""",
         sizes="forward, loss and backward of nanoGPT's recipe",
         make=processes, before=step_forgetting, after=step_keeping,
         shown=(keep_what_is_freed,), rounds=21,

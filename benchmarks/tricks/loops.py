@@ -16,6 +16,16 @@ from minilm.nn.small_products import repeated_product
 from minilm.training import keep_freed_memory, language_model_loss
 from minilm.types import Array
 
+VOCABULARY = 65
+
+
+def multiply_the_text(table, ids, w):
+    return table[ids] @ w  # a row for each token
+
+
+def multiply_the_vocabulary(table, ids, w):
+    return (table @ w)[ids]  # a row for each token that there is
+
 
 def project_at_each_step(x, w_x, w_h):
     h = np.zeros((x.shape[1], len(w_h)), x.dtype)
@@ -169,7 +179,30 @@ def optimizer_arrays() -> tuple[Any, ...]:
     return params, vectors
 
 
+def number_of_parameters() -> str:
+    """What the optimizer has to change, in words."""
+    arrays = recipe()[1].values()
+    return f"{sum(array.size for array in arrays):,} parameters in {len(arrays)} arrays"
+
+
+def table_text_and_weight() -> tuple[Array, ...]:
+    """A vector for each token, 2,048 tokens, and the w_x of an LSTM that reads them."""
+    table, w = normal((VOCABULARY, 128), (128, 1024))
+    return table, np.random.default_rng(0).integers(VOCABULARY, size=2048), w
+
+
 TRICKS = (
+    Trick(
+        name="Multiply the vocabulary, not the text",
+        where="nn/lstm.py: ids; models/lstm.py",
+        why="""What a layer makes of a token's vector is the same wherever the token stands: table[ids]
+w = (table w)[ids]. With fewer tokens in the vocabulary than in the text it is less to multiply; so
+it is in the backward pass, where the gradients of equal tokens are added up first. It holds for a
+first layer that sees a token alone, not its position too, and without dropout on it.""",
+        sizes="2,048 tokens, vocabulary 65, 128 → 1,024",
+        make=table_text_and_weight, before=multiply_the_text, after=multiply_the_vocabulary,
+        tolerance=1e-4,
+    ),
     Trick(
         name="Project all inputs before the loop",
         where="nn/rnn.py, nn/lstm.py",
@@ -178,12 +211,15 @@ product for all steps, and only the state's has to wait for its turn.""",
         sizes="T = 35, B = 20, 512 → 512",
         make=lambda: normal((35, 20, 512), (512, 512), (512, 512)),
         before=project_at_each_step, after=project_all_at_once,
+        kept="""It is kept because the loop is shorter for it, and what is outside the loop can be
+done in other ways, as the trick before this one.""",
     ),
     Trick(
         name="Gates as whole arrays",
         where="nn/lstm.py",
         why="""A gate cut out of (B, 4H) is a strip of every row, which NumPy walks row by row. Laid
-out as (4, B, H) each gate is one array; the copy costs less than the eight walks that follow.""",
+out as (4, B, H) each gate is one array; the copy costs less than reading
+four strips.""",
         sizes="B = 32, H = 256",
         make=lambda: normal((32, 1024), (32, 256)), before=gates_in_strips, after=gates_as_arrays,
         rounds=201,
@@ -200,12 +236,12 @@ computes small products from where they lie, so the weight is cut into blocks of
     ),
     Trick(
         name="The optimizer on one vector, in chunks",
-        where="training/optimizers.py, training/flat.py",
+        where="training/optimizers.py, training/vectors.py",
         why="""An update computes little with each number, so memory sets its speed. All parameters
 are slices of one vector, so that it is one walk instead of one for each of them, and a chunk stays
 in the cache to the last line. Sums take fewer passes than means: their factors are numbers that the
 step length takes in.""",
-        sizes="803,000 parameters in 52 arrays",
+        sizes=number_of_parameters(),
         make=optimizer_arrays, before=adam_by_the_formula, after=adam_in_chunks, tolerance=1e-4,
     ),
     Trick(
@@ -218,6 +254,9 @@ each take half of the batch through the whole step; the gradients of both halves
         make=two_processes, before=steps_in_blas, after=steps_in_threads,
         shown=(two_threads_in_each_product, half_the_batch_in_each_thread, share_out),
         rounds=7, cores=2,
+        kept="""It is kept for what such a short comparison does not show well: a larger model, whose
+step gains more, and a machine with nothing else to do (see "GPT step" with 2 threads in
+benchmarks/README.md).""",
     ),
     Trick(
         name="Keep keys and values",

@@ -56,12 +56,14 @@ def times(row: Row) -> tuple[str, ...]:
 def section(trick: Trick, row: Row) -> str:
     """A heading, why, the code, the times."""
     before, after = times(row)
-    gain = f"{float(row['gain']):.1f} times as fast" if gains(row) else "no gain on this machine"
+    gain = f"{float(row['gain']):.1f} times as fast."
+    if not gains(row):
+        gain = " ".join(f"no gain on this machine. {trick.kept}".split())
     codes = "\n\n".join(source(f) for f in trick.shown or (trick.before, trick.after))
     why = " ".join(trick.why.split())
     return (
         f"### {trick.name}\n\n{why} In `minilm`: {trick.where}.\n\n```python\n{codes}\n```\n\n"
-        f"{trick.sizes[0].upper()}{trick.sizes[1:]}: {before} → {after}, {gain}.\n"
+        f"{trick.sizes[0].upper()}{trick.sizes[1:]}: {before} → {after}, {gain}\n"
     )
 
 

@@ -21,10 +21,10 @@ class Trick:
 
     make: the arguments, made once for each way; before, after: the naive form and the quick one,
     whose sources the page shows. name: the page's heading; why: what stands under it; where: the
-    file of minilm that does it so; sizes: of what is timed, in words; tolerance: how far the two
-    answers may differ, as a share of the largest number in them; rounds: calls of each;
-    shown: other functions to show than the two that are timed; cores: how many it needs, and the
-    threads that BLAS may use.
+    file of minilm that does it so; sizes: of what is timed, in words; kept: where it may gain
+    nothing, why minilm does it nevertheless; tolerance: how far the two answers may differ, as a
+    share of the largest number in them; rounds: calls of each; shown: other functions to show than
+    the two that are timed; cores: how many it needs, and the threads that BLAS may use.
     """
 
     name: str
@@ -34,6 +34,7 @@ class Trick:
     make: Callable[[], tuple[Any, ...]]
     before: Callable[..., Any]
     after: Callable[..., Any]
+    kept: str = ""
     tolerance: float = 1e-5
     rounds: int = 41
     shown: tuple[Callable[..., Any], ...] | None = None
@@ -47,10 +48,10 @@ def measure(trick: Trick) -> Row:
     """
     keep_freed_memory()  # as `fit` does: without it most of what is timed here is page faults
     with threadpool_limits(trick.cores):
-        ours, theirs = trick.make(), trick.make()  # for ways that write into their arguments
-        check_equal(trick, trick.before(*ours), trick.after(*theirs))
+        given_before, given_after = trick.make(), trick.make()  # two: a way may write into its own
+        check_equal(trick, trick.before(*given_before), trick.after(*given_after))
         seconds = interleave(
-            lambda: trick.before(*ours), lambda: trick.after(*theirs), trick.rounds
+            lambda: trick.before(*given_before), lambda: trick.after(*given_after), trick.rounds
         )
     before, after = np.median(seconds, axis=0)
     low, gain, high = np.quantile(seconds[:, 0] / seconds[:, 1], (0.25, 0.5, 0.75))

@@ -70,6 +70,38 @@ def leave_them_where_they_are(w):
     return np.rint(w / scale).astype(np.int8).T, scale  # .T is a view: nothing moves
 
 
+def pack_bit_by_bit(codes):
+    bits = codes[:, :, None] >> np.arange(3, dtype=np.uint8) & 1  # a byte for each bit
+    return np.packbits(bits.reshape(len(codes), -1), axis=1, bitorder="little")
+
+
+def pack_by_joining(codes):
+    for bits, joined in ((3, "<u1"), (6, "<u2"), (12, "<u4")):  # into twos, fours, eights
+        low, high = (codes[:, i::2].astype(joined) for i in (0, 1))
+        high <<= bits
+        low |= high
+        codes = low
+    eights = codes.view(np.uint8).reshape(len(codes), -1, 4)
+    return eights[:, :, :3].reshape(len(codes), -1)  # 8 codes of 3 bits: the lowest 3 bytes of 4
+
+
+def turn_bytes(codes):
+    rows = np.ascontiguousarray(codes.T)  # each byte goes to a place far from its neighbours'
+    return rows[:, ::2] | rows[:, 1::2] << 4
+
+
+def turn_words(codes):
+    twos = codes[::2] | codes[1::2] << 4  # joined where they lie: whole rows with whole rows
+    fours = twos[::2] | twos[1::2].astype("<u2") << 8
+    eights = fours[::2] | fours[1::2].astype("<u4") << 16
+    return np.ascontiguousarray(eights.T).view(np.uint8)
+
+
+def codes(count: int, width: int, bits: int) -> Array:
+    """Random codes, a byte each."""
+    return np.random.default_rng(0).integers(2**bits, size=(count, width), dtype=np.uint8)
+
+
 TRICKS = (
     Trick(
         name="Word vectors by matrix products",
@@ -99,5 +131,23 @@ arithmetic; largest numbers and quotients of columns can be had where the column
         sizes="4096 × 4096 to int8, a scale for each column",
         make=lambda: (rows(4096, 4096),),
         before=turn_the_numbers, after=leave_them_where_they_are, rounds=9,
+    ),
+    Trick(
+        name="If it must be turned, turn words",
+        where="weights/packing.py: pack",
+        why="""Packed codes are kept channel by channel, so in the end something has to be turned. Eight
+codes of 4 bits, joined where they lie, are one number of 32 bits: an eighth of the moves, each of
+as much as four bytes.""",
+        sizes="4096 × 4096 codes of 4 bits, a channel is a column",
+        make=lambda: (codes(4096, 4096, 4),), before=turn_bytes, after=turn_words, rounds=9,
+    ),
+    Trick(
+        name="Pack by joining neighbours",
+        where="weights/packing.py: pack",
+        why="""To write codes of 3 bits without gaps, the plain way makes a byte of every bit. Instead
+two neighbours become one number of 6 bits, two of those one of 12, two of those one of 24, which is
+three bytes: three steps for whole arrays, and no bit is touched alone.""",
+        sizes="256 × 4096 codes of 3 bits",
+        make=lambda: (codes(256, 4096, 3),), before=pack_bit_by_bit, after=pack_by_joining,
     ),
 )  # fmt: skip
