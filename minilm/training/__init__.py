@@ -5,7 +5,7 @@
     workers         the batch shared out over threads and machines
     batch_rows      some rows of a batch
     rows_generator  the same dropout in every share
-    flat            what is trained as slices of one vector
+    vectors         what is trained as slices of a few long vectors
     optimizers      SGD with momentum, AdamW
     schedules       learning rates over time
     checks          what fit refuses, by name

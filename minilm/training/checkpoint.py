@@ -38,6 +38,10 @@ class Run:
     state: dict[str, Array] = field(default_factory=dict)  # the optimizer's
     history: list[dict[str, float]] = field(default_factory=list)  # one entry a step
 
+    def params(self) -> Params:
+        """The parameters, with leaves: the arrays themselves, not copies."""
+        return unflatten(self.arrays, self.kinds)
+
 
 def start(params: Params) -> Run:
     """A run before its first step, on copies: the parameters given are never changed."""
@@ -103,7 +107,7 @@ def write(
     header = {
         "checkpoint": VERSION, "identity": about, "history": run.history, "state": list(state),
     }  # fmt: skip
-    save(path, {**unflatten(run.arrays, run.kinds), **numbered}, header=header)
+    save(path, {**run.params(), **numbered}, header=header)
 
 
 def read(path: str | os.PathLike[str], run: Run, schedule: Schedule, about: dict[str, Any]) -> Run:

@@ -68,6 +68,16 @@ def check_trained(grads: Params, names: Collection[str], arrays: Params) -> None
             raise TypeError(f"only floats are trained, and {name} is {arrays[name].dtype}")
 
 
+def check_same_names(names: Collection[str], before: Collection[str]) -> None:
+    """Refuse a step that trains other parameters than the steps before it."""
+    changed = set(names) ^ set(before)
+    if changed:
+        raise ValueError(
+            f"what view's pullback returns a gradient of must be the same at every step, and is "
+            f"not for {', '.join(sorted(changed))}: to train others from here on, call fit again"
+        )
+
+
 def check_finite(entry: dict[str, float], grads: Params) -> None:
     """Stop before a loss or gradient that is not a number reaches the parameters."""
     at = f"at step {entry['step']} (learning rate {entry['learning_rate']:.3g})"

@@ -18,23 +18,17 @@ import numpy as np
 from tqdm import tqdm
 
 from minilm.training import checkpoint as checkpoints
-from minilm.training.checks import (
-    check_finite,
-    check_settings,
-    check_trained,
-    checked_steps,
-)
+from minilm.training.checks import check_finite, check_settings, checked_steps
 from minilm.training.clipping import clip_in_place
-from minilm.training.flat import Flat
 from minilm.training.memory import keep_freed_memory
-from minilm.training.openings import Loss, Pullback, View, as_is, language_model_loss
+from minilm.training.openings import Loss, View, as_is, language_model_loss
 from minilm.training.optimizers import AdamW, Optimizer
 from minilm.training.schedules import Schedule, warmup_cosine
-from minilm.training.workers import Sums, Workers
+from minilm.training.vectors import Vectors
+from minilm.training.workers import Workers
 from minilm.types import Batch, Params
-from minilm.weights import unflatten
 
-WORKER = 1  # numbered from 1, because [seed, step] and [seed, step, 0] are one stream in NumPy
+STREAM = 1  # not 0, because [seed, step] and [seed, step, 0] are one stream in NumPy
 
 
 def fit(
@@ -61,7 +55,8 @@ def fit(
 
     batches: a function from the step (0, 1, …) to a batch, or a sequence, taken in order and again
         from its start. steps: optimizer steps; for a sequence the default is once through it.
-    loss, view: see `minilm.training.openings`.
+    loss, view: see `minilm.training.openings`. What is trained at the first step is trained at
+        every step; for a choice that changes, call `fit` again.
     schedule: step -> learning rate; default: `warmup_cosine` to 2e-3, a tenth of it warm-up.
     clip_norm: the longest gradient, all parameters together; None: as long as it is.
     evaluate: a function of what the model sees, called every `evaluate_every` steps and at the end.
@@ -85,53 +80,56 @@ def fit(
     keep_freed_memory()
     settings = {"optimizer": optimizer, "seed": seed, "clip_norm": clip_norm}
     run, about = checkpoints.begin(checkpoint, model, params, batch_at, schedule, settings)
-    flat = Flat(run.arrays, run.state, optimizer)
+    vectors = Vectors(run.arrays, run.state, optimizer)
     team.check_agreement(len(run.history), run.arrays)
     with team, progress_bar(len(run.history), steps, progress and team.leads) as bar:
         for step in bar:
-            seen, pullback = view(unflatten(run.arrays, run.kinds), step)
-            seeds, loss_of = [seed, step, WORKER], partial(loss, model, seen)
-            mean_loss = mean_gradients(loss_of, pullback, batch_at(step), seeds, team, flat)
-            norm = clip_in_place(flat.gradients, math.inf if clip_norm is None else clip_norm)
-            entry = {"step": step + 1, "loss": mean_loss, "gradient_norm": norm}
-            entry["learning_rate"] = float(schedule(step))
-            check_finite(entry, flat.grads)
-            flat.update(entry["learning_rate"], step)
+            entry = one_step(
+                model, run, vectors, team, batch_at(step), step, float(schedule(step)),
+                loss=loss, view=view, clip_norm=clip_norm, seed=seed,
+            )  # fmt: skip
             last = step + 1 == steps
             if evaluate is not None and (last or is_due(step, evaluate_every)):
-                seen, _ = view(unflatten(run.arrays, run.kinds), step + 1)
+                seen, _ = view(run.params(), step + 1)
                 entry["validation_loss"] = float(evaluate(seen))
             run.history.append(entry)
             if checkpoint is not None and team.leads and (last or is_due(step, checkpoint_every)):
-                checkpoints.write(checkpoint, run, flat.state_by_name(), about)
+                checkpoints.write(checkpoint, run, vectors.state_by_name(), about)
             bar.set_postfix(loss=f"{entry['loss']:.3f}", refresh=False)
     team.wait_for_all()
-    return unflatten(run.arrays, run.kinds), run.history
+    return run.params(), run.history
 
 
-def mean_gradients(
-    loss: Callable[[Batch, np.random.Generator], Sums],
-    pullback: Pullback,
-    batch: Batch,
-    seeds: list[int],
+def one_step(
+    model: Any,
+    run: checkpoints.Run,
+    vectors: Vectors,
     team: Workers,
-    flat: Flat,
-) -> float:
-    """The loss as a mean over the terms of a batch; the gradients, as means too, go to `flat`.
+    batch: Batch,
+    step: int,
+    learning_rate: float,
+    *,
+    loss: Loss = language_model_loss,
+    view: View = as_is,
+    clip_norm: float | None = 1.0,
+    seed: int = 0,
+) -> dict[str, float]:
+    """The four lines above; in place on the arrays of `run`, which are slices of `vectors`.
 
-    Sums over the shares of a batch are added up and then divided by the count of all: means of
-    shares with unequal counts could not be.
+    Returns the step's entry in the history, before any validation.
     """
+    seen, pullback = view(run.params(), step)
     with np.errstate(over="ignore", invalid="ignore"):  # check_finite says it better
-        total, grads, count = team.sums(loss, batch, seeds)
+        total, grads, count = team.sums(partial(loss, model, seen), batch, [seed, step, STREAM])
         grads = pullback(grads) if grads else {}  # a process may have no share
-        total, count, names = team.totals(total, count, grads)
-        check_trained(grads, names, flat.arrays)
-        count = max(count, 1)  # nothing counted: the sums are zero
-        flat.lay_out(names)
-        flat.gather(grads, 1 / count)
-        team.add_over_ranks(flat.gradients)
-        return total / count
+        mean_loss = vectors.take_means(total, grads, count, team)
+    norm = clip_in_place(vectors.gradient_vectors, math.inf if clip_norm is None else clip_norm)
+    entry = {
+        "step": step + 1, "loss": mean_loss, "gradient_norm": norm, "learning_rate": learning_rate,
+    }  # fmt: skip
+    check_finite(entry, vectors.gradients)
+    vectors.update(learning_rate, step)
+    return entry
 
 
 def progress_bar(done: int, steps: int, shown: bool) -> Any:

@@ -4,7 +4,7 @@
 `fit` hands it copies of its own. `state` is a flat dict of arrays that the optimizer fills at the
 first step, and that a checkpoint saves; what belongs to the array `name` is called `role:name` and
 has its shape. An optimizer that treats each number by itself says so, `elementwise = True`: then
-`fit` may hand it all parameters as one long vector.
+`fit` may hand it all parameters as one long vector, and its state belongs to all of them or none.
 
 An update reads and writes several numbers per parameter and computes little with each, so memory
 sets its speed: the arrays are walked in chunks small enough to stay in the cache from the first
@@ -20,7 +20,10 @@ import numpy as np
 
 from minilm.types import Array, Params
 
-CHUNK = 32768  # entries, 128 kB of float32: the arrays of an update fit a second-level cache
+# Entries: AdamW holds five arrays of 128 kB of float32 at once. Of 2^13 … 2^18, tried with 1 MB of
+# second-level cache, the smallest took 1.4 times as long, and the largest 0.87 times, thanks to a
+# third level of 32 MB that not every machine has.
+CHUNK = 2**15
 
 
 class Optimizer(Protocol):

@@ -5,8 +5,8 @@
 All three are sums over the terms of a batch, so they may be summed over its parts first. The
 shares go to the threads of a process (NumPy lets other threads run while it computes) and, with a
 communicator of mpi4py, to several processes, on one machine or many: each runs the same `fit`,
-takes its rows of each batch, and adds its gradients to the others'. The result is one worker's, with
-the same dropout (see `rows_generator.py`), but for the order in which the terms are added up; as
+takes its rows of each batch, and adds its gradients to the others'. The result is one worker's, but
+for the order in which the terms are added up (dropout is the same: see `rows_generator.py`); as
 many workers again give the same bits again.
 
     fit(model, params, batches, workers=2)                              two threads

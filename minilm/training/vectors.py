@@ -6,19 +6,22 @@
 
 Gradients get vectors of the same layout. So the norm of all of them is one dot product, their sum
 over machines one message, and an update one walk through memory instead of one for each parameter.
-What weight decay acts on (see `AdamW`) stands apart from the rest, and so does each dtype; the
-slash keeps a vector's name from being a parameter's.
+What weight decay acts on stands apart from the rest, and so does each dtype. The matrices are
+(1, n), so that `decays`, which asks for two axes, is true of them; the slash keeps a vector's name
+from being a parameter's.
 """
 
 from collections.abc import Collection
 
 import numpy as np
 
+from minilm.training.checks import check_same_names, check_trained
 from minilm.training.optimizers import Optimizer, decays
+from minilm.training.workers import Workers
 from minilm.types import Array, Params
 
 
-class Flat:
+class Vectors:
     """The trained arrays of a run, their gradients, and the optimizer's state that goes with them.
 
     arrays, state: a run's, changed in place: `arrays` comes to hold the slices.
@@ -31,34 +34,42 @@ class Flat:
         self.elementwise = getattr(optimizer, "elementwise", False)
         self.places: dict[str, tuple[str, slice]] = {}  # of each name: its vector, its stretch
         self.vectors: Params = {}
-        self.gradients: Params = {}
-        self.grads: Params = {}  # the slices of `gradients`, by name
+        self.gradient_vectors: Params = {}
+        self.gradients: Params = {}  # the slices of `gradient_vectors`, by name
+
+    def take_means(self, total: float, grads: Params, count: int, team: Workers) -> float:
+        """Sums become means: gradients = grads / count, returned is total / count.
+
+        All three are first added up over the processes of the team: means over unequal counts could
+        not be. At the first step, the names of the gradients are those that are trained.
+        """
+        total, count, names = team.totals(total, count, grads)
+        check_trained(grads, names, self.arrays)
+        if not self.gradients:
+            self.lay_out(names)
+        check_same_names(names, self.gradients)
+        count = max(count, 1)  # nothing counted: the sums are zero
+        for name, gradient in self.gradients.items():
+            np.multiply(grads.get(name, 0), 1 / count, out=gradient)  # 0: another process's name
+        team.add_over_ranks(self.gradient_vectors)
+        return total / count
 
     def lay_out(self, names: Collection[str]) -> None:
-        """Let these be the arrays that are trained: nothing to do, unless a view's choice changed.
-
-        The state of an array follows it. That of one that is no longer trained is kept under the
-        array's own name, for when it is trained again.
-        """
-        if self.places.keys() == set(names):
-            return
-        state = self.state_by_name()
+        """Move the arrays of these names, and the state that a checkpoint had, into vectors."""
         sizes: dict[str, int] = {}
-        self.places = {}
         for name, array in self.arrays.items():
             if name in names:
                 vector = f"{array.dtype.name}/{'matrices' if decays(name, array) else 'vectors'}"
                 start = sizes.get(vector, 0)
                 sizes[vector] = start + array.size
                 self.places[name] = vector, slice(start, start + array.size)
-        self.vectors = {vector: zeros(vector, size) for vector, size in sizes.items()}
-        self.gradients = {vector: np.zeros_like(array) for vector, array in self.vectors.items()}
-        self.grads = self.parts(self.gradients)
+        self.vectors, self.gradient_vectors = zeros(sizes), zeros(sizes)
+        self.gradients = self.parts(self.gradient_vectors)
         for name, part in self.parts(self.vectors).items():
             part[...] = self.arrays[name]
             self.arrays[name] = part
-        self.state.clear()
-        self.load_state(state)
+        if self.elementwise:
+            self.load_state(dict(self.state))
 
     def parts(self, vectors: Params) -> Params:
         """The slices of vectors of this layout, under the parameters' names and in their shapes."""
@@ -68,24 +79,16 @@ class Flat:
             if vector in vectors
         }
 
-    def gather(self, grads: Params, scale: float) -> None:
-        """gradients = scale · grads, and 0 where there is none, in one pass."""
-        for name, part in self.grads.items():
-            np.multiply(grads.get(name, 0), scale, out=part)
-
     def update(self, learning_rate: float, step: int) -> None:
         """One step of the optimizer."""
         if self.elementwise:
-            arrays, grads = self.vectors, self.gradients
+            arrays, gradients = self.vectors, self.gradient_vectors
         else:
-            arrays, grads = self.arrays, self.grads
-        self.optimizer.update(arrays, grads, self.state, learning_rate, step)
+            arrays, gradients = self.arrays, self.gradients
+        self.optimizer.update(arrays, gradients, self.state, learning_rate, step)
 
     def state_by_name(self) -> dict[str, Array]:
-        """The optimizer's state as it would be without vectors: `role:name`, in the array's shape.
-
-        That is how a checkpoint holds it.
-        """
+        """The optimizer's state as a checkpoint holds it: `role:name`, in the array's shape."""
         by_name: dict[str, Array] = {}
         for key, value in self.state.items():
             role, _, vector = key.partition(":")
@@ -97,10 +100,14 @@ class Flat:
         return by_name
 
     def load_state(self, by_name: dict[str, Array]) -> None:
-        """The inverse of `state_by_name`; an array that has none yet gets zeros."""
+        """The inverse of `state_by_name`."""
+        known = {key.partition(":")[2] for key in by_name} & self.arrays.keys()
+        if known:
+            check_same_names(self.places, known)
+        self.state.clear()
         for key, value in by_name.items():
             role, _, name = key.partition(":")
-            if self.elementwise and name in self.places:
+            if name in known:
                 vector, place = self.places[name]
                 zero = np.zeros_like(self.vectors[vector])
                 self.state.setdefault(f"{role}:{vector}", zero).reshape(-1)[place] = value.ravel()
@@ -108,7 +115,9 @@ class Flat:
                 self.state[key] = value
 
 
-def zeros(vector: str, size: int) -> Array:
-    """A vector of this name, empty so far; of matrices as one row, so that its ndim is theirs."""
-    dtype, _, kind = vector.partition("/")
-    return np.zeros((1, size) if kind == "matrices" else (size,), dtype)
+def zeros(sizes: dict[str, int]) -> Params:
+    """Vectors of these names and sizes; one of matrices is a row, because they have two axes."""
+    return {
+        vector: np.zeros((1, size) if vector.endswith("/matrices") else size, vector.split("/")[0])
+        for vector, size in sizes.items()
+    }
