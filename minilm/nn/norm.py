@@ -1,6 +1,7 @@
 """Normalization over the features of each position: LayerNorm and RMSNorm."""
 
 import math
+from functools import lru_cache
 
 import numpy as np
 
@@ -74,5 +75,11 @@ def rms_norm_backward(dy: Array, cache: Cache) -> tuple[Array, Array]:
 
 def _inverse_root_mean_square(x: Array, eps: float) -> Array:
     """1 / √(mean of x² + eps) over the last axis, (..., D) -> (..., 1), as √D / √(Σ x² + D eps)."""
-    D, number = x.shape[-1], x.dtype.type
-    return number(math.sqrt(D)) / np.sqrt(row_dot(x, x) + number(D * eps))
+    root_D, D_eps = _constants(x.shape[-1], eps, x.dtype)
+    return root_D / np.sqrt(row_dot(x, x) + D_eps)
+
+
+@lru_cache(maxsize=64)
+def _constants(D: int, eps: float, dtype: np.dtype) -> tuple[np.floating, np.floating]:
+    """√D and D eps as numbers of this dtype, made once: Python's would widen a sum of NumPy 1."""
+    return dtype.type(math.sqrt(D)), dtype.type(D * eps)
