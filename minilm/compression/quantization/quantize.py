@@ -118,7 +118,7 @@ def quantize_array(
 ) -> QuantizedTensor:
     """One array, packed."""
     on_grid = place_on_grid(name, x, bits, scheme)
-    numbers, grid, scale, zero_point = on_grid
+    numbers, grid, scale, zero_point, _ = on_grid
     layout = layout_of(name, x, scheme)
     signed = not grid.affine and grid.levels is None
     stored, largest_error = np.empty(numbers.shape, np.uint8), 0.0

@@ -10,7 +10,7 @@ and, around them, the affine map that everything else is made of:
 """
 
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -35,7 +35,18 @@ def stochastic(position: Array, rng: np.random.Generator, out: Array | None = No
     return np.add(down, up, out=out)
 
 
-ROUNDINGS: dict[str, Rounding] = {"nearest": nearest, "stochastic": stochastic}
+class RoundingKind(NamedTuple):
+    """A row of the table: a rounding, and the lowest and the highest it may make of a position."""
+
+    function: Rounding
+    lowest: np.ufunc
+    highest: np.ufunc
+
+
+ROUNDINGS = {
+    "nearest": RoundingKind(nearest, lowest=np.rint, highest=np.rint),
+    "stochastic": RoundingKind(stochastic, lowest=np.floor, highest=np.ceil),
+}
 
 
 def in_scales(x: Array, scale: Array) -> Array:
@@ -56,12 +67,30 @@ def codes_of(
     rounding: Rounding = nearest,
     rng: np.random.Generator | None = None,
     out: Array | None = None,
+    saturate: bool = True,
 ) -> Array:
-    """The codes of v = x / s, as whole floats: q = saturate(round(v) + z). out may be v itself."""
+    """The codes of v = x / s, as whole floats: q = saturate(round(v) + z). out may be v itself.
+
+    saturate: False where it is known that nothing lies beyond the grid.
+    """
     codes = grid.code(rounding(grid.position(v), rng, out))
     if grid.affine:
         codes = np.add(codes, zero_point, out=out)
-    return np.clip(codes, grid.low, grid.high, out=out)
+    return np.clip(codes, grid.low, grid.high, out=out) if saturate else codes
+
+
+def may_saturate(ends: tuple[Array, Array], zero_point: Array, grid: Grid, name: str) -> bool:
+    """Whether a number within these ends of v = x / s may be rounded to beyond the grid.
+
+    Every step from v to its code keeps the order of numbers, so the ends tell of all between.
+    zero_point: 0 where the grid is not affine; name: of the rounding
+    """
+    _, *furthest = ROUNDINGS[name]
+    low, high = (
+        grid.code(round_end(grid.position(end))) + zero_point
+        for round_end, end in zip(furthest, ends, strict=True)
+    )
+    return bool(low.min() < grid.low or high.max() > grid.high)
 
 
 def values_of(

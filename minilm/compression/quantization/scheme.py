@@ -22,6 +22,7 @@ from minilm.compression.quantization.rounding import (
     ROUNDINGS,
     codes_of,
     in_scales,
+    may_saturate,
     nonzero,
     values_of,
 )
@@ -89,13 +90,15 @@ def is_integer(value: Any) -> bool:
 class OnGrid(NamedTuple):
     """An array on its grid: numbers (A, n, B), with scale and zero_point (A, 1, B) beside them.
 
-    zero_point holds whole floats, all 0 where the grid is not affine.
+    zero_point holds whole floats, all 0 where the grid is not affine. saturates: whether numbers
+    may be rounded to beyond the grid, and be clipped.
     """
 
     numbers: Array
     grid: Grid
     scale: Array
     zero_point: Array
+    saturates: bool
 
 
 class Piece(NamedTuple):
@@ -145,13 +148,15 @@ def place_on_grid(name: str, x: Array, bits: int, scheme: Scheme) -> OnGrid:
         weights = np.broadcast_to(weights, numbers.shape)
         v = in_scales(numbers, scale)
         grid = Codebook(kind.fit(layout.rows(v), bits, weights=layout.rows(weights)))
-    return OnGrid(numbers, grid, scale, zero_point)
+    v_low, v_high = (in_scales(end, scale.astype(np.float32)) for end in ends)
+    saturates = may_saturate((v_low, v_high), zero_point, grid, scheme.rounding)
+    return OnGrid(numbers, grid, scale, zero_point, saturates)
 
 
 def rounded(on_grid: OnGrid, scheme: Scheme, rng: np.random.Generator) -> Iterator[Piece]:
     """The codes of an array on its grid, piece by piece."""
-    numbers, grid, scales, zero_points = on_grid
-    rounding = ROUNDINGS[scheme.rounding]
+    numbers, grid, scales, zero_points, saturates = on_grid
+    rounding = ROUNDINGS[scheme.rounding].function
     for place in chunks(numbers.shape):
         part = numbers[place]
         if place[1].start == 0:
@@ -162,7 +167,7 @@ def rounded(on_grid: OnGrid, scheme: Scheme, rng: np.random.Generator) -> Iterat
             z = zero_points[sharing(place)]
         with np.errstate(over="ignore"):  # a clipped outlier may become infinite: it saturates
             v = part / divisor[:, : part.shape[1]]
-        codes = codes_of(v, z, grid, rounding, rng, out=v)
+        codes = codes_of(v, z, grid, rounding, rng, out=v, saturate=saturates)
         yield Piece(place, codes, factor[:, : part.shape[1]], z)
 
 
