@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minilm.generation import generate, likeliest, next_token_probabilities
+from minilm.generation import draw, generate, likeliest, next_token_probabilities
 from minilm.models import LSTMLanguageModel, TransformerLanguageModel
 from minilm.weights import Diagonal, Product
 
@@ -210,3 +210,15 @@ def test_parameters_that_are_not_finite_are_noticed():
     params = {**LSTM.init(0), "head.b": np.full(V, np.nan, np.float32)}
     with pytest.raises(FloatingPointError, match="logits"):
         generate(LSTM, params, [1], 3, temperature=0)
+
+
+@pytest.mark.parametrize("drawn, token", [(0.0, 1), (1 - 2**-53, 3)])
+def test_the_ends_of_what_can_be_drawn(drawn, token):
+    class Fixed(np.random.Generator):
+        def random(self):
+            return drawn
+
+    rng = Fixed(np.random.PCG64(0))
+    logits = np.array([-np.inf, 0, 1, 2, -np.inf], np.float32)
+    logits[[0, 4]] = -1e30  # of no probability at all: never drawn
+    assert draw(logits, 1.0, None, None, rng) == token

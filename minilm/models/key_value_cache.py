@@ -40,13 +40,13 @@ class KeyValueCache:
         Raises ValueError for more tokens than there is room for, another batch size, number of
         heads, width or dtype than before, or a k and a v of different T.
         """
+        start, end = self.length, self.length + k.shape[2]
+        if end > self.context:
+            raise ValueError(f"a cache with room for {self.context} tokens cannot hold {end}")
         if self.keys is None or self.values is None:
             self.keys, self.values = (
                 np.empty((*new.shape[:2], self.context, new.shape[3]), new.dtype) for new in (k, v)
             )
-        start, end = self.length, self.length + k.shape[2]
-        if end > self.context:
-            raise ValueError(f"a cache with room for {self.context} tokens cannot hold {end}")
         K, V = self.keys[:, :, :end], self.values[:, :, :end]
         new_K, new_V = K[:, :, start:], V[:, :, start:]
         check_fit("k", k, new_K)

@@ -45,16 +45,16 @@ def tanh_backward(dy: Array, cache: Cache) -> Array:
     return dx
 
 
-@np.errstate(over="ignore")
 def sigmoid_in_place(x: Array) -> Array:
     """Overwrite x by σ(x) = 1 / (1 + e^−x).
 
     Where e^−x overflows, σ(x) is below the smallest normal number and the quotient is a correct 0.
     """
-    np.negative(x, out=x)
-    np.exp(x, out=x)
-    x += 1
-    return np.reciprocal(x, out=x)
+    with np.errstate(over="ignore"):
+        np.negative(x, out=x)
+        np.exp(x, out=x)
+        x += 1
+        return np.reciprocal(x, out=x)
 
 
 def sigmoid(x: Array) -> tuple[Array, Cache]:
@@ -73,17 +73,17 @@ def sigmoid_backward(dy: Array, cache: Cache) -> Array:
     return dx
 
 
-@np.errstate(over="ignore")  # a huge x: a overflows, and tanh a is a correct ±1
 def gelu(x: Array) -> tuple[Array, Cache]:
     """y = x gate,  gate = ½ (1 + tanh a),  a = √(2/π) (x + 0.044715 x³).
 
     x: (...)  ->  y: (...), cache        Hendrycks & Gimpel 2016, the tanh form
     """
     require_float("x", x)
-    gate = x * x  # x³ as a product: `x**3` takes a hundred times as long
-    gate *= GELU_CUBIC
-    gate += GELU_LINEAR
-    gate *= x  # a
+    with np.errstate(over="ignore"):  # a huge x: a overflows, and tanh a is a correct ±1
+        gate = x * x  # x³ as a product: `x**3` takes many times as long
+        gate *= GELU_CUBIC
+        gate += GELU_LINEAR
+        gate *= x  # a
     np.tanh(gate, out=gate)
     gate += 1
     gate *= 0.5

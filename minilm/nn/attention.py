@@ -105,7 +105,8 @@ def _exponentials(q: Array, k: Array, mask: Array | None) -> tuple[Array, Array]
         raise ValueError(f"q and k must agree but for their length, got {q.shape} and {k.shape}")
     scores = _scaled_product(q, k, 1 / math.sqrt(q.shape[-1]))
     if mask is not None:
-        scores += _score_of_mask(mask, scores)
+        # fmin passes over NaN: whatever q and k are, what is hidden becomes −inf
+        np.fmin(scores, _largest_score(mask, scores), out=scores)
     if mask is None and scores.shape[-1]:
         scores -= scores.max(axis=-1, keepdims=True)
         total = row_sum(np.exp(scores, out=scores))
@@ -130,8 +131,8 @@ def _scaled_product(a: Array, b: Array, scale: float) -> Array:
     return many_products(a, np.multiply(b_t, scale, order="C"))
 
 
-def _score_of_mask(mask: Array, scores: Array) -> Array:
-    """0 where a query may look and −inf where it may not, small enough to be added by broadcast."""
+def _largest_score(mask: Array, scores: Array) -> Array:
+    """inf where a query may look and −inf where it may not, of the mask's shape."""
     if not (isinstance(mask, np.ndarray) and mask.dtype == bool):
         raise TypeError(f"mask must be a bool array (True = may look), got {describe(mask)}")
     try:
@@ -141,7 +142,7 @@ def _score_of_mask(mask: Array, scores: Array) -> Array:
     if not fits:
         raise ValueError(f"mask must broadcast to {scores.shape}, got {mask.shape}")
     number = scores.dtype.type
-    return np.where(mask, number(0), number(-np.inf))
+    return np.where(mask, number(np.inf), number(-np.inf))
 
 
 def multi_head_attention(

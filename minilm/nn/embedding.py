@@ -37,5 +37,5 @@ def embedding_backward(dy: Array, cache: Cache) -> Array:
     once = uses == 1
     dtable[tokens[once]] = rows[order[starts[once]]]
     for token, start, count in zip(tokens[~once], starts[~once], uses[~once], strict=True):
-        rows[order[start : start + count]].sum(axis=0, out=dtable[token])
+        np.matmul(np.ones(count, rows.dtype), rows[order[start : start + count]], out=dtable[token])
     return dtable

@@ -99,8 +99,11 @@ def block_width(rows: int, K: int, N: int) -> int | None:
 
 @cache
 def has_small_products() -> bool:
-    """Whether NumPy multiplies by OpenBLAS and the processor has AVX-512."""
-    built = np.show_config(mode="dicts")
-    found = built["SIMD Extensions"]["found"]
-    openblas = "openblas" in built["Build Dependencies"]["blas"]["name"]
+    """Whether NumPy multiplies by OpenBLAS and the processor has AVX-512, as far as NumPy says."""
+    try:
+        built = np.show_config(mode="dicts")
+        found = built["SIMD Extensions"]["found"]
+        openblas = "openblas" in built["Build Dependencies"]["blas"]["name"]
+    except (KeyError, TypeError):  # nothing was found, or not told
+        return False
     return openblas and any(name.startswith(("AVX512", "X86_V4")) for name in found)

@@ -20,22 +20,23 @@ def sum_to_last(x: Array) -> Array:
 
 
 @lru_cache(maxsize=64)
-def constant(length: int, value: float, dtype: np.dtype) -> Array:
-    """A vector of nothing but `value`, (length,), made once; not to be written to."""
-    full = np.full(length, value, dtype)
-    full.flags.writeable = False
-    return full
+def ones(length: int, dtype: np.dtype) -> Array:
+    """(length,) ones, made once; not to be written to."""
+    made = np.ones(length, dtype)
+    made.flags.writeable = False
+    return made
 
 
 def row_sum(x: Array) -> Array:
     """Sum over the last axis, which stays with length 1: (..., D) -> (..., 1)."""
-    return (x @ constant(x.shape[-1], 1.0, x.dtype))[..., None]
+    return (x @ ones(x.shape[-1], x.dtype))[..., None]
 
 
 def row_mean(x: Array) -> Array:
     """Mean over the last axis, which stays with length 1: (..., D) -> (..., 1), (D,) -> number."""
-    weights = constant(x.shape[-1], 1 / x.shape[-1], x.dtype)
-    return x.dot(weights) if x.ndim == 1 else (x @ weights)[..., None]
+    width = x.dtype.type(x.shape[-1])
+    # Divided after the sum: the mean of D times the same number is that number.
+    return x.dot(ones(x.shape[-1], x.dtype)) / width if x.ndim == 1 else row_sum(x) / width
 
 
 def row_dot(x: Array, y: Array) -> Array:

@@ -5,6 +5,7 @@ import pytest
 
 from minilm.models import TransformerLanguageModel
 from minilm.models.key_value_cache import KeyValueCache
+from minilm.models.transformer import window_positions
 from minilm.nn import attention, attention_weights
 from minilm.weights import SparseTensor
 
@@ -137,3 +138,16 @@ def test_backward_refuses_a_piece():
     logits, cache = MODEL.forward(params, TOKENS, state=MODEL.fresh_state())
     with pytest.raises(ValueError, match="state=None"):
         MODEL.backward(np.ones_like(logits), cache)
+
+
+def test_a_refused_first_append_leaves_the_cache_as_new():
+    cache = KeyValueCache(2)
+    with pytest.raises(ValueError, match="cannot hold 5"):
+        cache.append(*np.zeros((2, 3, 1, 5, 4)))
+    K, _ = cache.append(*np.zeros((2, 1, 1, 2, 4)))
+    assert K.shape == (1, 1, 2, 4)
+
+
+def test_the_positions_that_windows_share_cannot_be_written_to():
+    with pytest.raises(ValueError, match="read-only"):
+        window_positions(4, 2, np.dtype(np.float32))[0] = 1

@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 
 from minilm.models import TransformerLanguageModel
-from minilm.models.block import feed_forward, feed_forward_backward
+from minilm.models.block import block, block_backward, feed_forward, feed_forward_backward
 from minilm.nn import (
     attention,
     attention_weights,
+    causal_mask,
     check_gradient,
     check_model_gradient,
     cross_entropy,
@@ -224,13 +225,13 @@ def test_a_training_step_agrees_with_torch(name):
 
     x = w["token_embedding"][torch.tensor(TOKENS)] * math.sqrt(8)
     x = x + torch.tensor(sinusoidal_positions(5, 8))
-    for block in ("block.0", "block.1"):
+    for prefix in ("block.0", "block.1"):
         steps = ((look, ".attention", ".norm_1"), (think, ".feed_forward", ".norm_2"))
         for step, inside, before_or_after in steps:
             if model.norm == "pre":
-                x = x + step(norm(x, block + before_or_after), block + inside)
+                x = x + step(norm(x, prefix + before_or_after), prefix + inside)
             else:
-                x = norm(x + step(x, block + inside), block + before_or_after)
+                x = norm(x + step(x, prefix + inside), prefix + before_or_after)
     if model.norm == "pre":
         x = norm(x, "norm")
     logits = x @ (w["token_embedding"].T if model.tied else w["head.w"])
@@ -244,3 +245,18 @@ def test_a_training_step_agrees_with_torch(name):
     for n in params:
         theirs = w[n].grad.numpy()
         np.testing.assert_allclose(grads[n] / count, theirs, rtol=1e-3, atol=1e-6, err_msg=n)
+
+
+@pytest.mark.parametrize("norm", ["pre", "post"])
+def test_a_block_leaves_its_input_and_its_gradient_alone(norm):
+    model = TransformerLanguageModel(5, width=4, layers=1, heads=2, context=3, norm=norm)
+    x, dy = np.random.default_rng(0).standard_normal((2, 2, 3, 4), dtype=np.float32)
+    kept = x.copy(), dy.copy()
+    mask = causal_mask(3)
+    _, cache = block(
+        x, model.init(0), "block.0", head_dim=2, norm=norm, mask=mask, attend=attention
+    )
+    first, _ = block_backward(dy, cache)
+    second, _ = block_backward(dy, cache)
+    np.testing.assert_array_equal((x, dy), kept)
+    np.testing.assert_array_equal(first, second)

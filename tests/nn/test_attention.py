@@ -230,3 +230,15 @@ def test_multi_head_attention_against_torch(normal):
     np.testing.assert_allclose(db_out, theirs.out_proj.bias.grad, atol=1e-10)
     q, k, _ = (x @ w_qkv + b_qkv).reshape(2, 4, 3, 2, 3).transpose(2, 0, 3, 1, 4)
     np.testing.assert_allclose(attention_weights(q, k, mask), maps.detach(), atol=1e-10)
+
+
+@pytest.mark.parametrize("huge", [1e20, -1e20, np.inf, np.nan])
+def test_what_is_hidden_does_not_matter_whatever_it_is(huge):
+    rng = np.random.default_rng(0)
+    q, k, v = rng.standard_normal((3, 4, 2), dtype=np.float32)
+    y, _ = attention(q, k, v, causal_mask(4))
+    k[3], q[0] = huge, 1e20
+    with np.errstate(over="ignore", invalid="ignore"):
+        hidden, _ = attention(q, k, v, causal_mask(4))
+    np.testing.assert_array_equal(hidden[:1], v[:1])  # the first query sees the first key alone
+    np.testing.assert_allclose(hidden[1:3], y[1:3], rtol=1e-5)

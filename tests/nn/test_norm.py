@@ -109,3 +109,11 @@ def test_against_torch(normal):
     np.testing.assert_allclose(y, ty.detach(), atol=1e-10)
     for ours, theirs in zip(rms_norm_backward(dy, cache), (tx, tg), strict=True):
         np.testing.assert_allclose(ours, theirs.grad, atol=1e-10)
+
+
+@pytest.mark.parametrize("rows", [1, 2])
+@pytest.mark.parametrize("width", [384, 768, 100])
+def test_equal_numbers_have_their_own_mean(rows, width):
+    x = np.full((rows, width), 1000, np.float32)
+    y, _ = layer_norm(x, np.ones(width, np.float32), np.zeros(width, np.float32))
+    np.testing.assert_array_equal(y, 0)

@@ -64,9 +64,23 @@ def test_block_width(monkeypatch):
     assert block_width(20, 512, 2048) is None
 
 
-def test_the_processor_is_asked():
-    small_products.has_small_products.cache_clear()
-    assert small_products.has_small_products() in (True, False)
+BLAS = {"Build Dependencies": {"blas": {"name": "scipy-openblas"}}}
+FOUND = {"SIMD Extensions": {"found": ["X86_V3", "AVX512F"]}}
+
+
+@pytest.mark.parametrize("built, has", [
+    (BLAS | FOUND, True),
+    (BLAS | {"SIMD Extensions": {"found": ["X86_V3", "X86_V4"]}}, True),
+    (BLAS | {"SIMD Extensions": {"found": ["X86_V3"]}}, False),
+    (BLAS | {"SIMD Extensions": {"baseline": ["ASIMD"]}}, False),  # an empty list is left out
+    ({"Build Dependencies": {"blas": {"name": "mkl"}}} | FOUND, False),
+    (FOUND, False),
+    ({}, False),
+    (None, False),
+])  # fmt: skip
+def test_numpy_is_asked_what_it_runs_on(monkeypatch, built, has):
+    monkeypatch.setattr(np, "show_config", lambda mode: built)
+    assert small_products.has_small_products.__wrapped__() is has
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

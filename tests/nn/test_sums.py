@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from minilm.nn.sums import flat, row_dot, row_mean, row_sum, sum_to_last
+from minilm.nn.sums import flat, ones, row_dot, row_mean, row_sum, sum_to_last
 
 shapes = st.lists(st.integers(1, 5), min_size=1, max_size=4).map(tuple)
 
@@ -28,3 +28,8 @@ def test_no_rows(shape):
     assert flat(x).shape == (0, 3)
     assert np.array_equal(sum_to_last(x), np.zeros(3))
     assert row_sum(x).shape == (*shape[:-1], 1)
+
+
+def test_the_ones_that_sums_share_cannot_be_written_to():
+    with pytest.raises(ValueError, match="read-only"):
+        ones(3, np.dtype(np.float32))[0] = 2
