@@ -6,6 +6,13 @@ first. Each row is padded with zeros to whole bytes, so that a row can be read w
 
     codes   1   2   3        at 4 bits   bytes  0x21 0x03
     codes   1   2   3   4    at 3 bits   bits   100 010 110 001 (0000)   bytes  0xD1 0x08
+
+In two lines, bit by bit:
+
+    row = codes[:, :, None] >> np.arange(bits, dtype=np.uint8) & 1              (rows, n, bits)
+    packed = np.packbits(row.reshape(rows, -1), axis=1, bitorder="little")
+
+Below are the same bytes, made of whole codes: several times as fast.
 """
 
 import functools
@@ -14,10 +21,9 @@ import numpy as np
 
 from minilm.types import Array
 
-# How many codes `unpack` looks up at once: as many as lie within two bytes wherever they start.
+# How many codes `unpack` looks up at once: a byte full of them where they fill it, else as many as
+# lie within two bytes wherever they start. A table of all such runs has at most 4096 rows.
 RUN = {1: 8, 2: 4, 3: 4, 4: 2, 5: 2, 6: 2, 7: 1, 8: 1}
-
-
 CHUNK = 1 << 20  # codes packed at once: what is made of them stays in the processor's cache
 
 
@@ -48,7 +54,8 @@ def pack(codes: Array, bits: int) -> Array:
     if bits == 8 and codes.flags.c_contiguous:
         return codes.copy()
     if n % 8:
-        padded = np.zeros_like(codes, shape=(rows, row_bytes(n, 1) * 8))
+        eights = row_bytes(n, 1)  # n / 8, rounded up
+        padded = np.zeros_like(codes, shape=(rows, eights * 8))
         padded[:, :n] = codes
         codes = padded
     words = _eights(codes, bits)

@@ -97,3 +97,11 @@ def test_bad_codes():
         pack(np.array([1], UINT8), 3)
     with pytest.raises(ValueError, match=r"\(rows, 2\) for 3 codes of 4 bits"):
         unpack(np.zeros((1, 1), UINT8), 4, 3)
+
+
+@pytest.mark.parametrize("bits", range(1, 9))
+def test_bit_by_bit(bits):
+    codes = np.random.default_rng(bits).integers(2**bits, size=(3, 21)).astype(np.uint8)
+    row = codes[:, :, None] >> np.arange(bits, dtype=np.uint8) & 1
+    packed = np.packbits(row.reshape(3, -1), axis=1, bitorder="little")
+    np.testing.assert_array_equal(pack(codes, bits), packed)

@@ -7,6 +7,9 @@ n numbers along the middle share a scale:
     channels first     (channels · groups, size, 1)     a table (V, D), a channel is a row
     one scale          (1, size, 1)
 
+For example w (4, 3) with two numbers to a scale is w.reshape(2, 2, 3): two groups of two numbers in
+each of three channels. Its scales are (2, 1, 3) beside it, and kept as (3, 2).
+
 Scales stand beside them as (A, 1, B). Only what is kept is turned, so that a channel's numbers are
 neighbours: scales (channels, groups), and codes (channels, n), of which each takes one byte of the
 four (minilm/weights/rows.py).
@@ -34,7 +37,7 @@ class Layout(NamedTuple):
             return len(self.shape) == 2
         return len(self.shape) > 1 and self.axis % len(self.shape) == len(self.shape) - 1
 
-    def spread(self, x: Array) -> Array:
+    def by_scale(self, x: Array) -> Array:
         """x as (A, n, B) float32, contiguous; a view where it can be."""
         with np.errstate(over="ignore"):  # a float64 beyond float32 is refused later, by name
             rows = to_rows(np.ascontiguousarray(x, np.float32), self.axis)
@@ -64,5 +67,5 @@ class Layout(NamedTuple):
         return beside.reshape(rows_shape(self.shape, self.axis)[0], -1)
 
     def array(self, laid: Array) -> Array:
-        """(A, n, B) -> the array's own shape, contiguous: the inverse of `spread`."""
+        """(A, n, B) -> the array's own shape, contiguous: the inverse of `by_scale`."""
         return np.ascontiguousarray(from_rows(self.rows(laid), self.shape, self.axis))

@@ -131,8 +131,8 @@ def affine_codes(
         raise ValueError(f"qmin must be below qmax, both within 32 bits, got {qmin} and {qmax}")
     # float32 counts in steps of one up to 2²⁴ only
     exact = np.float64 if fitting[0] is np.int32 else x.dtype
-    s = _spread("scale", np.asarray(scale, x.dtype), x.shape, axis, block_size)
-    z = _spread("zero_point", np.asarray(zero_point, exact), x.shape, axis, block_size)
+    s = _beside("scale", np.asarray(scale, x.dtype), x.shape, axis, block_size)
+    z = _beside("zero_point", np.asarray(zero_point, exact), x.shape, axis, block_size)
     for name, numbers in (("x", x), ("scale", s), ("zero_point", z)):
         if np.isnan(numbers).any():
             raise ValueError(f"{name} must not contain NaN: no code stands for it")
@@ -155,8 +155,8 @@ def affine_values(
     codes = np.asarray(codes)
     wide = isinstance(scale, np.ndarray) and scale.dtype == np.float64
     dtype = np.dtype(np.float64 if wide else np.float32)
-    s = _spread("scale", np.asarray(scale, dtype), codes.shape, axis, block_size)
-    z = _spread("zero_point", np.asarray(zero_point, np.float64), codes.shape, axis, block_size)
+    s = _beside("scale", np.asarray(scale, dtype), codes.shape, axis, block_size)
+    z = _beside("zero_point", np.asarray(zero_point, np.float64), codes.shape, axis, block_size)
     # q − z in float64, which holds every 32-bit code
     values = values_of(codes.astype(np.float64), s, z, Integers(0, 1, affine=True))
     return values.astype(dtype)
@@ -170,7 +170,7 @@ def holds(kind: type[np.integer], number: int) -> bool:
     return np.iinfo(kind).min <= number <= np.iinfo(kind).max
 
 
-def _spread(
+def _beside(
     name: str, values: Array, shape: tuple[int, ...], axis: int | None, block_size: int | None
 ) -> Array:
     """Scales laid beside the array of `shape` that they belong to, so that they broadcast."""

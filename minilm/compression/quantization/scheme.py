@@ -104,7 +104,7 @@ class OnGrid(NamedTuple):
 class Piece(NamedTuple):
     """A part of an array on its grid, small enough for the processor's cache.
 
-    codes: whole floats, the piece's own; scale and zero_point belong to each of them.
+    codes: whole floats (a, n, b), the piece's own; scale likewise, zero_point (a, 1, b).
     """
 
     place: Place
@@ -133,7 +133,7 @@ def place_on_grid(name: str, x: Array, bits: int, scheme: Scheme) -> OnGrid:
     kind = GRIDS[scheme.grid]
     grid = kind.start(bits, scheme.symmetric)
     layout = layout_of(name, x, scheme)
-    numbers = layout.spread(x)
+    numbers = layout.by_scale(x)
     ends = extremes(numbers)
     # the level beyond the end of an asymmetric range, or a mean of huge numbers, must not overflow
     largest = LARGEST / 4 if grid.affine or kind.fit else FLOAT32_MAX
@@ -159,11 +159,11 @@ def rounded(on_grid: OnGrid, scheme: Scheme, rng: np.random.Generator) -> Iterat
     rounding = ROUNDINGS[scheme.rounding].function
     for place in chunks(numbers.shape):
         part = numbers[place]
-        if place[1].start == 0:
+        if place[1].start == 0:  # pieces with the same scales follow each other: made at the first
             scale = scales[sharing(place)].astype(np.float32)
             # a scale copied to each number it serves: one long loop, not one for each row
-            factor = for_each(scale, part.shape)
-            divisor = factor if scale.all() else for_each(nonzero(scale), part.shape)
+            factor = repeated(scale, part.shape)
+            divisor = factor if scale.all() else repeated(nonzero(scale), part.shape)
             z = zero_points[sharing(place)]
         with np.errstate(over="ignore"):  # a clipped outlier may become infinite: it saturates
             v = part / divisor[:, : part.shape[1]]
@@ -171,7 +171,7 @@ def rounded(on_grid: OnGrid, scheme: Scheme, rng: np.random.Generator) -> Iterat
         yield Piece(place, codes, factor[:, : part.shape[1]], z)
 
 
-def for_each(scale: Array, shape: tuple[int, ...]) -> Array:
+def repeated(scale: Array, shape: tuple[int, ...]) -> Array:
     """(a, 1, b) -> (a, n, b)."""
     return np.broadcast_to(scale, shape).copy()
 

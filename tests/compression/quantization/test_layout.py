@@ -26,7 +26,7 @@ CASES = [
 def test_there_and_back(shape, axis, size, laid):
     x = np.arange(np.prod(shape), dtype=np.float32).reshape(shape)
     layout = Layout(shape, axis, size)
-    numbers = layout.spread(x)
+    numbers = layout.by_scale(x)
     assert numbers.shape == laid
     assert numbers.flags.c_contiguous
     assert np.shares_memory(numbers, x) == (axis != 1)
@@ -38,7 +38,7 @@ def test_there_and_back(shape, axis, size, laid):
 def test_scales_are_those_of_the_groups_of_each_channel(shape, axis, size, laid):
     x = np.random.default_rng(0).normal(size=shape).astype(np.float32)
     layout = Layout(shape, axis, size)
-    largest = layout.scales(np.abs(layout.spread(x)).max(axis=1, keepdims=True))
+    largest = layout.scales(np.abs(layout.by_scale(x)).max(axis=1, keepdims=True))
     groups = to_rows(x, axis).reshape(*largest.shape, size)
     np.testing.assert_array_equal(largest, np.abs(groups).max(axis=-1))
 
