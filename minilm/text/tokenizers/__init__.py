@@ -1,8 +1,9 @@
-"""A tokenizer is a numbered list of pieces: text -> the pieces' numbers -> the same text.
+"""A tokenizer is a numbered list of pieces: text -> the pieces' numbers -> text.
 
-    encode: str -> (n,) int32,    decode: (n,) integers -> str,    decode(encode(text)) = text
+    encode: str -> (n,) int32,    decode: (n,) integers -> str
 
-(WordPiece, which forgets case and white space, keeps the last of these for words alone.)
+Is decode(encode(text)) = text? For characters and byte-pair encoding, exactly so. For words, unless
+one of them is <unk>. WordPiece gives back neither case, accents, white space nor unknown words.
 
 Characters are the smallest pieces: a short vocabulary and long sequences. Words are larger ones: a
 long vocabulary, short sequences, and the question of what to do with a word never seen before.
@@ -19,7 +20,8 @@ wordpiece.py    WordPiece: BERT's, longest match, vocab.txt
 bert_words.py   BERT's cutting into words, its lower case without accents
 merging.py      learning and applying merges, in time linear in the text
 pre_tokens.py   GPT-2's cutting into words, and its letters for bytes
-checks.py       what is refused, and special tokens: padding, begin, end, unknown
+specials.py     special tokens: padding, begin, end, unknown
+checks.py       what is refused
 text_files.py   UTF-8 files, read and written whole
 """
 
@@ -28,7 +30,7 @@ from typing import Any, TypeAlias
 
 from minilm.text.tokenizers.bpe import BPETokenizer
 from minilm.text.tokenizers.characters import CharTokenizer
-from minilm.text.tokenizers.checks import BEGIN, END, PADDING, UNKNOWN
+from minilm.text.tokenizers.specials import BEGIN, END, PADDING, UNKNOWN
 from minilm.text.tokenizers.wordpiece import WordPieceTokenizer
 from minilm.text.tokenizers.words import WordTokenizer
 

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from minilm.text.tokenizers.bpe_files import check_merge, read_merges, read_vocabulary, write_files
-from minilm.text.tokenizers.checks import check_sizes, check_specials, check_text, checked_ids
+from minilm.text.tokenizers.checks import check_sizes, check_text, checked_ids
 from minilm.text.tokenizers.merging import apply_merges, learn_merges
 from minilm.text.tokenizers.pre_tokens import (
     BYTE_OF_LETTER,
@@ -25,6 +25,7 @@ from minilm.text.tokenizers.pre_tokens import (
     pre_tokens,
     to_bytes,
 )
+from minilm.text.tokenizers.specials import check_specials
 from minilm.types import Array
 
 # Each distinct pre-token is encoded once and remembered, unless it is long (few of those come

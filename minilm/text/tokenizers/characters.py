@@ -1,12 +1,14 @@
 """Characters: the smallest pieces, so a short vocabulary and long sequences."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from minilm.text.tokenizers.checks import check_specials, check_text, checked_ids
+from minilm.text.tokenizers.checks import check_text, checked_ids
+from minilm.text.tokenizers.specials import check_specials
 from minilm.types import Array
 
 
@@ -24,14 +26,15 @@ class CharTokenizer:
 
     characters: str
     specials: tuple[str, ...] = ()
-    _ids: dict[str, int] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if len(set(self.characters)) != len(self.characters) or not self.characters:
             raise ValueError(f"characters: must be distinct and at least one: {self.characters!r}")
         check_specials(self.specials, self.characters)
-        numbered = enumerate(self.characters, start=len(self.specials))
-        object.__setattr__(self, "_ids", {c: i for i, c in numbered})
+
+    @cached_property
+    def _ids(self) -> dict[str, int]:
+        return {c: i for i, c in enumerate(self.characters, start=len(self.specials))}
 
     @classmethod
     def train(cls, text: str, specials: Sequence[str] = ()) -> "CharTokenizer":

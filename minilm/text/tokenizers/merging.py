@@ -1,11 +1,18 @@
 """Byte-pair encoding without its bytes: the most frequent pair of neighbours becomes one symbol.
 
-    learn:   repeat   (a, b) = argmax over pairs of Σ_words count(word) · (times a b stands in word)
-                      write a new symbol ab wherever a b stands
-    apply:   repeat   (a, b) = the pair learned earliest of those that stand in the word
-                      write ab wherever a b stands
+    learn:  repeat
+                times = Counter()
+                for word, count in counts.items():
+                    for a, b in zip(word, word[1:]):  times[a, b] += count
+                (a, b) = the pair of the largest times, the smallest pair of several such
+                in every word, from left to right:  a b -> a new symbol ab
 
-Gage 1994; Sennrich, Haddow and Birch 2016, section 3.2 and algorithm 1.
+    apply:  while pairs that were learned stand in the word
+                (a, b) = the one of them that was learned first
+                from left to right:  a b -> ab
+
+Gage 1994; Sennrich, Haddow and Birch 2016, section 3.2 and algorithm 1. This is the algorithm, and
+tests/text/tokenizers/test_merging.py has it in full, to compare what follows with.
 
 Written like this, every merge reads every word again. But a merge changes only what stands beside
 it. So the words are kept as one chain in which each symbol knows its neighbours, with a list of the
@@ -83,10 +90,12 @@ def learn_merges(
     min_count times.
     """
     chain = Chain(counts)
-    weight = [n for word, n in counts.items() for _ in range(len(word) + 1)]  # of the places 1, 2 …
+    weight = [0]  # of each place: how often its word stands in the text; of the first BORDER, 0
+    for word, n in counts.items():
+        weight += [n] * (len(word) + 1)  # the word and the BORDER behind it
     pair_count: dict[Pair, int] = defaultdict(int)
     for pair, places in chain.where.items():
-        pair_count[pair] = sum(weight[place - 1] for place in places)
+        pair_count[pair] = sum(weight[place] for place in places)
     queue = [(-count, pair) for pair, count in pair_count.items()]
     heapify(queue)
     merges: list[Pair] = []
@@ -103,7 +112,7 @@ def learn_merges(
         made = set()
         a, b = pair
         for place, left, right in chain.merge(pair, new):
-            n = weight[place - 1]
+            n = weight[place]
             pair_count[left, a] -= n
             pair_count[left, new] += n
             pair_count[b, right] -= n

@@ -22,8 +22,9 @@ from typing import Any
 import numpy as np
 
 from minilm.text.tokenizers.bert_words import bert_words
-from minilm.text.tokenizers.checks import check_sizes, check_specials, check_text, checked_ids
+from minilm.text.tokenizers.checks import check_sizes, check_text, checked_ids
 from minilm.text.tokenizers.merging import learn_merges
+from minilm.text.tokenizers.specials import check_specials
 from minilm.text.tokenizers.text_files import read_text, write_text
 from minilm.types import Array
 

@@ -3,18 +3,20 @@
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
 
-from minilm.text.tokenizers.checks import UNKNOWN, check_specials, check_text, checked_ids
+from minilm.text.tokenizers.checks import check_text, checked_ids
+from minilm.text.tokenizers.specials import UNKNOWN, check_specials
 from minilm.types import Array
 
 # At most one white-space character, then a run of letters, digits and underscores, or a run of
 # other marks; what white space is left over (indents, empty lines) forms pieces of its own.
 # Every character is matched by one of the three, so the pieces joined are the text.
-WORD_PIECE = re.compile(r"\s?\w+|\s?[^\w\s]+|\s+(?!\S)")
+PIECE = re.compile(r"\s?\w+|\s?[^\w\s]+|\s+(?!\S)")
 
 
 @dataclass(frozen=True)
@@ -35,15 +37,17 @@ class WordTokenizer:
     unknown_id: ClassVar[int] = 0
     words: tuple[str, ...]
     specials: tuple[str, ...] = ()  # words[1 : 1 + len(specials)], numbers that no text encodes to
-    _ids: dict[str, int] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         front = (UNKNOWN, *check_specials(self.specials))
         if self.words[: len(front)] != front or len(set(self.words)) != len(self.words):
             begin = " ".join(map(repr, front))
             raise ValueError(f"words: must be distinct and begin with {begin}")
-        ids = {word: i for i, word in enumerate(self.words) if i >= len(front)}
-        object.__setattr__(self, "_ids", ids)
+
+    @cached_property
+    def _ids(self) -> dict[str, int]:
+        first = 1 + len(self.specials)
+        return {word: i for i, word in enumerate(self.words[first:], start=first)}
 
     @classmethod
     def train(
@@ -52,7 +56,7 @@ class WordTokenizer:
         check_text(text, empty_allowed=False)
         if min_count < 1:
             raise ValueError(f"min_count: must be at least 1, got {min_count!r}")
-        counts = Counter(WORD_PIECE.findall(text))
+        counts = Counter(PIECE.findall(text))
         kept = sorted((-count, word) for word, count in counts.items() if count >= min_count)
         specials = check_specials(specials, {UNKNOWN, *counts})
         return cls((UNKNOWN, *specials, *(word for _, word in kept)), specials)
@@ -67,7 +71,7 @@ class WordTokenizer:
 
     def encode(self, text: str) -> Array:
         check_text(text)
-        pieces = WORD_PIECE.findall(text)
+        pieces = PIECE.findall(text)
         return np.array([self._ids.get(piece, self.unknown_id) for piece in pieces], dtype=np.int32)
 
     def decode(self, ids: Array | Sequence[int]) -> str:

@@ -13,44 +13,42 @@ words = st.dictionaries(
 )
 
 
-def rewritten(word, pair, new):
-    """Sennrich's merge_vocab on one word: from left to right, no place used twice."""
-    out, i = [], 0
-    while i < len(word):
-        if tuple(word[i : i + 2]) == pair:
-            out.append(new)
-            i += 2
-        else:
-            out.append(word[i])
-            i += 1
-    return tuple(out)
+# The algorithm in full, with nothing to make it fast: what minilm learns and applies must equal it.
 
 
-def learned_slowly(counts, n_symbols, n_merges, min_count):
-    counts, merges = dict(counts), []
+def learn_plainly(counts, n_symbols, n_merges, min_count):
+    merges = []
     for new in range(n_symbols, n_symbols + n_merges):
-        pairs = Counter()
-        written = Counter()
-        for word, n in counts.items():
+        times = Counter()
+        for word, count in counts.items():
             for pair in pairwise(word):
-                pairs[pair] += n
-        best = min(pairs, key=lambda pair: (-pairs[pair], pair), default=None)
-        if best is None or pairs[best] < min_count:
+                times[pair] += count
+        best = min(times, key=lambda pair: (-times[pair], pair), default=None)
+        if times[best] < min_count:
             break
         merges.append(best)
-        for word, n in counts.items():
-            written[rewritten(word, best, new)] += n
-        counts = written
+        counts = {rewrite(word, best, new): count for word, count in counts.items()}
     return merges
 
 
-def applied_slowly(word, ranks, results):
-    while True:
-        present = [pair for pair in pairwise(word) if pair in ranks]
-        if not present:
-            return tuple(word)
+def apply_plainly(word, ranks, results):
+    while present := [pair for pair in pairwise(word) if pair in ranks]:
         first = min(present, key=ranks.__getitem__)
-        word = rewritten(word, first, results[ranks[first]])
+        word = rewrite(word, first, results[ranks[first]])
+    return tuple(word)
+
+
+def rewrite(word, pair, new):
+    """From left to right, a new symbol for each such pair; no place is used twice."""
+    written, i = [], 0
+    while i < len(word):
+        if tuple(word[i : i + 2]) == pair:
+            written.append(new)
+            i += 2
+        else:
+            written.append(word[i])
+            i += 1
+    return tuple(written)
 
 
 def test_by_hand():
@@ -84,7 +82,7 @@ def test_pairs_do_not_reach_from_word_to_word():
 @settings(deadline=None, max_examples=150)
 def test_learning_is_what_counting_again_would_learn(counts, n_merges, min_count):
     merges = learn_merges(counts, 4, n_merges, min_count)
-    assert merges == learned_slowly(counts, 4, n_merges, min_count)
+    assert merges == learn_plainly(counts, 4, n_merges, min_count)
 
 
 @given(words, st.lists(st.lists(st.integers(0, 3), max_size=30), max_size=4))
@@ -95,7 +93,7 @@ def test_applying_is_what_looking_again_would_apply(counts, others):
     results = [4 + rank for rank in ranks.values()]
     given_words = [list(word) for word in counts] + others
     before = [list(word) for word in given_words]
-    expected = [applied_slowly(word, ranks, results) for word in given_words]
+    expected = [apply_plainly(word, ranks, results) for word in given_words]
     assert list(apply_merges(given_words, ranks, results)) == expected
     assert given_words == before
 
@@ -110,7 +108,7 @@ def test_any_order_of_merges_is_obeyed(pairs, word, random):
     # a file may list a merge before those that make its parts, or make one token in two ways
     ranks = {pair: rank for rank, pair in enumerate(pairs)}
     results = [max(pair) + random.randint(1, 3) for pair in pairs]
-    expected = applied_slowly(tuple(word), ranks, results)
+    expected = apply_plainly(tuple(word), ranks, results)
     assert list(apply_merges([word], ranks, results)) == [expected]
 
 
