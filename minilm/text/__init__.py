@@ -3,7 +3,7 @@
 tokenizers/     text <-> ids: characters, words, byte-pair encoding, WordPiece
 corpora.py      load_corpus by name or path; split into blocks that never overlap
 docstrings.py   the documentation strings of the standard library, as one text
-words.py        text -> sentences of lower-cased words, for word2vec
+sentences.py    text -> sentences of lower-cased words, for word2vec
 grammar.py      a language whose entropy is known exactly
 ngrams.py       Witten-Bell n-grams: the baseline that counting alone reaches
 tasks/          pairs with exact answers: from sorting letters to translation; a person's own files
@@ -15,6 +15,7 @@ from minilm.text.corpora import CORPORA, Split, load_corpus, split
 from minilm.text.docstrings import library_docstrings
 from minilm.text.grammar import GRAMMAR, Grammar
 from minilm.text.ngrams import witten_bell_losses
+from minilm.text.sentences import sentences
 from minilm.text.tasks import TASKS, Example, Task
 from minilm.text.tokenizers import (
     BEGIN,
@@ -29,7 +30,6 @@ from minilm.text.tokenizers import (
     WordTokenizer,
     tokenizer_from_dict,
 )
-from minilm.text.words import sentences
 
 __all__ = [
     "BEGIN",
