@@ -1,14 +1,12 @@
 """The share of answers that are right, from 0 to 1: of all answers, or evenly of every class."""
 
-from collections.abc import Sequence
-
 import numpy as np
 
-from minilm.metrics.strings import check_pairs
+from minilm.nn import IGNORED
 from minilm.types import Array
 
 
-def accuracy(logits: Array, targets: Array, *, ignore_index: int = -100) -> float:
+def accuracy(logits: Array, targets: Array, *, ignore_index: int = IGNORED) -> float:
     """The share of counted targets that have the largest logit (the first of them, if several do).
 
     logits: (..., V), targets: (...) integers; targets equal to ignore_index are not counted.
@@ -26,7 +24,7 @@ def accuracy(logits: Array, targets: Array, *, ignore_index: int = -100) -> floa
     return float((logits.argmax(axis=-1) == targets)[counted].mean())
 
 
-def macro_f1(predictions: Array, targets: Array, *, ignore_index: int = -100) -> float:
+def macro_f1(predictions: Array, targets: Array, *, ignore_index: int = IGNORED) -> float:
     """The mean over classes of F1 = 2 TP / (2 TP + FP + FN), 0 to 1 (quoted also as 0 to 100).
 
     predictions, targets: (...) integers of one shape, such as logits.argmax(-1) and the labels;
@@ -53,13 +51,3 @@ def macro_f1(predictions: Array, targets: Array, *, ignore_index: int = -100) ->
     right = number[: len(true)][predicted == true]
     right_of_class = np.bincount(right, minlength=len(classes))  # TP
     return float(np.mean(2 * right_of_class / np.bincount(number)))
-
-
-def exact_match(hypotheses: Sequence[str], references: Sequence[str]) -> float:
-    """The share of hypotheses that equal their reference to the last character, 0 to 1.
-
-    Nothing is forgiven: not case, not white space. Errors as in bleu.
-    """
-    check_pairs(hypotheses, references)
-    equal = sum(h == r for h, r in zip(hypotheses, references, strict=True))
-    return equal / len(references)

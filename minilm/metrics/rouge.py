@@ -32,11 +32,11 @@ def rouge_l(
     for hypothesis, reference in zip(hypotheses, references, strict=True):
         written, wanted = words(hypothesis), words(reference)
         if written and wanted:
-            total += 2 * common_length(written, wanted) / (len(written) + len(wanted))
+            total += 2 * lcs_length(written, wanted) / (len(written) + len(wanted))
     return 100 * total / len(references)
 
 
-def common_length(a: Sequence[str], b: Sequence[str]) -> int:
+def lcs_length(a: Sequence[str], b: Sequence[str]) -> int:
     """The length of the longest common subsequence, in len(a) · len(b) steps.
 
     best[j]: that of what was read of a so far and b[:j].

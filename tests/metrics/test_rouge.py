@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from minilm.metrics import characters, rouge_l
-from minilm.metrics.rouge import common_length, lower_case_words
+from minilm.metrics.rouge import lcs_length, lower_case_words
 
 few = st.text("abc", max_size=7)
 
@@ -38,4 +38,4 @@ def test_the_common_subsequence_is_the_longest(a, b):
         return {"".join(kept) for n in range(len(text) + 1) for kept in combinations(text, n)}
 
     longest = max(map(len, subsequences(a) & subsequences(b)))
-    assert common_length(a, b) == common_length(b, a) == longest
+    assert lcs_length(a, b) == lcs_length(b, a) == longest
