@@ -97,7 +97,7 @@ class Counting(SGD):
     """An optimizer with a state that belongs to no array."""
 
     def update(self, arrays, grads, state, learning_rate, step):
-        state["count"] = np.array([step])
+        state["count"] = state.get("count", np.zeros(1)) + 1
         super().update(arrays, grads, state, learning_rate, step)
 
 
@@ -115,6 +115,8 @@ def test_a_state_by_name_is_taken_up_again(optimizer):
     for name in TRAINED:
         np.testing.assert_array_equal(first.arrays[name], second.arrays[name])
     assert first.state.keys() == second.state.keys()
+    for key, value in first.state.items():
+        np.testing.assert_array_equal(second.state[key], value)
 
 
 @pytest.mark.parametrize("names", [TRAINED[1:], [*TRAINED, "more"]])
