@@ -1,12 +1,13 @@
 """Quantize a matrix and get its floats back: minilm against torch.
 
-To int8 with a scale for each output channel, and to int4 with one for every 64 weights of it; from
-floats to packed codes and scales, each in its library's layout: an output channel is a column of
-minilm's (in, out) and a row of torch's (out, in). minilm also refuses what is not finite and
-measures the largest error, as `quantize` always does.
+To int8 with a scale for each row of the same matrix, and for each column; and to int4 with one for
+every 64 weights of an output channel, which is a column of minilm's (in, out) and a row of torch's
+(out, in). minilm stores codes channel by channel, so it also turns the columns; torch leaves them
+where they are. minilm refuses what is not finite and measures the largest error, as always.
 """
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import torch
@@ -23,10 +24,10 @@ def matrices() -> tuple[np.ndarray, torch.Tensor]:
     return w, torch.tensor(w.T).contiguous()
 
 
-def torch_int8(w: torch.Tensor, zero_points: torch.Tensor) -> torch.Tensor:
-    """Torch's quantized tensor of 8 bits, a scale for each row."""
-    scales = w.abs().amax(dim=1) / 127
-    return torch.quantize_per_channel(w, scales, zero_points, 0, torch.qint8)
+def torch_int8(w: torch.Tensor, zero_points: torch.Tensor, axis: int = 0) -> torch.Tensor:
+    """Torch's quantized tensor of 8 bits, a scale for each row, or column (axis 1)."""
+    scales = w.abs().amax(dim=1 - axis) / 127
+    return torch.quantize_per_channel(w, scales, zero_points, axis, torch.qint8)
 
 
 def torch_int4(w: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -46,11 +47,11 @@ def torch_floats(packed: torch.Tensor, scales: torch.Tensor) -> torch.Tensor:
     return pairs.view(SIZE, -1, GROUP).sub_(8).mul_(scales.float()).view(SIZE, SIZE)
 
 
-def int8() -> tuple[Run, Run]:
-    """Floats to codes and scales."""
-    ours, theirs = matrices()
-    zero_points = torch.zeros(SIZE, dtype=torch.int64)
-    return lambda: quantize(ours, 8, axis=-1), lambda: torch_int8(theirs, zero_points)
+def int8(axis: int) -> tuple[Run, Run]:
+    """Floats to codes and scales: the same matrix, with the same rows or columns as channels."""
+    w = matrices()[0]
+    theirs, zero_points = torch.tensor(w), torch.zeros(SIZE, dtype=torch.int64)
+    return lambda: quantize(w, 8, axis=axis), lambda: torch_int8(theirs, zero_points, axis)
 
 
 def int8_back() -> tuple[Run, Run]:
@@ -84,8 +85,9 @@ def comparison(
 
 
 COMPARISONS = (
-    comparison("int8 per channel", "torch.quantize_per_channel", int8, at_most=0.25),
-    comparison("int8 per channel, back to floats", "torch, dequantize", int8_back),
+    comparison("int8 per row", "torch.quantize_per_channel", partial(int8, 0), at_most=0.25),
+    comparison("int8 per column", "torch.quantize_per_channel", partial(int8, 1), at_most=0.25),
+    comparison("int8, back to floats", "torch, dequantize", int8_back),
     comparison(f"int4 per group of {GROUP}", "torch, eager", int4),
     comparison(f"int4 per group of {GROUP}, back to floats", "torch, eager", int4_back),
 )
