@@ -12,7 +12,7 @@ import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, NullLocator
+from matplotlib.ticker import FixedLocator, LogLocator, NullLocator
 
 from benchmarks.records import HERE, RESULTS, SCALE, Row, read
 
@@ -23,8 +23,9 @@ THREADS: dict[str, dict[str, Any]] = {
     "1": {"color": "#0072B2", "marker": "o"},
     "2": {"color": "#D55E00", "marker": "D"},
 }
-AIM: dict[str, Any] = {"linestyle": "", "marker": "|", "markersize": 11, "markeredgewidth": 2,
-                       "color": "#000000"}  # fmt: skip
+AIM: dict[str, Any] = {"linestyle": "", "marker": "|", "markersize": 13, "markeredgewidth": 1.2,
+                       "color": "#000000", "zorder": 1}  # fmt: skip
+BAR: dict[str, Any] = {"linewidth": 3, "alpha": 0.45, "solid_capstyle": "butt"}
 LIBRARIES: dict[str, dict[str, Any]] = {
     "minilm": {"color": "#0072B2", "marker": "o"},
     "torch": {"color": "#D55E00", "marker": "D"},
@@ -41,8 +42,8 @@ POWERS = {
     "vocab_size": ((1,), (1,)),
     "batch_size": ((1,), (1,)),
 }
-NAMES = {"width": "width D", "context": "context T", "vocab_size": "vocabulary V",
-         "batch_size": "batch B"}  # fmt: skip
+NAMES = {"width": ("width", "D"), "context": ("context", "T"), "vocab_size": ("vocabulary", "V"),
+         "batch_size": ("batch", "B")}  # fmt: skip
 QUANTITIES = (("seconds", 1e3, "time of a step (ms)"), ("bytes", 1e-6, "memory of a step (MB)"))
 
 
@@ -70,7 +71,8 @@ def ratios(rows: list[Row]) -> Figure:
         # several numbers of threads share a line of the figure, one a little above the other
         shift = 0.17 if row["threads"] == "1" else -0.17
         draw_ratio(axes, row, len(works) - 1 - works.index(row["work"]) + shift)
-    axes.plot([], [], label="aim: at most", **AIM)
+    axes.plot([], [], label="aim (no more than)", **AIM)
+    axes.plot([], [], label="bar: middle half of the rounds", color="#555555", **BAR)
     axes.axvline(1, color="#777777", linewidth=1, zorder=0)
     axes.set_xscale("log")
     shown = [float(row[column]) for row in rows for column in ("first_quartile", "third_quartile")]
@@ -96,7 +98,7 @@ def draw_ratio(axes: Axes, row: Row, y: float) -> None:
     ratio = float(row["ratio"])
     quartiles = [float(row["first_quartile"]), float(row["third_quartile"])]
     threads = "1 thread" if row["threads"] == "1" else f"{row['threads']} threads"
-    axes.plot(quartiles, [y, y], color=style["color"], linewidth=3, alpha=0.45)
+    axes.plot(quartiles, [y, y], color=style["color"], **BAR)
     axes.plot([ratio], [y], linestyle="", markersize=5, label=threads, **style)
     right, aim = quartiles[1], float(row["at_most"] or 0)
     if right < aim < 1.15 * right:  # the number would cover the mark
@@ -110,7 +112,7 @@ def draw_ratio(axes: Axes, row: Row, y: float) -> None:
 def with_peer(rows: list[Row], work: str) -> str:
     """The work, and below it whom it is compared with."""
     peer = next(row["peer"] for row in rows if row["work"] == work)
-    return f"{work}\n{peer}"
+    return f"{work}\nagainst {peer}"
 
 
 def scale(rows: list[Row]) -> Figure:
@@ -124,8 +126,10 @@ def scale(rows: list[Row]) -> Figure:
             draw_curves(axes[line, column], own, quantity, factor, POWERS[varied][line])
             if column == 0:
                 axes[line, column].set_ylabel(name)
-        axes[0, column].set_title(model)
-        axes[1, column].set_xlabel(NAMES[varied])
+        name, symbol = NAMES[varied]
+        first = column == 0 or curves[column - 1][0] != model
+        axes[0, column].set_title((model if first else "") + "\n" + name, loc="left")
+        axes[1, column].set_xlabel(symbol)
     handles, labels = axes[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper center", ncols=len(labels))
     return figure
@@ -135,7 +139,7 @@ def draw_curves(
     axes: Axes, rows: list[Row], quantity: str, factor: float, powers: tuple[int, ...]
 ) -> None:
     """Each library's curve, and guides with the slopes of theory through minilm's ends."""
-    symbol = NAMES[rows[0]["varied"]].split()[-1]
+    _, symbol = NAMES[rows[0]["varied"]]
     for library, style in LIBRARIES.items():
         own = [row for row in rows if row["library"] == library and row[quantity]]
         x = np.array([float(row["value"]) for row in own])
@@ -146,11 +150,13 @@ def draw_curves(
                 draw_guide(axes, x, y, power, powers, symbol)
     axes.set_xscale("log", base=2)
     axes.set_yscale("log")
+    axes.margins(y=0.08)
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.yaxis.set_minor_locator(NullLocator())
     axes.yaxis.set_major_formatter("{x:g}")
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_locator(FixedLocator(sorted({float(row["value"]) for row in rows})))
-    axes.xaxis.set_major_formatter("{x:g}")
+    axes.xaxis.set_major_formatter(lambda x, _: f"{x / 1024:g}k" if x >= 1024 else f"{x:g}")
 
 
 def draw_guide(
@@ -164,10 +170,11 @@ def draw_guide(
     start = max(x[0], x[through] * (y.min() / y[through]) ** (1 / power))  # not below all points
     ends = np.array([start, x[-1]])
     guide = y[through] * (ends / x[through]) ** power
-    axes.plot(ends, guide, ":", color="#555555", linewidth=1)
-    free = 0 if highest else 1  # the end that has room for a word
+    axes.plot(ends, guide, ":", color="#555555", linewidth=1, zorder=1.4)
+    free = 0 if highest else 1  # the end that has room for a word, below the line
     axes.annotate(
         f"∝ {symbol}" + ("²" if power == 2 else ""), (ends[free], guide[free]),
-        (6, -3) if highest else (-2, -11), ha="left" if highest else "right",
-        textcoords="offset points", fontsize=8, color="#555555",
+        (8, 2) if highest else (8, -7), textcoords="offset points", fontsize=8, va="top",
+        ha="left" if highest else "right", color="#555555", zorder=1.5,
+        bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5},
     )  # fmt: skip

@@ -20,14 +20,20 @@ from minilm.nn import sinusoidal_positions
 
 
 class Block(nn.Module):
-    """x + attention(norm(x)), then x + feed_forward(norm(x))."""
+    """x + attention(norm(x)), then x + feed_forward(norm(x)), with the exact GELU.
 
-    def __init__(self, width: int, heads: int) -> None:
+    bias: whether maps and norms have one.
+    """
+
+    def __init__(self, width: int, heads: int, bias: bool = True) -> None:
         super().__init__()
         self.heads = heads
-        self.norm_1, self.norm_2 = nn.LayerNorm(width), nn.LayerNorm(width)
-        self.qkv, self.out = nn.Linear(width, 3 * width), nn.Linear(width, width)
-        self.up, self.down = nn.Linear(width, 4 * width), nn.Linear(4 * width, width)
+        self.norm_1 = nn.LayerNorm(width, bias=bias)
+        self.qkv = nn.Linear(width, 3 * width, bias)
+        self.out = nn.Linear(width, width, bias)
+        self.norm_2 = nn.LayerNorm(width, bias=bias)
+        self.up = nn.Linear(width, 4 * width, bias)
+        self.down = nn.Linear(4 * width, width, bias)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, T, D) -> (B, T, D)"""
@@ -77,8 +83,9 @@ def flops(
 ) -> int:
     """Of the matrix products of a step, 2 for each multiply-add.
 
-    For each token 12 D² in a layer's maps, 2 T D in its attention (no triangle left out), V D in
-    the head; the backward pass has two products for each one of the forward pass.
+    For each token 3 (q, k, v) + 1 (out) + 4 (up) + 4 (down) = 12 times D² in a layer's maps, 2 T D
+    in its attention (no triangle left out), V D in the head; the backward pass has two products
+    for each one of the forward pass.
     """
     forward = layers * (12 * width**2 + 2 * context * width) + vocab_size * width
     return 3 * 2 * forward * batch_size * context

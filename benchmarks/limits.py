@@ -15,7 +15,7 @@ SIZES = (512, 1024, 2048)
 SECONDS = 0.3  # for each size and library
 
 
-def sgemm_peak(threads: int) -> float:
+def product_limit(threads: int) -> float:
     """Operations a second, 2 n³ a product: the best of NumPy's and torch's over all SIZES.
 
     Both are asked because each brings its own BLAS, and the limit is the machine's, not theirs.

@@ -50,7 +50,8 @@ def flops(
     """Of the matrix products of a step, 2 for each multiply-add.
 
     For each token 4H (E + H) in the first layer, 8 H² in the others, V H in the head; the backward
-    pass has two products for each one of the forward pass.
+    pass has two products for each one of the forward pass. minilm's first layer multiplies the V
+    rows of its table instead of all tokens where that is less: it is judged by the same count.
     """
     first, other = 4 * width * (embedding_width + width), 8 * width**2
     forward = first + (layers - 1) * other + vocab_size * width

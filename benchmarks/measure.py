@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from threadpoolctl import threadpool_limits
 
-from benchmarks.limits import sgemm_peak
+from benchmarks.limits import product_limit
 from benchmarks.records import Row
 from benchmarks.timing import Comparison, Scores, interleave, summary
 
@@ -31,7 +31,7 @@ def measure(comparison: Comparison) -> tuple[Row, list[Row]]:
         ours, theirs = comparison.make()
         pause = PAUSE if comparison.threads > 1 else 0.0
         seconds = interleave(ours, theirs, comparison.rounds, look, pause)
-    peak = sgemm_peak(comparison.threads) if comparison.flops else None
+    limit = product_limit(comparison.threads) if comparison.flops else None
     numbers = {**summary(seconds), "at_most": comparison.at_most, "flops": comparison.flops}
     row = {
         "work": comparison.work,
@@ -42,7 +42,7 @@ def measure(comparison: Comparison) -> tuple[Row, list[Row]]:
         "threads": str(comparison.threads),
         "rounds": str(comparison.rounds),
         **{name: text(value) for name, value in numbers.items()},
-        "sgemm_peak": text(peak),
+        "product_limit": text(limit),
         "cores": str(os.cpu_count()),
         "python": platform.python_version(),
         **{name: version(name) for name in ("numpy", "torch", "gensim")},

@@ -13,34 +13,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from benchmarks.training import BETAS, CLIP_NORM, WEIGHT_DECAY
+from benchmarks.gpt import Block
+from benchmarks.training import torch_adamw, torch_update
 from minilm.training import Schedule
 from minilm.types import Array, Batch
 
 STD = 0.02
-
-
-class Block(nn.Module):
-    """x + attention(norm(x)), then x + feed_forward(norm(x))."""
-
-    def __init__(self, width: int, heads: int) -> None:
-        super().__init__()
-        self.heads = heads
-        self.norm_1 = nn.LayerNorm(width, bias=False)
-        self.qkv = nn.Linear(width, 3 * width, bias=False)
-        self.out = nn.Linear(width, width, bias=False)
-        self.norm_2 = nn.LayerNorm(width, bias=False)
-        self.up = nn.Linear(width, 4 * width, bias=False)
-        self.down = nn.Linear(4 * width, width, bias=False)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, T, D) -> (B, T, D)"""
-        batch, length, width = x.shape
-        parts = self.qkv(self.norm_1(x)).split(width, dim=2)
-        q, k, v = (p.view(batch, length, self.heads, -1).transpose(1, 2) for p in parts)
-        y = functional.scaled_dot_product_attention(q, k, v, is_causal=True)
-        x = x + self.out(y.transpose(1, 2).reshape(batch, length, width))
-        return x + self.down(functional.gelu(self.up(self.norm_2(x))))
 
 
 class NanoGPT(nn.Module):
@@ -50,7 +28,7 @@ class NanoGPT(nn.Module):
         super().__init__()
         self.tokens = nn.Embedding(vocab_size, width)
         self.positions = nn.Embedding(context, width)
-        self.blocks = nn.Sequential(*(Block(width, heads) for _ in range(layers)))
+        self.blocks = nn.Sequential(*(Block(width, heads, bias=False) for _ in range(layers)))
         self.norm = nn.LayerNorm(width, bias=False)
         for name, parameter in self.named_parameters():
             if parameter.ndim >= 2:
@@ -70,23 +48,12 @@ def train(
 
     batches: step -> (inputs, targets), ids (B, T) each; schedule: step -> learning rate.
     """
-    parameters = list(model.parameters())
-    groups = [
-        {"params": [p for p in parameters if p.ndim >= 2], "weight_decay": WEIGHT_DECAY},
-        {"params": [p for p in parameters if p.ndim < 2], "weight_decay": 0.0},
-    ]
-    optimizer = torch.optim.AdamW(groups, betas=BETAS, fused=True)
-    losses = []
+    optimizer, losses = torch_adamw(model), []
     for step in range(steps):
         inputs, targets = (torch.from_numpy(ids).long() for ids in batches(step))
         for group in optimizer.param_groups:
             group["lr"] = schedule(step)
-        optimizer.zero_grad(set_to_none=True)
-        loss = functional.cross_entropy(model(inputs).flatten(0, 1), targets.flatten())
-        loss.backward()
-        nn.utils.clip_grad_norm_(parameters, CLIP_NORM)
-        optimizer.step()
-        losses.append(loss.item())
+        losses.append(torch_update(model, optimizer, inputs, targets))
     return losses
 
 

@@ -14,7 +14,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 import minilm
-from benchmarks.records import HERE, Row, write
+from benchmarks.records import HERE, Row, replace_between, write
 from benchmarks.table import README, markdown
 from benchmarks.timing import Comparison
 
@@ -41,7 +41,7 @@ def main(arguments: list[str]) -> None:
                 ]
                 print(comparison.work, shares, flush=True)
     write(PROFILE, rows)
-    save(rows)
+    replace_between(README, BEGIN, END, table(rows))
 
 
 def profiled(subject: str, number: int) -> dict[str, float]:
@@ -86,8 +86,8 @@ def file_of(function: Function) -> str:
     return path.relative_to(PACKAGE).as_posix() if path.is_relative_to(PACKAGE) else ""
 
 
-def save(rows: list[Row]) -> None:
-    """The README's table: a line for each work, its files in the order of their shares."""
+def table(rows: list[Row]) -> str:
+    """For the README: a line for each work, its files in the order of their shares."""
     works = dict.fromkeys(row["work"] for row in rows)
     lines = []
     for work in works:
@@ -95,7 +95,4 @@ def save(rows: list[Row]) -> None:
         large = [f"{file} {share:.0%}" for file, share in of_work if share >= SHOWN]
         rest = sum(share for _, share in of_work if share < SHOWN)
         lines.append((work, ", ".join(large), f"{rest:.0%}"))
-    before, after = README.read_text(encoding="utf-8").split(BEGIN)
-    after = after.split(END)[1]
-    table = markdown(("work", "where its time goes", "all else"), lines)
-    README.write_text(before + BEGIN + table + END + after, encoding="utf-8")
+    return markdown(("work", "where its time goes", "all else"), lines)

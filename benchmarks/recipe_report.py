@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from benchmarks.figure import RC
 from benchmarks.figure import write as write_figure
-from benchmarks.records import HERE, Row, read, write
+from benchmarks.records import HERE, Row, read, replace_between, write
 
 README = HERE / "README.md"
 BEGIN, END = "<!-- recipe -->\n", "<!-- end of the recipe -->\n"
@@ -84,6 +84,4 @@ def save(rows: list[Row]) -> None:
     write(RESULTS, rows)
     with matplotlib.rc_context(RC):
         write_figure(figure(read(RESULTS)), FIGURE)
-    before, rest = README.read_text(encoding="utf-8").split(BEGIN)
-    _, after = rest.split(END)
-    README.write_text(before + BEGIN + section() + END + after, encoding="utf-8")
+    replace_between(README, BEGIN, END, section())

@@ -19,6 +19,13 @@ def read(path: Path) -> list[Row]:
         return list(csv.DictReader(file))
 
 
+def replace_between(path: Path, begin: str, end: str, content: str) -> None:
+    """Put `content` in the place of what stands between two marks of a text file."""
+    before, rest = path.read_text(encoding="utf-8").split(begin)
+    _, after = rest.split(end)
+    path.write_text(before + begin + content + end + after, encoding="utf-8")
+
+
 def write(path: Path, rows: list[Row]) -> None:
     """The same columns in every row."""
     with path.open("w", encoding="utf-8", newline="") as file:

@@ -9,7 +9,7 @@ from itertools import count, cycle
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from minilm.models import LanguageModel
 from minilm.training.checkpoint import start
@@ -61,21 +61,27 @@ def minilm_step(
 def torch_step(module: nn.Module, batches: Batches) -> Callable[[], float]:
     """The same in torch, eager. module: ids (B, T) -> logits (B, T, V)."""
     turns = cycle([(torch.tensor(x).long(), torch.tensor(y).long()) for x, y in batches])
+    optimizer = torch_adamw(module)
+    return lambda: torch_update(module, optimizer, *next(turns))
+
+
+def torch_adamw(module: nn.Module) -> torch.optim.AdamW:
+    """Fused: one pass over the parameters instead of one for each operation."""
     parameters = list(module.parameters())
     groups = [
         {"params": [p for p in parameters if p.ndim >= 2], "weight_decay": WEIGHT_DECAY},
         {"params": [p for p in parameters if p.ndim < 2], "weight_decay": 0.0},
     ]
-    # fused: one pass over the parameters instead of one for each operation
-    optimizer = torch.optim.AdamW(groups, lr=LEARNING_RATE, betas=BETAS, fused=True)
+    return torch.optim.AdamW(groups, lr=LEARNING_RATE, betas=BETAS, fused=True)
 
-    def run() -> float:
-        inputs, targets = next(turns)
-        optimizer.zero_grad(set_to_none=True)
-        loss = nn.functional.cross_entropy(module(inputs).flatten(0, 1), targets.flatten())
-        loss.backward()
-        nn.utils.clip_grad_norm_(parameters, CLIP_NORM)
-        optimizer.step()
-        return loss.item()
 
-    return run
+def torch_update(
+    module: nn.Module, optimizer: torch.optim.Optimizer, inputs: Tensor, targets: Tensor
+) -> float:
+    """One step; the loss before it."""
+    optimizer.zero_grad(set_to_none=True)
+    loss = nn.functional.cross_entropy(module(inputs).flatten(0, 1), targets.flatten())
+    loss.backward()
+    nn.utils.clip_grad_norm_(module.parameters(), CLIP_NORM)
+    optimizer.step()
+    return loss.item()

@@ -24,7 +24,7 @@ def result(**changed):
         "work": "a step", "sizes": "small", "peer": "torch", "amount": "10", "unit": "tokens",
         "threads": "1", "rounds": "5", "minilm_seconds": "0.02", "peer_seconds": "0.025",
         "ratio": "0.8", "first_quartile": "0.75", "third_quartile": "0.9", "at_most": "0.9",
-        "flops": "", "sgemm_peak": "", "cores": "2", "python": "3.11", "numpy": "2.4",
+        "flops": "", "product_limit": "", "cores": "2", "python": "3.11", "numpy": "2.4",
         "torch": "2.13", "gensim": "4.4", **changed,
     }  # fmt: skip
 
@@ -124,8 +124,8 @@ def test_quicker_but_worse_does_not_meet_an_aim(load):
 
 
 def test_distance_from_the_limit(load):
-    row = result(flops="2e9", sgemm_peak="2e11")
-    line = load("table").report([row], []).splitlines()[-1]
+    row = result(flops="2e9", product_limit="2e11")
+    line = load("table").report([row], []).splitlines()[-3]
     assert line == "| a step | 1 | 2.0 GFLOP | 200 GFLOP/s | 100 GFLOP/s (50%) | 80 GFLOP/s (40%) |"
 
 
@@ -136,6 +136,69 @@ def test_the_median_ratio_is_taken_over_rounds(load):
         "minilm_seconds": 3.0, "peer_seconds": 4.0,
         "ratio": 0.75, "first_quartile": 0.625, "third_quartile": 0.875,
     })  # fmt: skip
+
+
+def test_the_profile_on_the_page_is_that_of_the_file(load):
+    profile, records = load("profile"), load("records")
+    page = profile.README.read_text(encoding="utf-8")
+    shown = page.split(profile.BEGIN)[1].split(profile.END)[0]
+    assert shown == profile.table(records.read(profile.PROFILE))
+
+
+def test_what_is_called_counts_in_the_file_that_calls_it(load):
+    profile = load("profile")
+    linear, block = ((str(profile.PACKAGE / file), 1, "f") for file in ("nn/a.py", "models/b.py"))
+    product, of_product = ("~", 0, "<matmul>"), ("/lib/numpy/x.py", 9, "g")
+    stats = {  # calls twice, own time, time with callees, callers
+        block: (1, 1, 1.0, 10.0, {}),
+        linear: (4, 4, 2.0, 9.0, {block: (4, 4, 2.0, 9.0)}),  # a file of its own, not its caller's
+        product: (5, 5, 6.0, 7.0, {linear: (4, 4, 5.0, 6.0), block: (1, 1, 1.0, 1.0)}),
+        of_product: (1, 1, 1.0, 1.0, {product: (1, 1, 1.0, 1.0)}),  # is in the product's time
+    }
+    assert profile.shares_by_file(stats) == {"nn/a.py": 0.8, "models/b.py": 0.2}
+
+
+def test_small_shares_are_added_up(load):
+    rows = [{"work": "a step", "file": file, "share": share}
+            for file, share in (("a.py", "0.9"), ("b.py", "0.03"), ("c.py", "0.025"))]  # fmt: skip
+    assert load("profile").table(rows).endswith("| a step | a.py 90%, b.py 3% | 2% |\n")
+
+
+def test_only_what_stands_between_the_marks_is_replaced(load, tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text("before\n<a>\nold\n<b>\nafter\n", encoding="utf-8")
+    load("records").replace_between(page, "<a>\n", "<b>\n", "new – ∝\n")
+    assert page.read_text(encoding="utf-8") == "before\n<a>\nnew – ∝\n<b>\nafter\n"
+
+
+@pytest.mark.oracle
+def test_equal_settings_give_equal_rows(load):
+    scale, asked = load("scale"), []
+
+    def measure(model, sizes):
+        asked.append((model, *sizes.values()))
+        return {library: {"seconds": str(len(asked)), "bytes": ""} for library in ("a", "b")}
+
+    rows = scale.curves(measure)
+    assert len(rows) == 2 * sum(len(values) for _, _, values in scale.CURVES)
+    assert len(set(asked)) == len(asked)  # nothing is measured twice
+    by_settings = {}
+    for row in rows:
+        sizes = {**scale.BASE[row["model"]], row["varied"]: int(row["value"])}
+        settings = row["model"], row["library"], *sizes.values()
+        assert by_settings.setdefault(settings, row["seconds"]) == row["seconds"]
+
+
+@pytest.mark.oracle
+@pytest.mark.slow
+def test_a_point_of_a_curve_is_measured_for_both_libraries(load, monkeypatch):
+    scale = load("scale")
+    monkeypatch.setattr(scale, "ROUNDS", 2)
+    monkeypatch.setattr(scale, "SECONDS", 0)
+    sizes = {**scale.BASE["LSTM"], "vocab_size": 8, "width": 8, "length": 4}
+    rows = scale.point("LSTM", sizes)
+    assert list(rows) == ["minilm", "torch"]
+    assert all(0 < float(row["seconds"]) < 10 for row in rows.values())
 
 
 def test_calls_take_turns_and_are_looked_at(load):

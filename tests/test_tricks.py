@@ -44,6 +44,28 @@ def test_a_trick_without_gain_is_said_to_have_none():
     assert page.times({**row, "after_seconds": "0.0000321"}) == ("11000 µs", "32 µs")
 
 
+def test_what_gains_nothing_says_why_it_is_kept(tricks):
+    from benchmarks.tricks import page
+
+    trick = next(trick for trick in tricks if trick.kept)
+    row = {"first_quartile": "0.98", "third_quartile": "1.2", "gain": "1.1",
+           "before_seconds": "0.011", "after_seconds": "0.01"}  # fmt: skip
+    why = " ".join(trick.kept.split())
+    assert page.section(trick, row).endswith(f"no gain on this machine. {why}\n")
+    quick = page.section(trick, {**row, "first_quartile": "1.06"})
+    assert quick.endswith("1.1 times as fast.\n") and why not in quick
+
+
+def test_packing_agrees_with_minilm():
+    from benchmarks.tricks import words_and_codes as forms
+    from minilm.weights.packing import pack
+
+    codes = forms.codes(16, 32, 3)
+    np.testing.assert_array_equal(forms.pack_by_joining(codes), pack(codes, 3))
+    codes = forms.codes(16, 32, 4)
+    np.testing.assert_array_equal(forms.turn_words(codes), pack(codes.T, 4))
+
+
 def test_every_trick_has_its_own_name_and_a_place_that_is_there(tricks):
     assert len({trick.name for trick in tricks}) == len(tricks)
     for trick in tricks:

@@ -195,10 +195,10 @@ TRICKS = (
     Trick(
         name="Multiply the vocabulary, not the text",
         where="nn/lstm.py: ids; models/lstm.py",
-        why="""What a layer makes of a token's vector is the same wherever the token stands: table[ids]
-w = (table w)[ids]. With fewer tokens in the vocabulary than in the text it is less to multiply; so
-it is in the backward pass, where the gradients of equal tokens are added up first. It holds for a
-first layer that sees a token alone, not its position too, and without dropout on it.""",
+        why="""What a layer makes of a token's vector is the same wherever the token stands:
+table[ids] w = (table w)[ids]. With fewer tokens in the vocabulary than in the text it is less to
+multiply; so it is in the backward pass, where the gradients of equal tokens are added up first. It
+holds for a first layer that sees a token alone, not its position too, and without dropout on it.""",
         sizes="2,048 tokens, vocabulary 65, 128 → 1,024",
         make=table_text_and_weight, before=multiply_the_text, after=multiply_the_vocabulary,
         tolerance=1e-4,
@@ -254,8 +254,8 @@ each take half of the batch through the whole step; the gradients of both halves
         make=two_processes, before=steps_in_blas, after=steps_in_threads,
         shown=(two_threads_in_each_product, half_the_batch_in_each_thread, share_out),
         rounds=7, cores=2,
-        kept="""It is kept for what such a short comparison does not show well: a larger model, whose
-step gains more, and a machine with nothing else to do (see "GPT step" with 2 threads in
+        kept="""It is kept for what such a short comparison does not show well: a larger model,
+whose step gains more, and a machine with nothing else to do (see "GPT step" with 2 threads in
 benchmarks/README.md).""",
     ),
     Trick(

@@ -181,7 +181,8 @@ ones is the BLAS's to arrange.""",
     Trick(
         name="Column sums as vector–matrix products",
         where="nn/sums.py",
-        why="""The gradient of every bias is a sum over rows. As above, with the ones on the left.""",
+        why="""The gradient of every bias is a sum over rows. As above, with the ones on the
+left.""",
         sizes="768 × 512",
         make=lambda: (rows(768, 512),), before=columns_by_sum, after=columns_by_product, rounds=201,
         tolerance=1e-4,
@@ -221,8 +222,8 @@ a product of its own; one `matmul` goes through them all.""",
 query instead of T.""",
         sizes="12 windows, 4 heads, T = 64, d = 32",
         make=scores_and_values, before=scale_before_product, after=scale_after_product,
-        kept="""It is kept because it costs no line, and because the longer the window beside a head's
-width, the more it saves: the ratio is d to T.""",
+        kept="""It is kept because it costs no line, and because the longer a window is
+beside a head's width, the more it saves: d numbers are divided, not T.""",
     ),
     Trick(
         name="Softmax and cross-entropy in one",

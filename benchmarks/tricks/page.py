@@ -5,7 +5,7 @@ import textwrap
 from collections.abc import Callable
 from typing import Any
 
-from benchmarks.records import HERE, Row, read
+from benchmarks.records import HERE, Row, read, replace_between
 from benchmarks.tricks.catalogue import TRICKS
 from benchmarks.tricks.trick import Trick
 
@@ -75,6 +75,4 @@ def source(function: Callable[..., Any]) -> str:
 
 def save() -> None:
     """Write what tricks.csv holds into the page."""
-    before, rest = PAGE.read_text(encoding="utf-8").split(BEGIN)
-    _, after = rest.split(END)
-    PAGE.write_text(before + BEGIN + report(read(RESULTS)) + END + after, encoding="utf-8")
+    replace_between(PAGE, BEGIN, END, report(read(RESULTS)))

@@ -135,18 +135,18 @@ arithmetic; largest numbers and quotients of columns can be had where the column
     Trick(
         name="If it must be turned, turn words",
         where="weights/packing.py: pack",
-        why="""Packed codes are kept channel by channel, so in the end something has to be turned. Eight
-codes of 4 bits, joined where they lie, are one number of 32 bits: an eighth of the moves, each of
-as much as four bytes.""",
+        why="""Packed codes are kept channel by channel, so in the end something has to be turned.
+Eight codes of 4 bits, joined where they lie, are one number of 32 bits: an eighth of the moves,
+each of four bytes.""",
         sizes="4096 × 4096 codes of 4 bits, a channel is a column",
         make=lambda: (codes(4096, 4096, 4),), before=turn_bytes, after=turn_words, rounds=9,
     ),
     Trick(
         name="Pack by joining neighbours",
         where="weights/packing.py: pack",
-        why="""To write codes of 3 bits without gaps, the plain way makes a byte of every bit. Instead
-two neighbours become one number of 6 bits, two of those one of 12, two of those one of 24, which is
-three bytes: three steps for whole arrays, and no bit is touched alone.""",
+        why="""To write codes of 3 bits without gaps, the plain way makes a byte of every bit.
+Instead two neighbours become one number of 6 bits, two of those one of 12, two of those one of 24,
+which is three bytes: three steps for whole arrays, and no bit is touched alone.""",
         sizes="256 × 4096 codes of 3 bits",
         make=lambda: (codes(256, 4096, 3),), before=pack_bit_by_bit, after=pack_by_joining,
     ),
