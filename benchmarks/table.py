@@ -19,7 +19,7 @@ MEDIAN = "The ratio is the median of each round's ratio, not the quotient of the
 COUNTED = (
     "The operations are those of the plain network. minilm's LSTM needs fewer where its vocabulary "
     "is smaller than the text of a step: it multiplies the table's rows, not each token's "
-    "(docs/why-fast.md), and its share of the limit is larger for it.\n"
+    "(docs/why-fast.md); its share of the limit is still that of the plain network's operations.\n"
 )
 
 

@@ -198,7 +198,7 @@ TRICKS = (
         why="""What a layer makes of a token's vector is the same wherever the token stands:
 table[ids] w = (table w)[ids]. With fewer tokens in the vocabulary than in the text it is less to
 multiply; so it is in the backward pass, where the gradients of equal tokens are added up first. It
-holds for a first layer that sees a token alone, not its position too, and without dropout on it.""",
+holds for a first layer that sees a token alone, not its position too, and without dropout.""",
         sizes="2,048 tokens, vocabulary 65, 128 → 1,024",
         make=table_text_and_weight, before=multiply_the_text, after=multiply_the_vocabulary,
         tolerance=1e-4,
@@ -211,8 +211,8 @@ product for all steps, and only the state's has to wait for its turn.""",
         sizes="T = 35, B = 20, 512 → 512",
         make=lambda: normal((35, 20, 512), (512, 512), (512, 512)),
         before=project_at_each_step, after=project_all_at_once,
-        kept="""It is kept because the loop is shorter for it, and what is outside the loop can be
-done in other ways, as the trick before this one.""",
+        kept="""It is kept because what stands outside the loop can be done in other ways, as in the
+trick before this one.""",
     ),
     Trick(
         name="Gates as whole arrays",
@@ -254,9 +254,8 @@ each take half of the batch through the whole step; the gradients of both halves
         make=two_processes, before=steps_in_blas, after=steps_in_threads,
         shown=(two_threads_in_each_product, half_the_batch_in_each_thread, share_out),
         rounds=7, cores=2,
-        kept="""It is kept for what such a short comparison does not show well: a larger model,
-whose step gains more, and a machine with nothing else to do (see "GPT step" with 2 threads in
-benchmarks/README.md).""",
+        kept="""It is kept because the same lines share a batch over several computers, and
+because it does not depend on how well a BLAS uses two threads.""",
     ),
     Trick(
         name="Keep keys and values",

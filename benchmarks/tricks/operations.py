@@ -154,9 +154,8 @@ TRICKS = (
     Trick(
         name="x * x * x, not x ** 3",
         where="nn/activations.py",
-        why="""`**` calls the general power function, a logarithm and an exponential, for every
-number; `x * x * x` is two multiplications. (NumPy itself makes x * x of x ** 2, and of no other
-power.) The example is GELU.""",
+        why="""`**` calls the general power function for every number; `x * x * x` is two
+multiplications. (Of `x ** 2` NumPy makes `x * x` by itself.) The example is GELU.""",
         sizes="768 × 512",
         make=lambda: (rows(768, 512),), before=gelu_with_a_power, after=gelu_with_products,
     ),
