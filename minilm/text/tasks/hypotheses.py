@@ -85,7 +85,7 @@ def compose(structure: str, rng: np.random.Generator) -> Draft:
             if word in OTHER:
                 pick(rng, (first, second)).add(i)
         hypotheses = sounding_alike(said, first, second)
-        if first and second and sum(map(grammatical, hypotheses)) == 1:
+        if first and second:
             break
     content = [word for word in said if CATEGORY[word] in CONTENT]
     source = SEPARATOR.join(hypotheses[i] for i in rng.permutation(len(hypotheses)))

@@ -33,7 +33,7 @@ NOBODY = "nobody"
 
 SEEN = (
     "a>1 b>2 ?a", "a>1 b>2 ?b", "a>1 b>2 a>3 ?a", "a>1 b>2 a>3 ?b", "a>1 a>2 b>3 <a",
-    "a>1 b>2 a>3 <a", "a>1 a+x a>2 ?x", "a>1 b>2 a+x ?x", "a>1 b>2 b+x b>3 ?x",
+    "a>1 a>2 a>3 <a", "a>1 a+x a>2 ?x", "a>1 b>2 a+x ?x", "a>1 b>2 b+x b>3 ?x",
     "a>1 a+x a>2 a-x a>3 ?x", "a>1 a+x a-x a>2 ?x", "a>1 b>1 a+x a*x*b ?x", "a>1 b>1 a+x a*x*b !x",
     "a>1 b>1 b+x b*x*a !x", "a>1 a+x b>2 !x", "a>1 a+x b>2 a-x !x", "a>1 b>2 a+x b+y !x",
     "a>1 b>2 a+x b+y !y", "a>1 b>2 a+x b+y ?x", "a>1 b>1 a+x a*x*b a>2 ?x",
