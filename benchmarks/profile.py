@@ -22,6 +22,7 @@ PROFILE = HERE / "profile.csv"
 BEGIN, END = "<!-- profile -->\n", "<!-- end of the profile -->\n"
 PACKAGE = Path(minilm.__file__).parent
 CALLS = 10
+DEEPEST = 10  # calls between one function of minilm and the next, inside NumPy or Python
 SHOWN = 0.03  # the smallest share of a call with a column of its own
 
 Function = tuple[str, int, str]  # file, line, name: as pstats has it
@@ -69,13 +70,19 @@ def shares_by_file(stats: dict[Function, tuple]) -> dict[str, float]:
     four of what that one called).
     """
     times: Counter[str] = Counter()
-    for function, (_, _, own, _, callers) in stats.items():
+
+    def charge(function: Function, time: float, depth: int = 0) -> None:
+        """To its file; to its callers' if it is not minilm's, by the time it took for each."""
+        callers = stats[function][4]
         if file := file_of(function):
-            times[file] += own
-            continue
-        for caller, (_, _, _, whole) in callers.items():
-            if file := file_of(caller):
-                times[file] += whole
+            times[file] += time
+        elif callers and depth < DEEPEST:
+            for_all = sum(caller[3] for caller in callers.values()) or 1
+            for caller, (_, _, _, for_this) in callers.items():
+                charge(caller, time * for_this / for_all, depth + 1)
+
+    for function, (_, _, own, _, _) in stats.items():
+        charge(function, own)
     whole = sum(times.values())
     return {file: time / whole for file, time in times.most_common()}
 

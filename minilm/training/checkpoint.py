@@ -14,7 +14,7 @@ import json
 import os
 import zlib
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +62,7 @@ def begin(
     if path is None:
         return run, {}
     optimizer = settings["optimizer"]
-    described = {"class": type(optimizer).__name__, **asdict(optimizer)}
+    described = {"class": type(optimizer).__name__, **vars(optimizer)}
     about = identity(model, run, batch_at(0), **{**settings, "optimizer": described})
     return read(path, run, schedule, about), about
 
@@ -87,7 +87,9 @@ def fingerprint(arrays: dict[str, Array]) -> int:
 
 
 def checksum(batch: Batch, so_far: int = 0) -> int:
-    """CRC-32 of the arrays of a batch, in tuples or alone; anything else does not count."""
+    """CRC-32 of the arrays of a batch, in tuples, dicts or alone; anything else does not count."""
+    if isinstance(batch, dict):
+        batch = [batch[name] for name in sorted(batch)]
     if isinstance(batch, tuple | list):
         for part in batch:
             so_far = checksum(part, so_far)

@@ -64,8 +64,10 @@ def check_trained(grads: Params, names: Collection[str], arrays: Params) -> None
                 f"view's pullback returned a gradient of shape {np.shape(grad)} for {name}, "
                 f"which is {there}"
             )
-        if arrays[name].dtype.kind != "f":
-            raise TypeError(f"only floats are trained, and {name} is {arrays[name].dtype}")
+        if arrays[name].dtype not in (np.float32, np.float64):
+            raise TypeError(
+                f"only float32 and float64 are trained, and {name} is {arrays[name].dtype}"
+            )
 
 
 def check_same_names(names: Collection[str], before: Collection[str]) -> None:

@@ -6,15 +6,17 @@ import numpy as np
 
 from minilm.types import Params
 
+SMALLEST = 1e-24  # a sum of squares above it is not made of squares that have lost their digits
+
 
 def global_norm(grads: Params) -> float:
     """‖g‖ = √(Σ over all parameters and all entries of g²); inf or nan if an entry is not finite.
 
-    The squares of float32 overflow from ‖g‖ = 1.8e19 on, and vanish below 1e-23: then it is
-    largest · ‖g / largest‖ that is taken.
+    The squares of float32 overflow from ‖g‖ = 1.8e19 on, and lose digits where entries are below
+    1e-19: there it is largest · ‖g / largest‖ that is taken.
     """
     squares = sum(float(np.vdot(grad, grad)) for grad in grads.values())
-    if 0 < squares < math.inf:
+    if SMALLEST < squares < math.inf:
         return math.sqrt(squares)
     largest = float(np.max([np.abs(grad).max(initial=0) for grad in grads.values()], initial=0))
     if not 0 < largest < math.inf:

@@ -61,8 +61,9 @@ def fit(
     clip_norm: the longest gradient, all parameters together; None: as long as it is.
     evaluate: a function of what the model sees, called every `evaluate_every` steps and at the end.
         What it sees are the arrays that the next step changes in place: copy what is to be kept.
-    workers: threads that share out each batch; communicator: of mpi4py (MPI.COMM_WORLD), for
-        processes that share it out and all call this alike. See `minilm.training.workers`.
+    workers: threads that share out each batch; while they are there BLAS has one thread, and in
+        `evaluate` too. communicator: of mpi4py (MPI.COMM_WORLD), for processes that share it out
+        and all call this alike. See `minilm.training.workers`.
     checkpoint: a file that the run is saved to every `checkpoint_every` steps and at the end. If it
         is there already, the run goes on from it, bit for bit as if it had not been stopped (and
         the first batch is asked for once more, to see that it is the same run).
@@ -81,7 +82,8 @@ def fit(
     settings = {"optimizer": optimizer, "seed": seed, "clip_norm": clip_norm}
     run, about = checkpoints.begin(checkpoint, model, params, batch_at, schedule, settings)
     vectors = Vectors(run.arrays, run.state, optimizer)
-    team.check_agreement(len(run.history), run.arrays)
+    described = {name: repr(setting) for name, setting in settings.items()}
+    team.check_agreement(len(run.history), run.arrays, steps=steps, **described)
     with team, progress_bar(len(run.history), steps, progress and team.leads) as bar:
         for step in bar:
             entry = one_step(

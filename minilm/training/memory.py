@@ -30,7 +30,8 @@ def keep_freed_memory() -> bool:
         mallopt = libc.mallopt
     except (OSError, AttributeError):
         return False
-    mapped_above = mallopt(M_MMAP_THRESHOLD, 1 << 30)
+    # glibc before 2.35 takes no more than 32 MB
+    mapped_above = mallopt(M_MMAP_THRESHOLD, 1 << 30) or mallopt(M_MMAP_THRESHOLD, 1 << 25)
     trimmed_above = mallopt(M_TRIM_THRESHOLD, LARGEST_INT)
     shared = mallopt(M_ARENA_MAX, 1)
     return bool(mapped_above and trimmed_above and shared)

@@ -139,8 +139,12 @@ def chunks(*arrays: Array) -> Iterator[list[Array]]:
     """The same stretch of each array (all of one shape), at most CHUNK entries at a time, and last
     a scratch as long, of the first one's dtype.
 
-    C-contiguous arrays, as `fit` keeps them, come as views that may be written to.
+    They come as views to be written to. ValueError unless the first, the parameter, is C-contiguous,
+    as `fit` keeps it.
     """
+    if not arrays[0].flags.c_contiguous:
+        raise ValueError(f"arrays must be C-contiguous to be updated in place, got one of shape "
+                         f"{arrays[0].shape} and strides {arrays[0].strides}")
     flat = [array.reshape(-1) for array in arrays]
     scratch = np.empty(min(CHUNK, flat[0].size), dtype=flat[0].dtype)
     for start in range(0, flat[0].size, CHUNK):

@@ -1,7 +1,7 @@
 """What is trained, in one piece: the parameters as slices of a few long vectors.
 
-    vectors["float32/matrices"]     token_embedding | lstm.0.w_x | lstm.0.w_h | …       (1, n)
-    vectors["float32/vectors"]      lstm.0.b | head.b | …                               (m,)
+    vectors["float32/matrices"]     lstm.0.w_h | lstm.0.w_x | token_embedding           (1, n)
+    vectors["float32/vectors"]      head.b | lstm.0.b                                   (m,)
     arrays["lstm.0.w_h"]            its stretch of the vector, in its own shape: no copy
 
 Gradients get vectors of the same layout. So the norm of all of them is one dot product, their sum
@@ -16,7 +16,7 @@ from collections.abc import Collection
 import numpy as np
 
 from minilm.training.checks import check_same_names, check_trained
-from minilm.training.optimizers import Optimizer, decays
+from minilm.training.optimizers import Optimizer, decays, running
 from minilm.training.workers import Workers
 from minilm.types import Array, Params
 
@@ -31,7 +31,8 @@ class Vectors:
 
     def __init__(self, arrays: Params, state: Params, optimizer: Optimizer) -> None:
         self.arrays, self.state, self.optimizer = arrays, state, optimizer
-        self.elementwise = getattr(optimizer, "elementwise", False)
+        # Said of the class itself: one derived from AdamW may look at names again.
+        self.elementwise = vars(type(optimizer)).get("elementwise", False)
         self.places: dict[str, tuple[str, slice]] = {}  # of each name: its vector, its stretch
         self.vectors: Params = {}
         self.gradient_vectors: Params = {}
@@ -57,12 +58,12 @@ class Vectors:
     def lay_out(self, names: Collection[str]) -> None:
         """Move the arrays of these names, and the state that a checkpoint had, into vectors."""
         sizes: dict[str, int] = {}
-        for name, array in self.arrays.items():
-            if name in names:
-                vector = f"{array.dtype.name}/{'matrices' if decays(name, array) else 'vectors'}"
-                start = sizes.get(vector, 0)
-                sizes[vector] = start + array.size
-                self.places[name] = vector, slice(start, start + array.size)
+        for name in sorted(names):  # in every process the same, whatever order its dict has
+            array = self.arrays[name]
+            vector = f"{array.dtype.name}/{'matrices' if decays(name, array) else 'vectors'}"
+            start = sizes.get(vector, 0)
+            sizes[vector] = start + array.size
+            self.places[name] = vector, slice(start, start + array.size)
         self.vectors, self.gradient_vectors = zeros(sizes), zeros(sizes)
         self.gradients = self.parts(self.gradient_vectors)
         for name, part in self.parts(self.vectors).items():
@@ -109,8 +110,8 @@ class Vectors:
             role, _, name = key.partition(":")
             if name in known:
                 vector, place = self.places[name]
-                zero = np.zeros_like(self.vectors[vector])
-                self.state.setdefault(f"{role}:{vector}", zero).reshape(-1)[place] = value.ravel()
+                whole = running(self.state, f"{role}:{vector}", self.vectors[vector])
+                whole.reshape(-1)[place] = value.ravel()
             else:
                 self.state[key] = value
 

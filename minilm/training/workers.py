@@ -19,7 +19,8 @@ model gains nothing: what a thread is given must take it milliseconds.
 
 import contextlib
 import sys
-from collections.abc import Callable, Iterable
+import threading
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import reduce
 from itertools import pairwise
@@ -36,6 +37,7 @@ from minilm.types import Batch, Params
 
 Sums = tuple[float, Params, int]  # total, grads, count
 SWITCH_INTERVAL = 1e-4  # seconds
+TURNS: dict[str, Any] = {"lock": threading.Lock(), "users": 0, "before": 0.0}
 
 
 class Workers:
@@ -64,8 +66,7 @@ class Workers:
     def __enter__(self) -> "Workers":
         if self.workers > 1:
             self.resources.enter_context(threadpool_limits(1, user_api="blas"))
-            self.resources.callback(sys.setswitchinterval, sys.getswitchinterval())
-            sys.setswitchinterval(SWITCH_INTERVAL)
+            self.resources.enter_context(short_turns())
             self.each = self.resources.enter_context(ThreadPoolExecutor(self.workers)).map
         return self
 
@@ -115,20 +116,40 @@ class Workers:
         if self.communicator is not None:
             self.communicator.Barrier()
 
-    def check_agreement(self, step: int, arrays: Params) -> None:
-        """Refuse to go on from steps or arrays that are not the same in every process."""
+    def check_agreement(self, step: int, arrays: Params, **settings: Any) -> None:
+        """Refuse to go on from steps, arrays or settings that are not the same in every process."""
         if self.communicator is not None:
-            at = {"step": step, "checksum": fingerprint(arrays)}
+            at = {"step": step, "checksum": fingerprint(arrays), **settings}
             everyone = self.communicator.allgather(at)
             if any(other != at for other in everyone):
                 raise ValueError(f"a run must start alike in every process, got {everyone}")
 
 
+@contextlib.contextmanager
+def short_turns() -> Iterator[None]:
+    """SWITCH_INTERVAL, until the last of those who asked for it at the same time has done."""
+    with TURNS["lock"]:
+        TURNS["users"] += 1
+        if TURNS["users"] == 1:
+            TURNS["before"] = sys.getswitchinterval()
+            sys.setswitchinterval(SWITCH_INTERVAL)
+    try:
+        yield
+    finally:
+        with TURNS["lock"]:
+            TURNS["users"] -= 1
+            if TURNS["users"] == 0:
+                sys.setswitchinterval(TURNS["before"])
+
+
 def add(one: Sums, other: Sums) -> Sums:
     """The sums over two shares together; a gradient that one of them lacks is zero there.
 
+    Refuses a count that is no whole number, of which the shares' would not add up to the batch's.
     In new arrays: a loss may keep those that it returned, or return one under two names.
     """
+    if int(other[2]) != other[2]:
+        raise ValueError(f"the loss must count whole terms, got a count of {other[2]!r}")
     total, grads, count = one[0] + float(other[0]), dict(one[1]), one[2] + int(other[2])
     for name, grad in other[1].items():
         grads[name] = grads[name] + grad if name in grads else grad

@@ -203,3 +203,17 @@ run(killing, checkpoint={str(path)!r})
     assert ended.returncode == -signal.SIGKILL
     assert len(read_header(path)["history"]) == 4
     assert_same(run(checkpoint=path), run(checkpoint_every=0))
+
+
+def test_another_first_batch_in_a_dict_is_another_run(tmp_path):
+    def loss(model, seen, batch, rng):
+        return 1.0, {"w": batch["x"]}, 1
+
+    def run(value):
+        batch = {"x": np.full(2, value, np.float32)}
+        return fit(None, {"w": np.ones(2, np.float32)}, [batch], loss=loss,
+                   checkpoint=tmp_path / "run.npz")  # fmt: skip
+
+    run(1)
+    with pytest.raises(ValueError, match="first batch"):
+        run(2)

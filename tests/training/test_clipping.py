@@ -1,3 +1,5 @@
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -64,3 +66,9 @@ def test_what_is_not_finite_has_no_length_and_is_left_alone(entries, norm, large
 
 def test_no_gradients_and_empty_ones_have_no_length():
     assert global_norm({}) == global_norm({"w": np.zeros((0, 3))}) == 0
+
+
+@pytest.mark.parametrize("entry", [1e-20, 3e-23, 1e-30])
+def test_the_norm_of_many_tiny_numbers(entry):
+    grads = {"a": np.full(10_000, entry, np.float32), "b": np.array([entry], np.float32)}
+    assert global_norm(grads) == pytest.approx(entry * math.sqrt(10_001), rel=1e-5)

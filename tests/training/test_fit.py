@@ -284,3 +284,11 @@ def test_a_run_that_diverges_ends_in_that_error_and_no_warning():
             TRANSFORMER, params, [BATCH], steps=50, optimizer=SGD(), clip_norm=None,
             schedule=constant(1e30),
         )  # fmt: skip
+
+
+def test_half_precision_is_refused_by_name():
+    def loss(model, seen, batch, rng):
+        return 1.0, {"w": np.ones(2, np.float16)}, 1
+
+    with pytest.raises(TypeError, match="w is float16"):
+        fit(None, {"w": np.ones(2, np.float16)}, [0], loss=loss)

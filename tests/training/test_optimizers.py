@@ -129,3 +129,16 @@ def test_ten_steps_agree_with_torch(name):
         ours.update(arrays, grads, state, rate, step)
     for n in arrays:
         np.testing.assert_allclose(arrays[n], theirs[n].numpy(), rtol=1e-12, err_msg=n)
+
+
+@pytest.mark.parametrize("optimizer", [SGD(), SGD(0.9), AdamW()])
+def test_arrays_that_could_not_be_written_to_are_refused(optimizer):
+    w = np.asfortranarray(np.ones((3, 2), np.float32))
+    with pytest.raises(ValueError, match="C-contiguous"):
+        optimizer.update({"w": w}, {"w": np.ones((3, 2), np.float32)}, {}, 0.1, 0)
+
+
+def test_a_gradient_may_lie_in_memory_as_it_likes():
+    w, g = np.ones((3, 2), np.float32), np.arange(6, dtype=np.float32).reshape(3, 2)
+    SGD().update({"w": w}, {"w": np.asfortranarray(g)}, {}, 1.0, 0)
+    np.testing.assert_array_equal(w, 1 - g)

@@ -40,7 +40,7 @@ def test_the_arrays_become_slices_of_one_vector_a_kind():
         assert run[name].dtype == array.dtype
         assert any(np.shares_memory(run[name], v) for v in long.values()) == (name in TRAINED)
     assert list(run) == list(given)
-    long["float32/matrices"][0, 12] = 7
+    long["float32/matrices"][0, 0] = 7  # by name: table, w, w:step
     assert run["table"][0, 0] == 7
 
 
@@ -129,3 +129,17 @@ def test_a_state_of_others_is_refused(names):
     (changed,) = set(TRAINED) ^ set(names)
     with pytest.raises(ValueError, match=f"is not for {changed}:"):
         taken(second, {name: np.ones_like(run[name]) for name in names})
+
+
+def test_a_class_derived_from_adamw_sees_names_unless_it_says_otherwise():
+    class FrozenTable(AdamW):
+        def update(self, arrays, grads, state, learning_rate, step):
+            grads = {name: grad for name, grad in grads.items() if name != "table"}
+            super().update(arrays, grads, state, learning_rate, step)
+
+    given, run = arrays(), arrays()
+    vectors = Vectors(run, {}, FrozenTable())
+    taken(vectors, gradients(TRAINED))
+    vectors.update(0.1, 0)
+    np.testing.assert_array_equal(run["table"], given["table"])
+    assert (run["w"] != given["w"]).all()

@@ -18,7 +18,7 @@ from minilm.compression.views import compose, masked, straight_through
 from minilm.embeddings.skip_gram_model import Pairs, SkipGram, negative_sampling_loss
 from minilm.models import LSTMLanguageModel, TransformerLanguageModel
 from minilm.training import SGD, constant, fit, language_model_loss
-from minilm.training.workers import Workers, cut
+from minilm.training.workers import SWITCH_INTERVAL, Workers, cut
 
 V, ROWS = 7, 5
 LSTM = LSTMLanguageModel(V, width=6, layers=2, dropout=0.3)
@@ -374,3 +374,48 @@ trained(LSTM, text_batch, steps=3, checkpoint=path, **settings)
                 np.testing.assert_allclose(saved["losses"], losses, rtol=1e-12)
                 for name, expected in params.items():
                     np.testing.assert_allclose(saved[name], expected, rtol=0, atol=1e-12)
+
+
+def test_ranks_may_hold_the_parameters_in_another_order():
+    def loss(model, seen, batch, rng):
+        return 0.0, {"a": np.full(1, len(batch)), "b": np.full(1, 100.0 * len(batch))}, len(batch)
+
+    def run(communicator):
+        names = ("a", "b") if communicator.Get_rank() else ("b", "a")
+        params = {name: np.zeros(1) for name in names}
+        batch = np.zeros((4, 1))
+        return fit(None, params, [batch], loss=loss, optimizer=SGD(), clip_norm=None,
+                   schedule=lambda step: 1.0, communicator=communicator)[0]  # fmt: skip
+
+    for params in on_ranks(2, run):
+        assert params == {"a": -1, "b": -100}
+
+
+def test_ranks_with_other_settings_are_refused():
+    def run(communicator):
+        optimizer = SGD(0.5 if communicator.Get_rank() else 0.0)
+        return fit(None, {"a": np.zeros(1)}, [np.zeros((4, 1))], optimizer=optimizer,
+                   communicator=communicator)  # fmt: skip
+
+    for refused in on_ranks(2, run):
+        assert isinstance(refused, ValueError)
+        assert "alike" in str(refused) and "momentum=0.5" in str(refused)
+
+
+def test_a_count_of_half_a_term_is_refused():
+    def loss(model, seen, batch, rng):
+        return 1.0, {"a": np.ones(1)}, 0.5
+
+    with pytest.raises(ValueError, match="whole terms"):
+        fit(None, {"a": np.zeros(1)}, [np.zeros((4, 1))], loss=loss, workers=2)
+
+
+def test_the_last_of_two_teams_restores_the_switch_interval():
+    before = sys.getswitchinterval()
+    one, other = Workers(2), Workers(2)
+    one.__enter__()
+    other.__enter__()
+    one.__exit__()
+    assert sys.getswitchinterval() == pytest.approx(SWITCH_INTERVAL)
+    other.__exit__()
+    assert sys.getswitchinterval() == pytest.approx(before)
