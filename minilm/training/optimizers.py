@@ -139,8 +139,8 @@ def chunks(*arrays: Array) -> Iterator[list[Array]]:
     """The same stretch of each array (all of one shape), at most CHUNK entries at a time, and last
     a scratch as long, of the first one's dtype.
 
-    They come as views to be written to. ValueError unless the first, the parameter, is C-contiguous,
-    as `fit` keeps it.
+    They come as views to be written to. ValueError unless the first, the parameter, is
+    C-contiguous, as `fit` keeps it.
     """
     if not arrays[0].flags.c_contiguous:
         raise ValueError(f"arrays must be C-contiguous to be updated in place, got one of shape "
