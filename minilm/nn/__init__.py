@@ -5,7 +5,7 @@
     activations.py  relu, gelu, tanh, sigmoid, softmax
     norm.py         LayerNorm, RMSNorm
     dropout.py      leaving values out
-    positions.py    sinusoidal positions
+    positions.py    sinusoidal and rotary positions
     attention.py    masks, scaled dot-product and multi-head attention
     rnn.py          the plain recurrent network, one step and over time
     lstm.py         the LSTM, one step and over time
@@ -59,7 +59,7 @@ from minilm.nn.losses import (
 )
 from minilm.nn.lstm import lstm, lstm_backward, lstm_step, lstm_step_backward
 from minilm.nn.norm import layer_norm, layer_norm_backward, rms_norm, rms_norm_backward
-from minilm.nn.positions import sinusoidal_positions
+from minilm.nn.positions import rotary, rotary_backward, sinusoidal_positions
 from minilm.nn.rnn import rnn, rnn_backward, rnn_step, rnn_step_backward
 from minilm.nn.sums import flat, sum_to_last
 
@@ -106,6 +106,8 @@ __all__ = [
     "sigmoid_backward",
     "sinusoidal_positions",
     "softmax",
+    "rotary",
+    "rotary_backward",
     "softmax_backward",
     "sum_to_last",
     "tanh",

@@ -1,9 +1,14 @@
-"""Sinusoidal positions: every position a point on circles that turn at different speeds."""
+"""Positions: every one a point on circles that turn at different speeds.
+
+    sinusoidal   the points themselves, added to x: where am I?
+    rotary       x turned by their angles: how far is it from the query to the key?
+"""
 
 import numpy as np
 from numpy.typing import DTypeLike
 
-from minilm.types import Array
+from minilm.nn.checks import describe, require_float
+from minilm.types import Array, Cache
 
 
 def sinusoidal_positions(length: int, width: int, dtype: DTypeLike = np.float32) -> Array:
@@ -15,9 +20,55 @@ def sinusoidal_positions(length: int, width: int, dtype: DTypeLike = np.float32)
     """
     if length < 0 or width < 1:
         raise ValueError(f"length must be >= 0 and width >= 1, got {length} and {width}")
-    speeds = 10000.0 ** (-np.arange(0, width, 2) / width)
-    angles = np.arange(length)[:, None] * speeds
+    angles = _angles(0, length, width, 10000.0)
     positions = np.empty((length, width), dtype)
     positions[:, 0::2] = np.sin(angles)
     positions[:, 1::2] = np.cos(angles[:, : width // 2])
     return positions
+
+
+def rotary(x: Array, first: int = 0, base: float = 10000.0) -> tuple[Array, Cache]:
+    """y_t = (a cos θ_t − b sin θ_t, b cos θ_t + a sin θ_t),  θ_t = t / base^(2i/d),  x_t = (a, b).
+
+    x: (..., T, d), d even, at positions t = first … first + T − 1  ->  y: (..., T, d), cache
+    Su et al. 2021, eq. 34. The pair (a_i, b_i), i < d/2, that is turned by θ_i is (x_i, x_{i+d/2}),
+    the two halves of x, as in GPT-NeoX and Llama; in the paper it is (x_{2i}, x_{2i+1}).
+    For queries and keys, each head by itself: two vectors turned alike keep their product, so that
+    q_m · k_n depends on m − n alone. A cache holds turned keys, and the next go on at `first`.
+    TypeError if x is no float array or first no integer, ValueError if d is odd, first < 0, or
+    base not positive and finite. The angles are computed in float64.
+    """
+    require_float("x", x)
+    if x.ndim < 2 or x.shape[-1] % 2:
+        raise ValueError(f"x must have shape (..., T, d) with an even d, got {x.shape}")
+    if not isinstance(first, int | np.integer):
+        raise TypeError(f"first must be an integer, got {describe(first)}")
+    if first < 0:
+        raise ValueError(f"first must be >= 0, got {first}")
+    if not 0 < base < np.inf:
+        raise ValueError(f"base must be positive and finite, got {base}")
+    angles = _angles(int(first), *x.shape[-2:], base)
+    cos, sin = np.cos(angles).astype(x.dtype), np.sin(angles).astype(x.dtype)
+    return _turned(x, cos, sin), (cos, sin)
+
+
+def rotary_backward(dy: Array, cache: Cache) -> Array:
+    """The gradient of rotary: dx, which is dy turned back."""
+    cos, sin = cache
+    return _turned(dy, cos, -sin)
+
+
+def _turned(x: Array, cos: Array, sin: Array) -> Array:
+    """(a cos − b sin, b cos + a sin) for the halves x = (a, b); cos and sin: (T, d/2)."""
+    half = x.shape[-1] // 2
+    a, b = x[..., :half], x[..., half:]
+    y = x * np.concatenate((cos, cos), axis=-1)
+    y[..., :half] -= b * sin
+    y[..., half:] += a * sin
+    return y
+
+
+def _angles(first: int, length: int, width: int, base: float) -> Array:
+    """t / base^(2i/width) for t = first … first + length − 1: (length, ⌈width/2⌉) in float64."""
+    speeds = base ** (-np.arange(0, width, 2) / width)
+    return np.arange(first, first + length)[:, None] * speeds

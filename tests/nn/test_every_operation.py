@@ -40,6 +40,8 @@ CASES = [
     ("dropout", [floats(2, 5), 0.3], {}),
     ("attention", [floats(2, 5, 3), floats(2, 5, 3), floats(2, 5, 4)], {}),
     ("attention", [floats(2, 5, 3), floats(2, 5, 3), floats(2, 5, 4), MASK], {}),
+    ("rotary", [floats(2, 5, 6)], {}),
+    ("rotary", [floats(2, 5, 6), 7], {"base": 100.0}),
     ("multi_head_attention", HEADS, {"head_dim": 3}),
     ("multi_head_attention", HEADS, {"head_dim": 3, "mask": MASK}),
     ("rnn_step", [floats(2, 3), floats(2, 4), floats(3, 4), floats(4, 4), floats(4)], {}),
