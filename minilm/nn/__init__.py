@@ -6,7 +6,7 @@
     norm.py         LayerNorm, RMSNorm
     dropout.py      leaving values out
     positions.py    sinusoidal and rotary positions
-    attention.py    masks, scaled dot-product and multi-head attention
+    attention.py    masks, scaled dot-product, multi-head and cross-attention
     rnn.py          the plain recurrent network, one step and over time
     lstm.py         the LSTM, one step and over time
     losses.py       cross-entropy, binary logistic loss
@@ -36,6 +36,8 @@ from minilm.nn.attention import (
     attention_backward,
     attention_weights,
     causal_mask,
+    cross_attention,
+    cross_attention_backward,
     multi_head_attention,
     multi_head_attention_backward,
     padding_mask,
@@ -73,6 +75,8 @@ __all__ = [
     "causal_mask",
     "check_gradient",
     "check_model_gradient",
+    "cross_attention",
+    "cross_attention_backward",
     "cross_entropy",
     "cross_entropy_backward",
     "dropout",
@@ -102,12 +106,12 @@ __all__ = [
     "rnn_backward",
     "rnn_step",
     "rnn_step_backward",
+    "rotary",
+    "rotary_backward",
     "sigmoid",
     "sigmoid_backward",
     "sinusoidal_positions",
     "softmax",
-    "rotary",
-    "rotary_backward",
     "softmax_backward",
     "sum_to_last",
     "tanh",

@@ -20,6 +20,8 @@ LSTM = [floats(3, 16), floats(4, 16), floats(16)]
 STATE = [floats(2, 4), floats(2, 4)]
 MASK = nn.causal_mask(5)
 HEADS = [floats(2, 5, 6), floats(6, 18), floats(18), floats(6, 6), floats(6)]
+CROSS = [floats(2, 3, 6), floats(2, 5, 4), floats(6, 6), floats(6), floats(4, 12), floats(12)]
+CROSS += [floats(6, 6, scale=0.5), floats(6)]
 
 # name of the pair -> arguments and options, each pair in each of its ways
 CASES = [
@@ -38,12 +40,14 @@ CASES = [
     ("rms_norm", [floats(2, 5, 6), floats(6)], {}),
     ("dropout", [floats(2, 5), 0.3], {"rng": np.random.default_rng(0)}),
     ("dropout", [floats(2, 5), 0.3], {}),
-    ("attention", [floats(2, 5, 3), floats(2, 5, 3), floats(2, 5, 4)], {}),
-    ("attention", [floats(2, 5, 3), floats(2, 5, 3), floats(2, 5, 4), MASK], {}),
     ("rotary", [floats(2, 5, 6)], {}),
     ("rotary", [floats(2, 5, 6), 7], {"base": 100.0}),
+    ("attention", [floats(2, 5, 3), floats(2, 5, 3), floats(2, 5, 4)], {}),
+    ("attention", [floats(2, 5, 3), floats(2, 5, 3), floats(2, 5, 4), MASK], {}),
     ("multi_head_attention", HEADS, {"head_dim": 3}),
     ("multi_head_attention", HEADS, {"head_dim": 3, "mask": MASK}),
+    ("cross_attention", CROSS, {"head_dim": 3}),
+    ("cross_attention", CROSS, {"head_dim": 3, "mask": MASK[:3]}),
     ("rnn_step", [floats(2, 3), floats(2, 4), floats(3, 4), floats(4, 4), floats(4)], {}),
     ("rnn", [floats(2, 5, 3), floats(3, 4), floats(4, 4), floats(4)], {}),
     ("rnn", [floats(2, 5, 3), floats(3, 4), floats(4, 4), floats(4), floats(2, 4)], {}),

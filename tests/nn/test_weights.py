@@ -9,6 +9,8 @@ import pytest
 
 from minilm.nn import (
     check_gradient,
+    cross_attention,
+    cross_attention_backward,
     embedding,
     embedding_backward,
     linear,
@@ -99,6 +101,11 @@ def assert_same(op, op_backward, arguments, weights, **options):
         np.testing.assert_allclose(packed, plain, rtol=0, atol=1e-12)
 
 
+def cross(normal):
+    shapes = [(2, 4, 6), (2, 3, 5), (6, 6), (6,), (5, 12), (12,), (6, 6), (6,)]
+    return [normal(*shape) for shape in shapes]
+
+
 def test_leaves(normal):
     assert_same(linear, linear_backward, [normal(2, 3, 4), normal(4, 5), normal(5)], {1})
     ids = np.array([[0, 1, 1]])
@@ -113,6 +120,8 @@ def test_leaves(normal):
     attention = [normal(2, 4, 6), normal(6, 18), normal(18), normal(6, 6), normal(6)]
     pair = multi_head_attention, multi_head_attention_backward
     assert_same(*pair, attention, {1, 3}, head_dim=3)
+    pair = cross_attention, cross_attention_backward
+    assert_same(*pair, cross(normal), {2, 4, 6}, head_dim=3)
 
 
 def test_a_tied_head_is_linear_with_the_table_transposed(normal):
@@ -156,6 +165,8 @@ def test_leaves_that_bend_x(normal):
     attention = [normal(2, 4, 6), normal(6, 18), normal(18), normal(6, 6), normal(6)]
     pair = bend(multi_head_attention, multi_head_attention_backward, {1, 3})
     check_gradient(*pair, *attention, head_dim=3)
+    pair = bend(cross_attention, cross_attention_backward, {2, 4, 6})
+    check_gradient(*pair, *cross(normal), head_dim=3)
 
 
 def test_the_duck_is_strict(normal):
