@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from minilm import compression, study
-from minilm.generation import generate
+from minilm.generation import decode_pieces, stream
 from minilm.study.measure import compressed_size, weight_sqnr
 from minilm.study.saved import saved_parameters
 from minilm.study.subjects import Subject, new_subject, saved_language_model, saved_subject
@@ -36,7 +36,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"minilm {arguments.command}: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("\ninterrupted; a study goes on where it stopped when called again", file=sys.stderr)
+        goes_on = "; it goes on where it stopped when called again"
+        more = goes_on if arguments.command == "study" else ""
+        print(f"\nminilm {arguments.command}: interrupted{more}", file=sys.stderr)
         return 130
     return 0
 
@@ -85,12 +87,17 @@ def run_generate(arguments: argparse.Namespace) -> None:
     model, tokenizer = saved_language_model(Path(arguments.file))
     params = saved_parameters(arguments.file, model.init(0))
     prompt = tokenizer.encode(arguments.prompt)
-    ids = generate(
+    ids = stream(
         model, params, prompt, arguments.length, packed=arguments.packed,
         temperature=arguments.temperature, top_k=arguments.top_k, top_p=arguments.top_p,
         rng=np.random.default_rng(arguments.seed),
     )  # fmt: skip
-    print(arguments.prompt + tokenizer.decode(ids))
+    print(arguments.prompt, end="", flush=True)
+    try:
+        for piece in decode_pieces(tokenizer, ids):
+            print(piece, end="", flush=True)
+    finally:  # after an interrupt too, what was written is a line
+        print()
     used = params if arguments.packed else thaw(params)
     print(f"[parameters: {nbytes(params):,} bytes held, {nbytes(used):,} in use]", file=sys.stderr)
 

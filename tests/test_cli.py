@@ -1,5 +1,6 @@
 """The commands one after another on saved files, as a person would type them."""
 
+import io
 import re
 import shlex
 import subprocess
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 
 from minilm import cli, weights
+from minilm.generation import generate, stream
 from minilm.text import GRAMMAR
 
 
@@ -56,6 +58,40 @@ def test_generate_is_repeatable_and_packed_gives_the_same(folder, capsys, model)
     assert texts[0] == texts[1] == texts[2]
     assert texts[3] != texts[0]
     assert texts[0].startswith("the ")
+
+
+def test_text_is_written_as_it_comes(folder, capsys, monkeypatch):
+    line = f'generate {folder}/lstm.npz --prompt "the " --length 30'
+    call(line)
+    whole = capsys.readouterr().out
+    model, tokenizer = cli.saved_language_model(folder / "lstm.npz")
+    ids = generate(
+        model, weights.load(folder / "lstm.npz"), tokenizer.encode("the "), 30,
+        temperature=0.8, rng=np.random.default_rng(0),
+    )  # fmt: skip
+    assert whole == "the " + tokenizer.decode(ids) + "\n"
+
+    seen = []
+
+    def watched(*arguments, **how):
+        for i, new in enumerate(stream(*arguments, **how)):
+            seen.append(sys.stdout.flushed)
+            if i == 12:
+                raise KeyboardInterrupt
+            yield new
+
+    class Watched(io.StringIO):
+        flushed = ""
+
+        def flush(self):
+            self.flushed = self.getvalue()
+
+    monkeypatch.setattr(cli, "stream", watched)
+    monkeypatch.setattr(sys, "stdout", Watched())
+    assert cli.main(shlex.split(line)) == 130
+    assert seen == [whole[: 4 + i] for i in range(13)]
+    assert sys.stdout.getvalue() == whole[: 4 + 12] + "\n"
+    assert capsys.readouterr().err == "\nminilm generate: interrupted\n"
 
 
 @pytest.mark.parametrize("model", ["lstm", "transformer", "word2vec"])

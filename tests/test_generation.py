@@ -5,8 +5,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minilm.generation import draw, generate, likeliest, next_token_probabilities
+from minilm.generation import (
+    decode_pieces,
+    draw,
+    generate,
+    likeliest,
+    next_token_probabilities,
+    stream,
+)
 from minilm.models import LSTMLanguageModel, TransformerLanguageModel
+from minilm.text import BPETokenizer, CharTokenizer, WordPieceTokenizer, WordTokenizer
 from minilm.weights import Diagonal, Product
 
 V = 9
@@ -222,3 +230,70 @@ def test_the_ends_of_what_can_be_drawn(drawn, token):
     logits = np.array([-np.inf, 0, 1, 2, -np.inf], np.float32)
     logits[[0, 4]] = -1e30  # of no probability at all: never drawn
     assert draw(logits, 1.0, None, None, rng) == token
+
+
+# ---- streaming
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_ids_come_one_by_one_and_no_more_is_computed_than_was_asked_for(model, monkeypatch):
+    params = model.init(0)
+    expected = generate(model, params, [1, 2], 6, rng=np.random.default_rng(0)).tolist()
+    passes = []
+    forward = type(model).forward
+    monkeypatch.setattr(
+        type(model), "forward", lambda *a, **how: passes.append(0) or forward(*a, **how)
+    )
+    ids = stream(model, params, [1, 2], 6, rng=np.random.default_rng(0))
+    for i, expected_id in enumerate(expected):
+        assert len(passes) == i
+        new = next(ids)
+        assert new == expected_id and type(new) is int
+    assert next(ids, None) is None
+
+
+def test_bad_input_is_refused_before_the_first_id_is_asked_for():
+    for bad in ({"prompt_ids": []}, {"length": -1}, {"top_k": 0}):
+        with pytest.raises(ValueError, match=next(iter(bad))):
+            stream(LSTM, LSTM.init(0), **{"prompt_ids": [1], "length": 1, **bad}, temperature=0)
+
+
+STORY = "the theory of thé 日本 日 café 🙂🙂 is there, the end"
+TOKENIZERS = {
+    "char": CharTokenizer.train(STORY + "\ufffd"),
+    "word": WordTokenizer.train(STORY),
+    "bpe": BPETokenizer.train(STORY, 270),
+    "wordpiece": WordPieceTokenizer.train(STORY, 60),
+}
+
+
+@pytest.mark.parametrize("kind", TOKENIZERS)
+@given(ids=st.lists(st.integers(0, 10_000), max_size=40))
+def test_pieces_joined_are_the_text(kind, ids):
+    tokenizer = TOKENIZERS[kind]
+    ids = [i % tokenizer.vocab_size for i in ids]
+    assert "".join(decode_pieces(tokenizer, iter(ids))) == tokenizer.decode(ids)
+
+
+@pytest.mark.parametrize("kind", TOKENIZERS)
+def test_pieces_come_as_soon_as_no_later_id_can_change_them(kind):
+    tokenizer = TOKENIZERS[kind]
+    ids = tokenizer.encode(STORY).tolist()
+    asked = []
+    pieces = decode_pieces(tokenizer, (asked.append(i) or i for i in ids))
+    written = ""
+    for piece in pieces:
+        written += piece
+        assert written == tokenizer.decode(asked)
+        assert "\ufffd" not in piece
+    assert asked == ids and written == tokenizer.decode(ids)
+
+
+def test_bytes_of_one_character_by_hand():
+    tokenizer = BPETokenizer.train("a", 257)
+    ids = tokenizer.encode("a日b").tolist()
+    assert len(ids) == 5
+    assert list(decode_pieces(tokenizer, ids)) == ["a", "日", "b"]
+    assert list(decode_pieces(tokenizer, ids[:3])) == ["a", "\ufffd"]  # the rest never came
+    assert list(decode_pieces(tokenizer, [ids[1], ids[4]])) == ["\ufffdb"]
+    assert list(decode_pieces(tokenizer, [])) == []

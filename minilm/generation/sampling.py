@@ -1,4 +1,4 @@
-"""Writing text with a language model: draw the next token, read it, and again.
+"""Sampling: draw the next token, read it, and again.
 
     p = softmax(logits / temperature)        below 1 sharper, above 1 flatter, 0: the likeliest
     top-k    keep the k likeliest tokens                                   Fan et al. 2018
@@ -8,11 +8,12 @@ What is kept is scaled to sum to one, and the next token is drawn from it.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
+from minilm.generation.reading import Reader, check_length, check_prompt
 from minilm.models import LanguageModel
 from minilm.nn import softmax
 from minilm.types import Array, Params
@@ -31,34 +32,54 @@ def generate(
     rng: np.random.Generator | None = None,
     packed: bool = False,
 ) -> Array:
-    """`length` new ids after the prompt; the prompt itself is not repeated.
+    """`length` new ids after the prompt, when all are written: those of `stream`, (length,) int32.
 
-    prompt_ids: (N,) integer ids, N >= 1  ->  ids: (length,) int32
+    The prompt itself is not repeated. Raises what `stream` raises.
+    """
+    ids = stream(
+        model, params, prompt_ids, length,
+        temperature=temperature, top_k=top_k, top_p=top_p, rng=rng, packed=packed,
+    )  # fmt: skip
+    return np.fromiter(ids, dtype=np.int32, count=length)
+
+
+def stream(
+    model: LanguageModel,
+    params: Params,
+    prompt_ids: Array | Sequence[int],
+    length: int,
+    *,
+    temperature: float = 1.0,
+    top_k: int | None = None,
+    top_p: float | None = None,
+    rng: np.random.Generator | None = None,
+    packed: bool = False,
+) -> Iterator[int]:
+    """`length` new ids after the prompt, each as soon as it is drawn.
+
+    prompt_ids: (N,) integer ids, N >= 1
     temperature: 0 takes the likeliest token each time and needs no `rng`.
     packed: compute with compressed weights as they are: small and slow. By default they are
     unpacked once before the first token (`minilm.thaw`).
-    Each token is read once; what the model remembers of it is in its state. A model with a
-    `context` reads from a window with that many places, which holds the end of the prompt first.
-    When all places are taken the window cannot slide, as each token is remembered with its place
-    in it: a new one begins with the last context // 2 tokens, which are read again in one pass.
-    Raises ValueError for an empty prompt, ids outside the vocabulary, or settings out of range.
+    Raises, when called, ValueError for an empty prompt, ids outside the vocabulary, or settings out
+    of range, TypeError for a prompt that is not integers; FloatingPointError at the first logits
+    that are not finite.
     """
     prompt = check_prompt(prompt_ids, params["token_embedding"].shape[0])
-    check_sampling(length, temperature, top_k, top_p, rng)
+    check_length(length)
+    check_sampling(temperature, top_k, top_p, rng)
     if not packed:
         params = thaw(params)
-    ids = np.concatenate([prompt, np.zeros(length, dtype=np.int32)])
-    context = getattr(model, "context", len(ids))
-    window = read = max(0, len(prompt) - context)  # the window's first token, the first not read
-    state = model.fresh_state()
-    for end in range(len(prompt), len(ids)):
-        if end - window > context:
-            window = read = end - max(1, context // 2)
-            state = model.fresh_state()
-        logits, cache = model.forward(params, ids[None, read:end], state=state)
-        read, state = end, cache["state"]
-        ids[end] = draw(logits[0, -1], temperature, top_k, top_p, rng)
-    return ids[len(prompt) :]
+
+    def new_ids() -> Iterator[int]:  # what is above runs when `stream` is called
+        reader = Reader(model, params, len(prompt))
+        text = np.concatenate([prompt, np.zeros(length, dtype=np.int32)])
+        for end in range(len(prompt), len(text)):
+            logits = reader.next_logits(text[None, :end])[0]
+            text[end] = draw(logits, temperature, top_k, top_p, rng)
+            yield int(text[end])
+
+    return new_ids()
 
 
 def draw(
@@ -68,9 +89,7 @@ def draw(
     top_p: float | None,
     rng: np.random.Generator | None,
 ) -> int:
-    """One id from the logits of the next token, (V,)."""
-    if not np.isfinite(logits).all():
-        raise FloatingPointError("the model's logits are not finite: its parameters may not be")
+    """One id from the logits of the next token, (V,), all finite."""
     if temperature == 0:
         return int(logits.argmax())
     assert rng is not None  # check_sampling
@@ -112,25 +131,8 @@ def likeliest(logits: Array, k: int) -> Array:
     return candidates[np.argsort(-logits[candidates], kind="stable")[:k]]
 
 
-def check_prompt(prompt_ids: Array | Sequence[int], vocab_size: int) -> Array:
-    """The prompt as int32 (N,), refused if it is empty or has ids that the model does not know."""
-    prompt = np.asarray(prompt_ids)
-    if prompt.ndim != 1 or len(prompt) == 0:
-        raise ValueError(f"prompt_ids must hold at least one id, (N,), got shape {prompt.shape}")
-    if not np.issubdtype(prompt.dtype, np.integer):
-        raise TypeError(f"prompt_ids must be integers, got dtype {prompt.dtype}")
-    unknown = prompt[(prompt < 0) | (prompt >= vocab_size)]
-    if len(unknown):
-        raise ValueError(f"prompt_ids must be in 0 … {vocab_size - 1}, got {unknown[0]}")
-    return prompt.astype(np.int32)
-
-
-def check_sampling(
-    length: int, temperature: float, top_k: int | None, top_p: float | None, rng: Any
-) -> None:
+def check_sampling(temperature: float, top_k: int | None, top_p: float | None, rng: Any) -> None:
     """Refuse by name every setting out of range."""
-    if length < 0:
-        raise ValueError(f"length must be 0 or more, got {length}")
     if not (temperature >= 0 and math.isfinite(temperature)):
         raise ValueError(f"temperature must be 0 (greedy) or a positive number, got {temperature}")
     if top_k is not None and top_k < 1:
