@@ -47,7 +47,7 @@ def rotary(x: Array, first: int = 0, base: float = 10000.0) -> tuple[Array, Cach
         raise ValueError(f"first must be >= 0, got {first}")
     if not 0 < base < np.inf:
         raise ValueError(f"base must be positive and finite, got {base}")
-    angles = _angles(int(first), *x.shape[-2:], base)
+    angles = _angles(int(first), x.shape[-2], x.shape[-1], base)
     cos, sin = np.cos(angles).astype(x.dtype), np.sin(angles).astype(x.dtype)
     return _turned(x, cos, sin), (cos, sin)
 
