@@ -2,8 +2,9 @@
 
     linear.py       x w + b, and how derivatives pass through any kind of weight
     embedding.py    rows of a table
-    activations.py  relu, gelu, tanh, sigmoid, softmax
+    activations.py  relu, gelu, silu, tanh, sigmoid, softmax
     norm.py         LayerNorm, RMSNorm
+    swiglu.py       the feed-forward layer with gates
     dropout.py      leaving values out
     positions.py    sinusoidal and rotary positions
     attention.py    masks, scaled dot-product, multi-head and cross-attention
@@ -26,6 +27,8 @@ from minilm.nn.activations import (
     relu_backward,
     sigmoid,
     sigmoid_backward,
+    silu,
+    silu_backward,
     softmax,
     softmax_backward,
     tanh,
@@ -64,6 +67,7 @@ from minilm.nn.norm import layer_norm, layer_norm_backward, rms_norm, rms_norm_b
 from minilm.nn.positions import rotary, rotary_backward, sinusoidal_positions
 from minilm.nn.rnn import rnn, rnn_backward, rnn_step, rnn_step_backward
 from minilm.nn.sums import flat, sum_to_last
+from minilm.nn.swiglu import swiglu, swiglu_backward
 
 __all__ = [
     "IGNORED",
@@ -110,10 +114,14 @@ __all__ = [
     "rotary_backward",
     "sigmoid",
     "sigmoid_backward",
+    "silu",
+    "silu_backward",
     "sinusoidal_positions",
     "softmax",
     "softmax_backward",
     "sum_to_last",
+    "swiglu",
+    "swiglu_backward",
     "tanh",
     "tanh_backward",
     "unpacked",

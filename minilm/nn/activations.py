@@ -108,6 +108,24 @@ def gelu_backward(dy: Array, cache: Cache) -> Array:
     return dx
 
 
+def silu(x: Array) -> tuple[Array, Cache]:
+    """y = x σ(x).        x: (...)  ->  y: (...), cache        Elfwing et al. 2017"""
+    require_float("x", x)
+    gate = sigmoid_in_place(x.copy())
+    y = x * gate
+    return y, (gate, y)
+
+
+def silu_backward(dy: Array, cache: Cache) -> Array:
+    """The gradient of silu: dx = dy (σ + x σ (1 − σ)) = dy (gate + y (1 − gate)), gate = σ(x)."""
+    gate, y = cache
+    dx = 1 - gate
+    dx *= y
+    dx += gate
+    dx *= dy
+    return dx
+
+
 def softmax(x: Array, axis: int = -1) -> tuple[Array, Cache]:
     """y_i = e^x_i / Σ_j e^x_j, over one axis.
 

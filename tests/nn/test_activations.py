@@ -16,6 +16,8 @@ from minilm.nn import (
     relu_backward,
     sigmoid,
     sigmoid_backward,
+    silu,
+    silu_backward,
     softmax,
     softmax_backward,
     tanh,
@@ -27,6 +29,7 @@ PAIRS = [
     (tanh, tanh_backward),
     (sigmoid, sigmoid_backward),
     (gelu, gelu_backward),
+    (silu, silu_backward),
     (softmax, softmax_backward),
 ]
 EXTREMES = [-np.inf, -1e30, -1000.0, -100.0, -1.0, -0.0, 0.0, 1.0, 100.0, 1000.0, 1e30, np.inf]
@@ -73,6 +76,7 @@ def test_symmetries(x):
     np.testing.assert_allclose(sigmoid(x)[0] + sigmoid(-x)[0], 1, rtol=1e-12)
     np.testing.assert_allclose(tanh(x)[0], 2 * sigmoid(2 * x)[0] - 1, atol=1e-12)
     np.testing.assert_allclose(gelu(x)[0] - gelu(-x)[0], x, atol=1e-12)
+    np.testing.assert_allclose(silu(x)[0] - silu(-x)[0], x, atol=1e-12)
     y, _ = softmax(x)
     assert (y >= 0).all()
     np.testing.assert_allclose(y.sum(-1), 1)
@@ -91,6 +95,9 @@ def test_extremes_give_limits_and_no_warning(dtype):
     assert (y[:3] <= 0).all() and (y[:3] > -1e-20).all() and (y[-4:] == x[-4:]).all()
     inner = gelu(np.array([-1e4, 1e4], dtype))[1]
     assert gelu_backward(np.ones(2, dtype), inner).tolist() == [0, 1]
+    y, cache = silu(x[1:-1])
+    assert (y[x[1:-1] < 0] <= 0).all() and (y >= -0.3).all() and y[-1] == x[-2]
+    assert np.isfinite(silu_backward(np.ones_like(y), cache)).all()
 
 
 def test_sigmoid_keeps_its_relative_precision_where_it_is_small():
@@ -124,6 +131,7 @@ def test_against_torch(normal):
         relu: torch.relu,
         tanh: torch.tanh,
         sigmoid: torch.sigmoid,
+        silu: torch.nn.functional.silu,
         gelu: lambda t: torch.nn.functional.gelu(t, approximate="tanh"),
         softmax: lambda t: torch.softmax(t, -1),
     }

@@ -25,6 +25,8 @@ from minilm.nn import (
     rnn_backward,
     rnn_step,
     rnn_step_backward,
+    swiglu,
+    swiglu_backward,
 )
 
 
@@ -108,6 +110,8 @@ def cross(normal):
 
 def test_leaves(normal):
     assert_same(linear, linear_backward, [normal(2, 3, 4), normal(4, 5), normal(5)], {1})
+    w = [normal(4, 5), normal(4, 5), normal(5, 4)]
+    assert_same(swiglu, swiglu_backward, [normal(2, 3, 4), *w], {1, 2, 3})
     ids = np.array([[0, 1, 1]])
     assert_same(embedding, embedding_backward, [ids, normal(4, 5)], {1})
     w = [normal(3, 4), normal(4, 4), normal(4)]
@@ -154,6 +158,8 @@ def bend(op, op_backward, positions):
 
 def test_leaves_that_bend_x(normal):
     check_gradient(*bend(linear, linear_backward, {1}), normal(2, 3, 4), normal(4, 5), normal(5))
+    w = [normal(4, 5), normal(4, 5), normal(5, 4)]
+    check_gradient(*bend(swiglu, swiglu_backward, {1, 2, 3}), normal(2, 3, 4), *w)
     w = [normal(3, 4), normal(4, 4), normal(4)]
     pair = bend(rnn_step, rnn_step_backward, {2, 3})
     check_gradient(*pair, normal(2, 3), normal(2, 4), *w)
