@@ -11,7 +11,7 @@ Each name below is documented where it is defined; README.md has the map of the 
 from minilm import compression, nn
 from minilm.compression import dequantize, distillation_loss, fake_quantize, prune, quantize
 from minilm.embeddings import Word2Vec
-from minilm.models import LSTMLanguageModel, TransformerLanguageModel
+from minilm.models import LSTMLanguageModel, Seq2SeqTransformer, TransformerLanguageModel
 from minilm.nn import check_gradient
 from minilm.training import fit
 from minilm.weights import load, save, thaw
@@ -20,6 +20,7 @@ __version__ = "0.2.0"
 
 __all__ = [
     "LSTMLanguageModel",
+    "Seq2SeqTransformer",
     "TransformerLanguageModel",
     "Word2Vec",
     "check_gradient",

@@ -5,12 +5,21 @@
     block            one Transformer block: attention, feed-forward, residuals, norms
     key_value_cache  what a Transformer remembers of what it has read
     transformer      TransformerLanguageModel
+    decoder_block    the block that also reads what an encoder made of another sequence
+    seq2seq_transformer   Seq2SeqTransformer: encoder and decoder
     build            from a configuration back to a model
 """
 
 from minilm.models.build import build
 from minilm.models.language_model import LanguageModel
 from minilm.models.lstm import LSTMLanguageModel
+from minilm.models.seq2seq_transformer import Seq2SeqTransformer
 from minilm.models.transformer import TransformerLanguageModel
 
-__all__ = ["LSTMLanguageModel", "LanguageModel", "TransformerLanguageModel", "build"]
+__all__ = [
+    "LSTMLanguageModel",
+    "LanguageModel",
+    "Seq2SeqTransformer",
+    "TransformerLanguageModel",
+    "build",
+]

@@ -12,6 +12,7 @@ norm_2.gain, norm_2.bias (D,); feed_forward.w_up (D, F), .b_up, .w_down (F, D), 
 The number of heads H and the width F are read from these shapes, so blocks may differ.
 """
 
+import math
 from collections.abc import Callable
 from functools import cache
 from operator import itemgetter
@@ -19,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from minilm.models.language_model import normal
 from minilm.nn import (
     dropout,
     dropout_backward,
@@ -64,6 +66,31 @@ def block_getters(prefix: str) -> list[Callable[[Params], tuple[Any, ...]]]:
 def named(prefix: str, names: tuple[str, ...], grads: tuple[Any, ...]) -> Params:
     """The inverse of `parts`, for gradients: {prefix.name: gradient}."""
     return {f"{prefix}.{name}": grad for name, grad in zip(names, grads, strict=True)}
+
+
+def new_norm(prefix: str, width: int) -> Params:
+    """A norm's fresh parameters: gain 1, bias 0."""
+    return named(prefix, NORM, (np.ones(width, np.float32), np.zeros(width, np.float32)))
+
+
+def new_block(
+    rng: np.random.Generator, prefix: str, width: int, wide: int, outer: float
+) -> Params:
+    """A block's fresh float32 parameters: std 1/√fan_in, biases 0, gains 1.
+
+    width: D, wide: F; outer: what the std of w_out and w_down, which write to x, is scaled by.
+    """
+    inner = 1 / math.sqrt(width)
+    params = new_norm(f"{prefix}.norm_1", width)
+    w_qkv = normal(rng, (width, 3 * width), inner)
+    w_out = normal(rng, (width, width), inner * outer)
+    attention_weights = (w_qkv, np.zeros(3 * width, np.float32), w_out, np.zeros(width, np.float32))
+    params |= named(f"{prefix}.attention", ATTENTION, attention_weights)
+    params |= new_norm(f"{prefix}.norm_2", width)
+    w_up = normal(rng, (width, wide), inner)
+    w_down = normal(rng, (wide, width), outer / math.sqrt(wide))
+    feed_forward_weights = (w_up, np.zeros(wide, np.float32), w_down, np.zeros(width, np.float32))
+    return params | named(f"{prefix}.feed_forward", FEED_FORWARD, feed_forward_weights)
 
 
 def feed_forward(
@@ -142,6 +169,23 @@ def residual_step(
     return y, (norm_cache, step_cache, dropout_cache)
 
 
+def residual_step_backward(
+    dy: Array, cache: Cache, step_backward: Callable[..., tuple[Any, ...]], norm: str
+) -> tuple[Array, tuple[Array, Array], tuple[Any, ...]]:
+    """Gradients of residual_step: dx, those of the norm's weights, and those of the step's."""
+    norm_cache, step_cache, dropout_cache = cache
+    if norm == "pre":
+        # y = x + dropout(step(norm(x))): dy reaches x directly, and by way of the step
+        dnormed, *dweights = step_backward(dropout_backward(dy, dropout_cache), step_cache)
+        dx, dgain, dbias = layer_norm_backward(dnormed, norm_cache)
+    else:
+        # y = norm(x + dropout(step(x))): the same, after the norm
+        dy, dgain, dbias = layer_norm_backward(dy, norm_cache)
+        dx, *dweights = step_backward(dropout_backward(dy, dropout_cache), step_cache)
+    dx += dy
+    return dx, (dgain, dbias), tuple(dweights)
+
+
 def block_backward(dy: Array, cache: Cache) -> tuple[Array, Params]:
     """Gradients of block: dx, and those of its parameters by their full names."""
     prefix, norm, caches = cache
@@ -151,18 +195,8 @@ def block_backward(dy: Array, cache: Cache) -> tuple[Array, Params]:
     )
     grads: Params = {}
     for number in (2, 1):
-        norm_cache, step_cache, dropout_cache = caches[number - 1]
         name, names, step_backward = steps[number - 1]
-        if norm == "pre":
-            # y = x + dropout(step(norm(x))): dy reaches x directly, and by way of the step
-            dnormed, *dweights = step_backward(dropout_backward(dy, dropout_cache), step_cache)
-            dx, dgain, dbias = layer_norm_backward(dnormed, norm_cache)
-        else:
-            # y = norm(x + dropout(step(x))): the same, after the norm
-            dy, dgain, dbias = layer_norm_backward(dy, norm_cache)
-            dx, *dweights = step_backward(dropout_backward(dy, dropout_cache), step_cache)
-        dx += dy
-        dy = dx
-        grads |= named(f"{prefix}.norm_{number}", NORM, (dgain, dbias))
-        grads |= named(name, names, tuple(dweights))
+        dy, dnorm, dweights = residual_step_backward(dy, caches[number - 1], step_backward, norm)
+        grads |= named(f"{prefix}.norm_{number}", NORM, dnorm)
+        grads |= named(name, names, dweights)
     return dy, grads

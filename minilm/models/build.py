@@ -6,12 +6,14 @@
 from typing import Any
 
 from minilm.models.lstm import LSTMLanguageModel
+from minilm.models.seq2seq_transformer import Seq2SeqTransformer
 from minilm.models.transformer import TransformerLanguageModel
 
-CLASSES = {model.__name__: model for model in (LSTMLanguageModel, TransformerLanguageModel)}
+MODELS = (LSTMLanguageModel, TransformerLanguageModel, Seq2SeqTransformer)
+CLASSES = {model.__name__: model for model in MODELS}
 
 
-def build(config: dict[str, Any]) -> LSTMLanguageModel | TransformerLanguageModel:
+def build(config: dict[str, Any]) -> Any:
     """The model that a configuration describes: {"model": its class, and its fields}.
 
     Raises ValueError for an unknown model, a missing or unknown field, or a bad value.

@@ -20,7 +20,15 @@ from typing import Any
 
 import numpy as np
 
-from minilm.models.block import ATTENTION, FEED_FORWARD, NORM, block, block_backward, named, parts
+from minilm.models.block import (
+    NORM,
+    block,
+    block_backward,
+    named,
+    new_block,
+    new_norm,
+    parts,
+)
 from minilm.models.key_value_cache import KeyValueCache, TransformerState, remembered
 from minilm.models.language_model import check_dropout, check_positive, check_tokens, normal
 from minilm.nn import (
@@ -100,24 +108,11 @@ class TransformerLanguageModel:
         width, wide = self.width, self.feed_forward
         assert wide is not None
         inner, outer = 1 / math.sqrt(width), 1 / math.sqrt(2 * self.layers)
-        ones, zeros = np.ones(width, dtype=np.float32), np.zeros(width, dtype=np.float32)
         params = {"token_embedding": normal(rng, (self.vocab_size, width), inner / 2)}
         for layer in range(self.layers):
-            prefix = f"block.{layer}"
-            params |= named(f"{prefix}.norm_1", NORM, (ones.copy(), zeros.copy()))
-            w_qkv = normal(rng, (width, 3 * width), inner)
-            w_out = normal(rng, (width, width), inner * outer)
-            b_qkv = np.zeros(3 * width, dtype=np.float32)
-            attention_weights = (w_qkv, b_qkv, w_out, zeros.copy())
-            params |= named(f"{prefix}.attention", ATTENTION, attention_weights)
-            params |= named(f"{prefix}.norm_2", NORM, (ones.copy(), zeros.copy()))
-            w_up = normal(rng, (width, wide), inner)
-            w_down = normal(rng, (wide, width), outer / math.sqrt(wide))
-            b_up = np.zeros(wide, dtype=np.float32)
-            feed_forward_weights = (w_up, b_up, w_down, zeros.copy())
-            params |= named(f"{prefix}.feed_forward", FEED_FORWARD, feed_forward_weights)
+            params |= new_block(rng, f"block.{layer}", width, wide, outer)
         if self.norm == "pre":
-            params |= named("norm", NORM, (ones.copy(), zeros.copy()))
+            params |= new_norm("norm", width)
         if not self.tied:
             params["head.w"] = normal(rng, (width, self.vocab_size), inner)
         return params

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from minilm.models import LSTMLanguageModel, TransformerLanguageModel, build
+from minilm.models import LSTMLanguageModel, Seq2SeqTransformer, TransformerLanguageModel, build
 
 MODELS = [
     LSTMLanguageModel(11),
@@ -11,6 +11,8 @@ MODELS = [
     TransformerLanguageModel(
         11, width=8, layers=1, heads=2, context=5, feed_forward=9, norm="post", tied=False
     ),
+    Seq2SeqTransformer(11),
+    Seq2SeqTransformer(11, source_vocab_size=7, width=8, heads=2, tied=False, padding_id=6),
 ]
 
 

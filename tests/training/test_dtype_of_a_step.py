@@ -6,20 +6,29 @@ import numpy as np
 import pytest
 
 import minilm.training
-from minilm import LSTMLanguageModel, TransformerLanguageModel, fit
+from minilm import LSTMLanguageModel, Seq2SeqTransformer, TransformerLanguageModel, fit
 from minilm.models.build import CLASSES
 from minilm.nn import cross_entropy, cross_entropy_backward
-from minilm.training import SGD, AdamW, clip_in_place, evaluate, language_model_loss
+from minilm.training import (
+    SGD,
+    AdamW,
+    clip_in_place,
+    evaluate,
+    language_model_loss,
+    sequence_loss,
+)
 
 MODELS = [
     LSTMLanguageModel(7, width=6, embedding_width=4, layers=2, dropout=0.2),
     LSTMLanguageModel(7, width=6, tied=False),
     TransformerLanguageModel(7, width=8, layers=2, heads=2, context=5, dropout=0.2),
     TransformerLanguageModel(7, width=8, layers=1, heads=2, context=5, norm="post", tied=False),
+    Seq2SeqTransformer(7, width=8, layers=1, heads=2, context=6, dropout=0.2),
+    Seq2SeqTransformer(7, 7, width=8, layers=1, heads=2, context=6, norm="post", tied=False),
 ]
 OPTIMIZERS = [SGD(), SGD(momentum=0.9), AdamW()]
 IDS = np.random.default_rng(0).integers(7, size=(4, 6), dtype=np.int32)
-BATCH = IDS[:, :-1], IDS[:, 1:]
+TEXT = IDS[:, :-1], IDS[:, 1:]
 
 models = pytest.mark.parametrize("model", MODELS, ids=repr)
 optimizers = pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=repr)
@@ -28,6 +37,20 @@ dtypes = pytest.mark.parametrize("dtype", [np.float32, np.float64])
 
 def parameters(model, dtype):
     return {name: weight.astype(dtype) for name, weight in model.init(0).items()}
+
+
+def taught(model):
+    """A batch of the form that the model is taught by, and the loss that teaches it."""
+    if isinstance(model, Seq2SeqTransformer):
+        return (IDS[:, ::-1], *TEXT), sequence_loss
+    return TEXT, language_model_loss
+
+
+def mean_loss(model, seen):
+    if isinstance(model, Seq2SeqTransformer):
+        total, _, count = sequence_loss(model, seen, taught(model)[0], None)
+        return total / count
+    return evaluate(model, seen, IDS.ravel())
 
 
 def test_every_model_and_optimizer_is_here():
@@ -41,8 +64,9 @@ def test_every_model_and_optimizer_is_here():
 @dtypes
 def test_forward_and_backward(model, dtype, arrays_in):
     params = parameters(model, dtype)
-    logits, cache = model.forward(params, BATCH[0], rng=np.random.default_rng(0))
-    loss, loss_cache = cross_entropy(logits, BATCH[1])
+    (*inputs, targets), _ = taught(model)
+    logits, cache = model.forward(params, *inputs, rng=np.random.default_rng(0))
+    loss, loss_cache = cross_entropy(logits, targets)
     dlogits = cross_entropy_backward(3, loss_cache)
     grads = model.backward(dlogits, cache, dhidden=np.ones_like(cache["hidden"]))
     assert type(loss) is float
@@ -71,9 +95,10 @@ def test_fit(model, optimizer, dtype, workers, arrays_in):
             assert type(learning_rate) is float
 
     params = parameters(model, dtype)
+    batch, loss = taught(model)
     fitted, history = fit(
-        model, params, lambda step: BATCH, steps=3, optimizer=Looking(), clip_norm=0.1,
-        workers=workers, evaluate=lambda seen: evaluate(model, seen, IDS.ravel()),
+        model, params, lambda step: batch, steps=3, loss=loss, optimizer=Looking(), clip_norm=0.1,
+        workers=workers, evaluate=lambda seen: mean_loss(model, seen),
     )  # fmt: skip
     assert dtypes == {np.dtype(dtype)}
     assert {a.dtype for a in fitted.values()} == {np.dtype(dtype)}
@@ -84,10 +109,10 @@ def test_fit(model, optimizer, dtype, workers, arrays_in):
 @optimizers
 def test_no_temporary_is_wider(model, optimizer, watched):
     params = {name: watched(weight) for name, weight in model.init(0).items()}
-    state = {}
+    state, (batch, loss) = {}, taught(model)
     for step in range(2):
         rng = np.random.default_rng(step)
-        _, grads, count = language_model_loss(model, params, BATCH, rng)
+        _, grads, count = loss(model, params, batch, rng)
         grads = {name: watched(grad) / count for name, grad in grads.items()}
         norm = clip_in_place(grads, 0.1)
         assert norm > 0.1

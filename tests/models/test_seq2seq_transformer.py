@@ -1,0 +1,331 @@
+import math
+
+import numpy as np
+import pytest
+
+from minilm.models import Seq2SeqTransformer
+from minilm.models.decoder_block import decoder_block, decoder_block_backward
+from minilm.nn import (
+    IGNORED,
+    attention,
+    attention_weights,
+    causal_mask,
+    check_model_gradient,
+    cross_entropy,
+)
+from minilm.training import AdamW, fit, sequence_loss
+from minilm.weights import Diagonal, Product, SparseTensor, thaw
+
+PADDING = 0
+SOURCE = np.array([[3, 7, 1, 5], [2, 2, 0, 0], [9, 4, 6, 0]])
+TARGET_INPUTS = np.random.default_rng(0).integers(1, 11, size=(3, 5))
+BOTH = SOURCE, TARGET_INPUTS
+
+SMALL = {"vocab_size": 11, "width": 8, "layers": 2, "heads": 2, "context": 6}
+MODELS = {
+    "pre-norm": Seq2SeqTransformer(**SMALL),
+    "post-norm": Seq2SeqTransformer(**SMALL, norm="post"),
+    "untied": Seq2SeqTransformer(**SMALL, tied=False),
+    "two tables": Seq2SeqTransformer(**SMALL, source_vocab_size=13, norm="post"),
+    "two tables untied": Seq2SeqTransformer(**SMALL, source_vocab_size=13, tied=False),
+    "dropout": Seq2SeqTransformer(**SMALL, dropout=0.3),
+    "post-norm dropout": Seq2SeqTransformer(**SMALL, norm="post", dropout=0.3),
+}
+
+
+class OfPairs:
+    """A model whose `tokens` are (source, target_inputs), as check_model_gradient gives one."""
+
+    def __init__(self, model):
+        self.model = model
+        self.backward = model.backward
+
+    def forward(self, params, tokens, **options):
+        return self.model.forward(params, *tokens, **options)
+
+
+class ReadsHidden(OfPairs):
+    """A model whose output is its hidden state, so that `dhidden` can be checked as a gradient."""
+
+    def __init__(self, model):
+        super().__init__(model)
+        self.backward = lambda dhidden, cache: model.backward(*cache, dhidden=dhidden)
+
+    def forward(self, params, tokens):
+        logits, cache = self.model.forward(params, *tokens)
+        return cache["hidden"], (np.zeros_like(logits), cache)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_gradients_of_the_whole_model(name):
+    rng = np.random.default_rng(1) if MODELS[name].dropout else None
+    check_model_gradient(OfPairs(MODELS[name]), MODELS[name].init(0), BOTH, rng=rng)
+
+
+@pytest.mark.parametrize("name", ["pre-norm", "post-norm", "untied"])
+def test_gradients_that_reach_the_hidden_state_another_way(name):
+    check_model_gradient(ReadsHidden(MODELS[name]), MODELS[name].init(0), BOTH)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_float32_in_float32_out_and_one_gradient_per_parameter(name):
+    model = MODELS[name]
+    params = model.init(0)
+    before = {n: p.copy() for n, p in params.items()}
+    logits, cache = model.forward(params, *BOTH, rng=np.random.default_rng(0))
+    dlogits, dhidden = np.ones_like(logits), np.ones_like(cache["hidden"])
+    grads = model.backward(dlogits, cache, dhidden=dhidden)
+    again = model.backward(dlogits, cache, dhidden=dhidden)
+    assert logits.shape == (3, 5, 11)
+    assert cache["memory"].shape == (3, 4, 8)
+    assert set(grads) == set(params)
+    for array in (logits, cache["hidden"], cache["memory"], *params.values(), *grads.values()):
+        assert array.dtype == np.float32
+    for n, p in params.items():
+        assert grads[n].shape == p.shape
+        np.testing.assert_array_equal(grads[n], again[n])
+        np.testing.assert_array_equal(p, before[n])
+    assert (dlogits == 1).all() and (dhidden == 1).all()
+
+
+def test_names_and_shapes():
+    model = Seq2SeqTransformer(
+        7, source_vocab_size=5, width=4, layers=1, heads=2, feed_forward=3, tied=False
+    )
+    block = {
+        "norm_1.gain": (4,), "norm_1.bias": (4,),
+        "attention.w_qkv": (4, 12), "attention.b_qkv": (12,),
+        "attention.w_out": (4, 4), "attention.b_out": (4,),
+        "norm_2.gain": (4,), "norm_2.bias": (4,),
+        "feed_forward.w_up": (4, 3), "feed_forward.b_up": (3,),
+        "feed_forward.w_down": (3, 4), "feed_forward.b_down": (4,),
+    }  # fmt: skip
+    more = {
+        "norm_3.gain": (4,), "norm_3.bias": (4,),
+        "cross_attention.w_q": (4, 4), "cross_attention.b_q": (4,),
+        "cross_attention.w_kv": (4, 8), "cross_attention.b_kv": (8,),
+        "cross_attention.w_out": (4, 4), "cross_attention.b_out": (4,),
+    }  # fmt: skip
+    assert {name: p.shape for name, p in model.init(0).items()} == {
+        "token_embedding": (7, 4), "source_embedding": (5, 4), "head.w": (4, 7),
+        **{f"encoder.0.{name}": shape for name, shape in block.items()},
+        **{f"decoder.0.{name}": shape for name, shape in (block | more).items()},
+        "encoder.norm.gain": (4,), "encoder.norm.bias": (4,),
+        "decoder.norm.gain": (4,), "decoder.norm.bias": (4,),
+    }  # fmt: skip
+
+
+def test_the_same_seed_gives_the_same_bits_and_no_memory_is_shared():
+    model = MODELS["two tables untied"]
+    first, second, other = model.init(3), model.init(3), model.init(4)
+    assert all(np.array_equal(first[name], second[name]) for name in first)
+    assert not np.array_equal(first["token_embedding"], other["token_embedding"])
+    params = list(first.values())
+    for i, p in enumerate(params):
+        assert not any(np.shares_memory(p, earlier) for earlier in params[:i])
+
+
+@pytest.mark.parametrize("name", ["pre-norm", "post-norm"])
+def test_no_position_of_the_target_sees_what_comes_after_it(name):
+    model = MODELS[name]
+    params = model.init(0)
+    changed = TARGET_INPUTS.copy()
+    changed[:, 3] = (changed[:, 3] + 1) % 11
+    before, _ = model.forward(params, *BOTH)
+    after, _ = model.forward(params, SOURCE, changed)
+    np.testing.assert_array_equal(before[:, :3], after[:, :3])
+    assert not np.isclose(before[:, 3:], after[:, 3:]).all(axis=-1).any()
+
+
+@pytest.mark.parametrize("name", ["pre-norm", "post-norm"])
+def test_every_position_sees_the_whole_source_and_no_padding(name):
+    model = MODELS[name]
+    params = model.init(0)
+    logits, _ = model.forward(params, *BOTH)
+    for place in range(3):  # of the last source, which has three tokens
+        source = SOURCE.copy()
+        source[2, place] = 10
+        changed, _ = model.forward(params, source, TARGET_INPUTS)
+        assert not np.isclose(changed[2], logits[2]).all(axis=-1).any()
+    longer = np.pad(SOURCE, ((0, 0), (0, 2)), constant_values=PADDING)
+    np.testing.assert_allclose(model.forward(params, longer, TARGET_INPUTS)[0], logits, atol=1e-5)
+    alone, _ = model.forward(params, SOURCE[1:2, :2], TARGET_INPUTS[1:2])
+    np.testing.assert_allclose(alone, logits[1:2], atol=1e-5)
+
+
+def test_what_padding_looks_like_does_not_matter():
+    """Its row of a table of its own: no logit reads it, and no gradient reaches it."""
+    model = MODELS["two tables"]
+    params = model.init(0)
+    logits, cache = model.forward(params, *BOTH)
+    grads = model.backward(np.ones_like(logits), cache)
+    assert not grads["source_embedding"][PADDING].any()
+    params["source_embedding"][PADDING] = 7
+    np.testing.assert_array_equal(model.forward(params, *BOTH)[0], logits)
+
+
+def test_a_new_model_is_unsure_and_its_signal_keeps_its_size():
+    model = Seq2SeqTransformer(100, width=64, layers=4)
+    ids = np.arange(1, 97).reshape(2, 48)
+    logits, cache = model.forward(model.init(0), ids, ids)
+    for kept in ("hidden", "memory"):
+        assert 0.5 < np.std(cache[kept]) < 2
+    loss, _ = cross_entropy(logits, np.random.default_rng(0).integers(100, size=(2, 48)))
+    assert loss < math.log(100) + 0.3
+
+
+def test_pruned_widths_run_through_the_same_forward():
+    """The decoder's first block keeps 10 feed-forward columns, and one head that reads."""
+    model = MODELS["pre-norm"]
+    params = model.init(0)
+    inside = "decoder.0.feed_forward."
+    params[inside + "w_up"] = params[inside + "w_up"][:, :10]
+    params[inside + "b_up"] = params[inside + "b_up"][:10]
+    params[inside + "w_down"] = params[inside + "w_down"][:10]
+    inside = "decoder.0.cross_attention."
+    kept = np.concatenate([np.arange(4), 8 + np.arange(4)])
+    params[inside + "w_q"] = params[inside + "w_q"][:, :4]
+    params[inside + "b_q"] = params[inside + "b_q"][:4]
+    params[inside + "w_kv"] = params[inside + "w_kv"][:, kept]
+    params[inside + "b_kv"] = params[inside + "b_kv"][kept]
+    params[inside + "w_out"] = params[inside + "w_out"][:4]
+    check_model_gradient(OfPairs(model), params, BOTH)
+
+
+@pytest.mark.parametrize("name", ["pre-norm", "two tables", "two tables untied"])
+def test_leaves_give_what_their_float_arrays_give(name):
+    def leaf(w):
+        half = SparseTensor.from_dense(w, np.random.default_rng(0).random(w.shape) < 0.5)
+        return Product(Diagonal(np.full(w.shape[0], 2, np.float32)), half)
+
+    model = MODELS[name]
+    packed = {n: leaf(p) if p.ndim == 2 else p for n, p in model.init(0).items()}
+    logits, cache = model.forward(packed, *BOTH)
+    expected, expected_cache = model.forward(thaw(packed), *BOTH)
+    np.testing.assert_allclose(logits, expected, atol=1e-5)
+    grads, expected_grads = (model.backward(logits, c) for c in (cache, expected_cache))
+    for n, grad in expected_grads.items():
+        np.testing.assert_allclose(grads[n], grad, atol=1e-3, err_msg=n)
+
+
+def test_attend_opens_the_attention():
+    maps = []
+
+    def attend(q, k, v, mask):
+        maps.append(attention_weights(q, k, mask))
+        return attention(q, k, v, mask)
+
+    model = MODELS["pre-norm"]
+    params = model.init(0)
+    logits, _ = model.forward(params, *BOTH, attend=attend)
+    np.testing.assert_array_equal(logits, model.forward(params, *BOTH)[0])
+    encoder, written, read = (3, 2, 4, 4), (3, 2, 5, 5), (3, 2, 5, 4)
+    assert [m.shape for m in maps] == [encoder, encoder, written, read, written, read]
+    for m in (maps[0], maps[3]):
+        assert not m[1, ..., 2:].any()  # the padding of the second source
+        np.testing.assert_allclose(m.sum(axis=-1), 1, rtol=1e-5)
+
+
+def test_dropout_is_on_exactly_when_an_rng_is_passed():
+    model = MODELS["dropout"]
+    params = model.init(0)
+    off = [model.forward(params, *BOTH)[0] for _ in range(2)]
+    on = [model.forward(params, *BOTH, rng=np.random.default_rng(s))[0] for s in (1, 1, 2)]
+    assert np.array_equal(off[0], off[1])
+    assert np.array_equal(on[0], on[1])
+    assert not np.array_equal(on[0], off[0])
+    assert not np.array_equal(on[0], on[2])
+
+
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [
+        ({"vocab_size": 0}, "vocab_size"),
+        ({"source_vocab_size": 0}, "source_vocab_size"),
+        ({"heads": 3}, "heads"),
+        ({"layers": True}, "layers"),
+        ({"norm": "middle"}, "norm"),
+        ({"dropout": 1.0}, "dropout"),
+        ({"padding_id": 5}, "padding_id"),
+        ({"padding_id": -1}, "padding_id"),
+        ({"padding_id": None}, "padding_id"),
+    ],
+)
+def test_settings_out_of_range_are_refused_by_name(settings, named):
+    with pytest.raises(ValueError, match=named):
+        Seq2SeqTransformer(**{"vocab_size": 5, "width": 8, **settings})
+
+
+def test_bad_tokens_are_refused():
+    model = MODELS["two tables"]
+    params = model.init(0)
+    ones = np.ones((3, 7), int)
+    for source, target_inputs, message in [
+        (ones, TARGET_INPUTS, "context=6 long, got 7"),
+        (SOURCE, ones, "context=6 long, got 7"),
+        (SOURCE[:2], TARGET_INPUTS, "3 rows for 2 sources"),
+        (SOURCE[:, :0], TARGET_INPUTS, "tokens"),
+        (SOURCE, TARGET_INPUTS[:, :0], "tokens"),
+        (SOURCE * [[1], [0], [1]], TARGET_INPUTS, "only padding in row 1"),
+        (SOURCE + 10, TARGET_INPUTS, "ids"),
+        (SOURCE, TARGET_INPUTS + 10, "ids"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            model.forward(params, source, target_inputs)
+    with pytest.raises(TypeError, match="tokens"):
+        model.forward(params, SOURCE, TARGET_INPUTS * 1.0)
+
+
+@pytest.mark.parametrize("norm", ["pre", "post"])
+def test_a_decoder_block_leaves_its_inputs_and_its_gradient_alone(norm):
+    model = Seq2SeqTransformer(5, width=4, layers=1, heads=2, context=3, norm=norm)
+    x, memory, dy = np.random.default_rng(0).standard_normal((3, 2, 3, 4), dtype=np.float32)
+    kept = x.copy(), memory.copy(), dy.copy()
+    _, cache = decoder_block(
+        x, memory, model.init(0), "decoder.0", head_dim=2, norm=norm,
+        mask=causal_mask(3), memory_mask=None, attend=attention,
+    )  # fmt: skip
+    first, second = decoder_block_backward(dy, cache), decoder_block_backward(dy, cache)
+    np.testing.assert_array_equal((x, memory, dy), kept)
+    np.testing.assert_array_equal(first[:2], second[:2])
+
+
+def test_the_loss_counts_what_is_not_ignored():
+    model = MODELS["pre-norm"]
+    params = model.init(0)
+    targets = np.random.default_rng(1).integers(11, size=TARGET_INPUTS.shape)
+    targets[1, 2:] = IGNORED
+    total, grads, count = sequence_loss(model, params, (*BOTH, targets), None)
+    assert count == 12
+    halves = [
+        sequence_loss(model, params, (SOURCE[rows], TARGET_INPUTS[rows], targets[rows]), None)
+        for rows in (slice(0, 1), slice(1, 3))
+    ]
+    assert total == pytest.approx(sum(half[0] for half in halves), rel=1e-5)
+    for name, grad in grads.items():
+        np.testing.assert_allclose(grad, sum(h[1][name] for h in halves), atol=2e-4, err_msg=name)
+
+
+def reversals(step, rows=64, begin=9):
+    """Strings of 2 to 5 digits 1 … 8, to be written backwards; `begin` also means the end."""
+    rng = np.random.default_rng([1, step])
+    source = np.full((rows, 5), PADDING)
+    target_inputs, targets = np.full((rows, 6), begin), np.full((rows, 6), IGNORED)
+    for row, length in enumerate(rng.integers(2, 6, size=rows)):
+        source[row, :length] = digits = rng.integers(1, 9, size=length)
+        target_inputs[row, 1 : length + 1] = digits[::-1]
+        targets[row, :length], targets[row, length] = digits[::-1], begin
+    return source, target_inputs, targets
+
+
+@pytest.mark.slow
+def test_it_learns_to_write_backwards():
+    model = Seq2SeqTransformer(10, width=32, layers=1, heads=2, context=6)
+    params, _ = fit(
+        model, model.init(0), reversals, steps=600, loss=sequence_loss, optimizer=AdamW()
+    )
+    source, target_inputs, targets = reversals(10_000, rows=500)
+    logits, _ = model.forward(params, source, target_inputs)
+    counted = targets != IGNORED
+    right = (logits.argmax(axis=-1) == targets) | ~counted
+    assert right.all(axis=1).mean() > 0.95
