@@ -55,6 +55,17 @@ class KeyValueCache:
         self.length = end
         return K, V
 
+    def chosen(self, rows: Array) -> "KeyValueCache":
+        """A new cache that holds the texts `rows` of this one's batch: (B, …) -> (B', …).
+
+        This one stays as it is, and a row may be chosen twice: each copy goes its own way.
+        """
+        cache = KeyValueCache(self.context)
+        if self.keys is not None and self.values is not None:
+            written = slice(self.length)
+            cache.append(self.keys[rows, :, written], self.values[rows, :, written])
+        return cache
+
     def looking_back(self, attend: Attend) -> Attend:
         """`attend`, but over all keys and values so far in the place of the new ones alone."""
         return lambda q, k, v, mask=None: attend(q, *self.append(k, v), mask)
@@ -78,6 +89,14 @@ class TransformerState(NamedTuple):
 
     caches: tuple[KeyValueCache, ...]
     length: int
+
+    def chosen(self, rows: Array) -> "TransformerState":
+        """The state of the texts `rows` of the batch alone, in new caches.
+
+        Raises ValueError if this state has been read on from.
+        """
+        length, caches = remembered(self, len(self.caches))
+        return TransformerState(tuple(cache.chosen(rows) for cache in caches), length)
 
 
 def remembered(state: TransformerState | None, layers: int) -> tuple[int, tuple[Any, ...]]:

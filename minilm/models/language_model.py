@@ -1,10 +1,11 @@
-"""What a language model is here: a configuration, a parameter dict, and five methods.
+"""What a language model is here: a configuration, a parameter dict, and six methods.
 
 A model object holds no numbers and no state. It is the recipe: `init` makes the parameters,
 `forward` turns ids into the logits of the next id, `backward` turns the gradient of the logits
 into the gradients of the parameters, and `config` says in plain data what shapes cannot tell.
 A text can be read in pieces: what a model remembers of the earlier ones goes in and out of
-`forward` as its `state`, and `fresh_state` is what it remembers before the first.
+`forward` as its `state`, and `fresh_state` is what it remembers before the first. Of several texts
+read side by side, `chosen` keeps the memory of some.
 
     p(token_{t+1} | token_1 … token_t) = softmax(logits_t)
 """
@@ -24,6 +25,12 @@ class LanguageModel(Protocol):
 
     def fresh_state(self) -> Any:
         """The state before the first token, of any number of texts side by side."""
+
+    def chosen(self, state: Any, rows: Array) -> Any:
+        """The state of the texts `rows` of the batch, (B',) integers, in this order.
+
+        A text may be chosen several times, or not at all; `state` itself stays as it is.
+        """
 
     def forward(
         self,

@@ -93,6 +93,14 @@ class LSTMLanguageModel:
         """The state before the first token: None stands for zeros."""
         return [(None, None)] * self.layers
 
+    def chosen(
+        self, state: Sequence[tuple[Array | None, Array | None]], rows: Array
+    ) -> list[tuple[Array | None, Array | None]]:
+        """The state of the texts `rows` of the batch: these rows of every h and c."""
+        return [
+            (None if h is None else h[rows], None if c is None else c[rows]) for h, c in state
+        ]
+
     def forward(
         self,
         params: Params,

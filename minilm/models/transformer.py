@@ -121,6 +121,10 @@ class TransformerLanguageModel:
         """The state before the first token of a window: empty caches."""
         return TransformerState(tuple(KeyValueCache(self.context) for _ in range(self.layers)), 0)
 
+    def chosen(self, state: TransformerState, rows: Array) -> TransformerState:
+        """The state of the texts `rows` of the batch, in new caches; see `LanguageModel`."""
+        return state.chosen(rows)
+
     def forward(
         self,
         params: Params,

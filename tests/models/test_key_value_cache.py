@@ -118,6 +118,25 @@ def test_a_state_is_read_on_from_once():
         MODEL.forward(params, TOKENS[:, 2:3], state=cache["state"])
 
 
+def test_chosen_rows_go_on_each_on_its_own():
+    params, rows = MODEL.init(0), np.array([2, 0, 0])
+    _, state = read_in_pieces(MODEL, params, [4])
+    texts = np.concatenate([TOKENS[rows, :4], TOKENS[:, 4:6]], axis=1)
+    whole, _ = MODEL.forward(params, texts)
+    branch = MODEL.chosen(state, rows)
+    for t in (4, 5):
+        logits, cache = MODEL.forward(params, texts[:, t : t + 1], state=branch)
+        np.testing.assert_allclose(logits, whole[:, t : t + 1], atol=1e-5)
+        branch = cache["state"]
+    logits, cache = MODEL.forward(params, TOKENS[:, 4:], state=state)  # as if nothing had been
+    np.testing.assert_allclose(logits, MODEL.forward(params, TOKENS)[0][:, 4:], atol=1e-5)
+    one = MODEL.chosen(cache["state"], np.array([1]))
+    assert one.length == 7 and one.caches[0].keys.shape[0] == 1
+    with pytest.raises(ValueError, match="has been read on from"):
+        MODEL.chosen(state, rows)
+    assert MODEL.chosen(MODEL.fresh_state(), rows).length == 0
+
+
 def test_states_that_do_not_fit_are_refused():
     params = MODEL.init(0)
     _, state = read_in_pieces(MODEL, params, [5])

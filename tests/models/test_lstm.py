@@ -133,6 +133,16 @@ def test_a_text_read_in_pieces_is_read_as_one():
     np.testing.assert_allclose(cache["state"][1][1], end["state"][1][1], atol=1e-6)
 
 
+def test_chosen_rows_go_on_each_on_its_own():
+    model = MODELS["two layers"]
+    params, rows = model.init(0), np.array([2, 0, 0])
+    _, cache = model.forward(params, TOKENS[:, :3])
+    texts = np.concatenate([TOKENS[rows, :3], TOKENS[:, 3:]], axis=1)
+    logits, _ = model.forward(params, TOKENS[:, 3:], state=model.chosen(cache["state"], rows))
+    np.testing.assert_allclose(logits, model.forward(params, texts)[0][:, 3:], atol=1e-6)
+    assert model.chosen(model.fresh_state(), rows) == model.fresh_state()
+
+
 def test_dropout_is_on_exactly_when_an_rng_is_passed():
     model = MODELS["dropout"]
     params = model.init(0)
