@@ -2,16 +2,21 @@
 
     reading.py   what a model reads while it writes, and checks
     sampling.py  the next token drawn: greedy, temperature, top-k, top-p
+    beam.py      beam search: the likeliest text
     pieces.py    text while it is being written
 """
 
+from minilm.generation.beam import Hypothesis, beam_search, length_penalty
 from minilm.generation.pieces import decode_pieces
 from minilm.generation.sampling import draw, generate, likeliest, next_token_probabilities, stream
 
 __all__ = [
+    "Hypothesis",
+    "beam_search",
     "decode_pieces",
     "draw",
     "generate",
+    "length_penalty",
     "likeliest",
     "next_token_probabilities",
     "stream",

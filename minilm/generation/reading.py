@@ -44,6 +44,10 @@ class Reader:
             raise FloatingPointError("the model's logits are not finite: its parameters may not be")
         return logits[:, -1]
 
+    def choose(self, rows: Array) -> None:
+        """Go on with the texts `rows` of those read so far, in this order, some perhaps twice."""
+        self.state = self.model.chosen(self.state, rows)
+
 
 def check_prompt(prompt_ids: Array | Sequence[int], vocab_size: int) -> Array:
     """The prompt as int32 (N,), refused if it is empty or has ids that the model does not know."""
