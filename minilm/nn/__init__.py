@@ -8,6 +8,7 @@
     dropout.py      leaving values out
     positions.py    sinusoidal and rotary positions
     attention.py    masks, scaled dot-product, multi-head and cross-attention
+    grouped_attention.py   query heads that share keys and values
     rnn.py          the plain recurrent network, one step and over time
     lstm.py         the LSTM, one step and over time
     losses.py       cross-entropy, binary logistic loss
@@ -48,6 +49,10 @@ from minilm.nn.attention import (
 from minilm.nn.dropout import dropout, dropout_backward
 from minilm.nn.embedding import embedding, embedding_backward
 from minilm.nn.gradcheck import check_gradient, check_model_gradient
+from minilm.nn.grouped_attention import (
+    grouped_query_attention,
+    grouped_query_attention_backward,
+)
 from minilm.nn.linear import (
     input_gradient,
     linear,
@@ -90,6 +95,8 @@ __all__ = [
     "flat",
     "gelu",
     "gelu_backward",
+    "grouped_query_attention",
+    "grouped_query_attention_backward",
     "input_gradient",
     "layer_norm",
     "layer_norm_backward",

@@ -19,6 +19,7 @@ IDS = np.array([[0, 2, 2, 4, 1], [3, 3, 0, 1, 2]])
 LSTM = [floats(3, 16), floats(4, 16), floats(16)]
 STATE = [floats(2, 4), floats(2, 4)]
 MASK = nn.causal_mask(5)
+GROUPS = [floats(2, 4, 5, 3), floats(2, 2, 5, 3), floats(2, 2, 5, 4)]
 HEADS = [floats(2, 5, 6), floats(6, 18), floats(18), floats(6, 6), floats(6)]
 CROSS = [floats(2, 3, 6), floats(2, 5, 4), floats(6, 6), floats(6), floats(4, 12), floats(12)]
 CROSS += [floats(6, 6, scale=0.5), floats(6)]
@@ -46,6 +47,8 @@ CASES = [
     ("rotary", [floats(2, 5, 6), 7], {"base": 100.0}),
     ("attention", [floats(2, 5, 3), floats(2, 5, 3), floats(2, 5, 4)], {}),
     ("attention", [floats(2, 5, 3), floats(2, 5, 3), floats(2, 5, 4), MASK], {}),
+    ("grouped_query_attention", GROUPS, {}),
+    ("grouped_query_attention", [*GROUPS, MASK], {}),
     ("multi_head_attention", HEADS, {"head_dim": 3}),
     ("multi_head_attention", HEADS, {"head_dim": 3, "mask": MASK}),
     ("cross_attention", CROSS, {"head_dim": 3}),
