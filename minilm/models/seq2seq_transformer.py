@@ -149,31 +149,10 @@ class Seq2SeqTransformer:
         targets, a source that is nothing but padding, or ids outside their table.
         """
         memory, memory_mask, encoder_cache = self.encode(params, source, rng=rng, attend=attend)
-        target_inputs = check_tokens(target_inputs)
-        if len(target_inputs) != len(memory):
-            raise ValueError(
-                f"target_inputs must have a row for each source, got {len(target_inputs)} rows "
-                f"for {len(memory)} sources"
-            )
-        table = params["token_embedding"]
-        x, embed_cache = embed(target_inputs, table, self.context, self.dropout, rng)
-        mask = causal_mask(x.shape[1])
-        block_caches = []
-        for layer in range(self.layers):
-            x, block_cache = decoder_block(
-                x, memory, params, f"decoder.{layer}", head_dim=self.head_dim, norm=self.norm,
-                mask=mask, memory_mask=memory_mask, attend=attend, rate=self.dropout, rng=rng,
-            )  # fmt: skip
-            block_caches.append(block_cache)
-        x, norm_cache = self.last_norm(x, params, "decoder.norm")
-        logits, head_cache = linear(x, table.T if self.tied else params["head.w"])
-        return logits, {
-            "hidden": x,
-            "memory": memory,
-            "encoder": encoder_cache,
-            "decoder": (embed_cache, block_caches, norm_cache),
-            "head": head_cache,
-        }
+        logits, cache = self.decode(
+            params, target_inputs, memory, memory_mask, rng=rng, attend=attend
+        )
+        return logits, {**cache, "memory": memory, "encoder": encoder_cache}
 
     def encode(
         self,
@@ -199,6 +178,38 @@ class Seq2SeqTransformer:
             block_caches.append(block_cache)
         x, norm_cache = self.last_norm(x, params, "encoder.norm")
         return x, mask, (embed_cache, block_caches, norm_cache)
+
+    def decode(
+        self,
+        params: Params,
+        target_inputs: Array,
+        memory: Array,
+        memory_mask: Array,
+        *,
+        rng: np.random.Generator | None = None,
+        attend: Callable[..., tuple[Array, Cache]] = attention,
+    ) -> tuple[Array, Cache]:
+        """The logits (B, T, V) of forward, from what encode answered; cache."""
+        target_inputs = check_tokens(target_inputs)
+        if len(target_inputs) != len(memory):
+            raise ValueError(
+                f"target_inputs must have a row for each source, got {len(target_inputs)} rows "
+                f"for {len(memory)} sources"
+            )
+        table = params["token_embedding"]
+        x, embed_cache = embed(target_inputs, table, self.context, self.dropout, rng)
+        mask = causal_mask(x.shape[1])
+        block_caches = []
+        for layer in range(self.layers):
+            x, block_cache = decoder_block(
+                x, memory, params, f"decoder.{layer}", head_dim=self.head_dim, norm=self.norm,
+                mask=mask, memory_mask=memory_mask, attend=attend, rate=self.dropout, rng=rng,
+            )  # fmt: skip
+            block_caches.append(block_cache)
+        x, norm_cache = self.last_norm(x, params, "decoder.norm")
+        logits, head_cache = linear(x, table.T if self.tied else params["head.w"])
+        decoder_cache = embed_cache, block_caches, norm_cache
+        return logits, {"hidden": x, "decoder": decoder_cache, "head": head_cache}
 
     def last_norm(self, x: Array, params: Params, prefix: str) -> tuple[Array, Cache]:
         """The norm that ends a stack of pre-norm blocks; post-norm ones end in a norm already."""
