@@ -8,7 +8,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from minilm.models import LanguageModel, build
+from minilm.models import (
+    LanguageModel,
+    LSTMLanguageModel,
+    TransformerLanguageModel,
+    build,
+)
 from minilm.study.language_models import LanguageModelSubject
 from minilm.study.saved import saved_fields
 from minilm.study.settings import LanguageModelRecipe, Settings, Word2VecRecipe
@@ -78,4 +83,9 @@ def saved_language_model(path: Path) -> tuple[LanguageModel, CharTokenizer]:
     header = read_header(path)
     if "tokenizer" not in header:
         raise ValueError(f"file {str(path)!r} holds no language model")
-    return build(header["model"]), CharTokenizer.from_dict(header["tokenizer"])
+    model = build(header["model"])
+    if not isinstance(model, LSTMLanguageModel | TransformerLanguageModel):
+        raise ValueError(
+            f"file {str(path)!r} holds a {type(model).__name__}, which is no language model"
+        )
+    return model, CharTokenizer.from_dict(header["tokenizer"])

@@ -3,10 +3,13 @@
 import pytest
 
 from minilm.embeddings import SkipGram
+from minilm.models import Seq2SeqTransformer
 from minilm.study import language_models
 from minilm.study.settings import LanguageModelRecipe, Settings, Word2VecRecipe
-from minilm.study.subjects import new_subject
+from minilm.study.subjects import new_subject, saved_language_model
+from minilm.text import CharTokenizer
 from minilm.training import as_is, evaluate
+from minilm.weights import save
 
 SETTINGS = Settings(
     temperature=3.0,
@@ -97,3 +100,11 @@ def test_neighbours_are_compared_with_those_of_the_float_vectors(tmp_path):
     params, other = (SkipGram(41, 8).init(seed) for seed in (0, 1))
     assert subject.judge(params, params)["neighbour_agreement"] == 1
     assert subject.judge(params, other)["neighbour_agreement"] < 0.5
+
+
+def test_a_saved_model_that_is_no_language_model_is_refused_by_name(tmp_path):
+    model, tokenizer = Seq2SeqTransformer(3, width=4, heads=1), CharTokenizer("abc")
+    header = {"model": model.config(), "tokenizer": tokenizer.to_dict()}
+    save(tmp_path / "pairs.npz", model.init(0), header=header)
+    with pytest.raises(ValueError, match=r"pairs\.npz.* Seq2SeqTransformer, which is no language"):
+        saved_language_model(tmp_path / "pairs.npz")
