@@ -2,6 +2,7 @@
 
     language_model   what a language model answers, and the checks they share
     lstm             LSTMLanguageModel
+    embed            how a Transformer takes in its tokens: table and positions
     block            one Transformer block: attention, feed-forward, residuals, norms
     key_value_cache  what a Transformer remembers of what it has read
     transformer      TransformerLanguageModel

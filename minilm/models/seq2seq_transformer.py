@@ -22,15 +22,11 @@ import numpy as np
 
 from minilm.models.block import NORM, block, block_backward, named, new_block, new_norm, parts
 from minilm.models.decoder_block import decoder_block, decoder_block_backward, new_decoder_block
+from minilm.models.embed import embed, embed_backward
 from minilm.models.language_model import check_dropout, check_positive, check_tokens, normal
-from minilm.models.transformer import window_positions
 from minilm.nn import (
     attention,
     causal_mask,
-    dropout,
-    dropout_backward,
-    embedding,
-    embedding_backward,
     layer_norm,
     layer_norm_backward,
     linear,
@@ -168,7 +164,10 @@ class Seq2SeqTransformer:
         if not mask.any(axis=-1).all():
             row = int(np.argmin(mask.any(axis=-1)))
             raise ValueError(f"source must have a token in each row, got only padding in row {row}")
-        x, embed_cache = embed(source, params[self.source_table], self.context, self.dropout, rng)
+        x, embed_cache = embed(
+            source, params[self.source_table], positions="sinusoidal",
+            context=self.context, rate=self.dropout, rng=rng,
+        )  # fmt: skip
         block_caches = []
         for layer in range(self.layers):
             x, block_cache = block(
@@ -197,7 +196,10 @@ class Seq2SeqTransformer:
                 f"for {len(memory)} sources"
             )
         table = params["token_embedding"]
-        x, embed_cache = embed(target_inputs, table, self.context, self.dropout, rng)
+        x, embed_cache = embed(
+            target_inputs, table, positions="sinusoidal",
+            context=self.context, rate=self.dropout, rng=rng,
+        )  # fmt: skip
         mask = causal_mask(x.shape[1])
         block_caches = []
         for layer in range(self.layers):
@@ -233,7 +235,7 @@ class Seq2SeqTransformer:
             dx, dread, block_grads = decoder_block_backward(dx, block_cache)
             dmemory += dread
             grads |= block_grads
-        grads["token_embedding"] = embed_backward(dx, embed_cache)
+        grads["token_embedding"], _ = embed_backward(dx, embed_cache)
 
         embed_cache, block_caches, norm_cache = cache["encoder"]
         dx, norm_grads = last_norm_backward(dmemory, norm_cache, "encoder.norm")
@@ -241,7 +243,7 @@ class Seq2SeqTransformer:
         for block_cache in reversed(block_caches):
             dx, block_grads = block_backward(dx, block_cache)
             grads |= block_grads
-        dsource = embed_backward(dx, embed_cache)
+        dsource, _ = embed_backward(dx, embed_cache)
         if self.source_vocab_size is None:  # one table, used on both sides
             grads["token_embedding"] += dsource
         else:
@@ -251,32 +253,6 @@ class Seq2SeqTransformer:
         else:
             grads["head.w"] = dhead
         return grads
-
-
-def embed(
-    ids: Array, table: Any, context: int, rate: float, rng: np.random.Generator | None
-) -> tuple[Array, Cache]:
-    """x = dropout(√D · table[ids] + positions).   ids: (B, T)  ->  x: (B, T, D), cache
-
-    Raises ValueError if T > context or an id lies outside the table.
-    """
-    if ids.shape[1] > context:
-        raise ValueError(
-            f"source and target_inputs must be at most context={context} long, got {ids.shape[1]}"
-        )
-    x, embedding_cache = embedding(ids, table)
-    width = x.shape[-1]
-    x *= math.sqrt(width)
-    x += window_positions(context, width, x.dtype)[: ids.shape[1]]
-    x, dropout_cache = dropout(x, rate, rng)
-    return x, (embedding_cache, width, dropout_cache)
-
-
-def embed_backward(dx: Array, cache: Cache) -> Array:
-    """The gradient of embed: dtable."""
-    embedding_cache, width, dropout_cache = cache
-    dx = dropout_backward(dx, dropout_cache) * math.sqrt(width)
-    return embedding_backward(dx, embedding_cache)
 
 
 def last_norm_backward(dx: Array, norm_cache: Cache, prefix: str) -> tuple[Array, Params]:

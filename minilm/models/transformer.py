@@ -15,7 +15,6 @@ Vaswani et al. 2017 (decoder only); Radford et al. 2019 for pre-norm and the las
 import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -29,20 +28,16 @@ from minilm.models.block import (
     new_norm,
     parts,
 )
+from minilm.models.embed import embed, embed_backward
 from minilm.models.key_value_cache import KeyValueCache, TransformerState, remembered
 from minilm.models.language_model import check_dropout, check_positive, check_tokens, normal
 from minilm.nn import (
     attention,
     causal_mask,
-    dropout,
-    dropout_backward,
-    embedding,
-    embedding_backward,
     layer_norm,
     layer_norm_backward,
     linear,
     linear_backward,
-    sinusoidal_positions,
 )
 from minilm.types import Array, Cache, Params
 
@@ -147,15 +142,11 @@ class TransformerLanguageModel:
         """
         tokens = check_tokens(tokens)
         start, caches = remembered(state, self.layers)
-        end = start + tokens.shape[1]
-        if end > self.context:
-            raise ValueError(f"a window must be at most context={self.context} long, got T={end}")
-        table = params["token_embedding"]
-        x, embedding_cache = embedding(tokens, table)
-        width = x.shape[-1]
-        x *= math.sqrt(width)
-        x += window_positions(self.context, width, x.dtype)[start:end]
-        x, dropout_cache = dropout(x, self.dropout, rng)
+        end, table = start + tokens.shape[1], params["token_embedding"]
+        x, embed_cache = embed(
+            tokens, table, positions="sinusoidal",
+            context=self.context, start=start, rate=self.dropout, rng=rng,
+        )  # fmt: skip
         mask = causal_mask(end - start, end) if end - start > 1 else None  # the last sees all
         block_caches = []
         for layer, key_values in enumerate(caches):
@@ -172,7 +163,7 @@ class TransformerLanguageModel:
         return logits, {
             "hidden": x,
             "state": None if state is None else TransformerState(caches, end),
-            "embedding": (embedding_cache, width, dropout_cache),
+            "embedding": embed_cache,
             "blocks": block_caches,
             "norm": norm_cache,
             "head": head_cache,
@@ -197,18 +188,8 @@ class TransformerLanguageModel:
         for block_cache in reversed(cache["blocks"]):
             dx, block_grads = block_backward(dx, block_cache)
             grads = block_grads | grads
-        embedding_cache, width, dropout_cache = cache["embedding"]
-        dx = dropout_backward(dx, dropout_cache) * math.sqrt(width)
-        dtable = embedding_backward(dx, embedding_cache)
+        dtable, _ = embed_backward(dx, cache["embedding"])
         if self.tied:  # the table was used twice
             dtable += dhead.T
             return {"token_embedding": dtable, **grads}
         return {"token_embedding": dtable, **grads, "head.w": dhead}
-
-
-@lru_cache(maxsize=8)
-def window_positions(context: int, width: int, dtype: np.dtype) -> Array:
-    """`sinusoidal_positions`, computed once for all windows of a model; not to be written to."""
-    positions = sinusoidal_positions(context, width, dtype)
-    positions.flags.writeable = False
-    return positions

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from minilm.models import TransformerLanguageModel
+from minilm.models.embed import window_positions
 from minilm.models.key_value_cache import KeyValueCache
-from minilm.models.transformer import window_positions
 from minilm.nn import attention, attention_weights
 from minilm.weights import SparseTensor
 
@@ -140,7 +140,7 @@ def test_chosen_rows_go_on_each_on_its_own():
 def test_states_that_do_not_fit_are_refused():
     params = MODEL.init(0)
     _, state = read_in_pieces(MODEL, params, [5])
-    with pytest.raises(ValueError, match="at most context=7 long, got T=8"):
+    with pytest.raises(ValueError, match="at most context=7 long, got 8"):
         MODEL.forward(params, TOKENS[:, :3], state=state)
     with pytest.raises(ValueError, match=r"\(3, 2, 1, 4\)"):
         MODEL.forward(params, TOKENS[:1, :1], state=state)
