@@ -10,7 +10,7 @@ import numpy as np
 
 from benchmarks.tricks.trick import Trick
 from minilm import TransformerLanguageModel
-from minilm.training import language_model_loss
+from minilm.training import cross_entropy_loss
 from minilm.training.memory import M_MMAP_THRESHOLD, M_TRIM_THRESHOLD
 from minilm.types import Array
 
@@ -26,7 +26,7 @@ def recipe() -> tuple[Any, ...]:
 def gradients() -> float:
     """Forward, loss and backward of the recipe; only the loss goes to the other process."""
     model, params, batch = recipe()
-    total, _, _ = language_model_loss(model, params, batch, None)
+    total, _, _ = cross_entropy_loss(model, params, batch, None)
     return total
 
 
@@ -67,11 +67,11 @@ def matrix_product(x, w):
 
 
 def step_in_float64(model, wide, narrow, batch):
-    return language_model_loss(model, wide, batch, None)[:2]
+    return cross_entropy_loss(model, wide, batch, None)[:2]
 
 
 def step_in_float32(model, wide, narrow, batch):
-    return language_model_loss(model, narrow, batch, None)[:2]
+    return cross_entropy_loss(model, narrow, batch, None)[:2]
 
 
 def recipe_in_both() -> tuple[Any, ...]:

@@ -13,7 +13,7 @@ from threadpoolctl import threadpool_limits
 from benchmarks.tricks.arrays import recipe
 from benchmarks.tricks.trick import Trick
 from minilm.nn.small_products import repeated_product
-from minilm.training import keep_freed_memory, language_model_loss
+from minilm.training import cross_entropy_loss, keep_freed_memory
 from minilm.types import Array
 
 VOCABULARY = 65
@@ -95,13 +95,13 @@ def adam_in_chunks(params, vectors):
 
 
 def two_threads_in_each_product(model, params, batch):
-    total, grads, _ = language_model_loss(model, params, batch, None)
+    total, grads, _ = cross_entropy_loss(model, params, batch, None)
     return total, grads
 
 
 def half_the_batch_in_each_thread(model, params, batch):
     def half(part):
-        return language_model_loss(model, params, [ids[part] for ids in batch], None)
+        return cross_entropy_loss(model, params, [ids[part] for ids in batch], None)
 
     (total, grads, _), (other, others, _) = THREADS.map(half, (slice(0, 6), slice(6, 12)))
     return total + other, {name: grad + others[name] for name, grad in grads.items()}

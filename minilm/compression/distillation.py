@@ -69,17 +69,18 @@ def distil(
 ) -> Callable[[Any, Params, Batch, Any], tuple[float, Params, int]]:
     """The loss of being taught by a teacher, for `fit(..., loss=distil(teacher, its_params))`.
 
-    teacher: a language model of the student's vocabulary; it reads the same batch as the student,
-    without dropout. batch: (inputs, targets), ids (B, T) each.
+    teacher: a model that chooses among what the student chooses among (a language model of its
+    vocabulary, a classifier of its classes); it reads the same batch, without dropout.
+    batch: what both read, then the targets, as in `minilm.training.cross_entropy_loss`.
     """
     check_settings(temperature, alpha)
 
     def loss(
         model: Any, seen: Params, batch: Batch, rng: np.random.Generator | None
     ) -> tuple[float, Params, int]:
-        inputs, targets = batch
-        teacher_logits, _ = teacher.forward(teacher_params, inputs)
-        logits, cache = model.forward(seen, inputs, rng=rng)
+        *inputs, targets = batch
+        teacher_logits, _ = teacher.forward(teacher_params, *inputs)
+        logits, cache = model.forward(seen, *inputs, rng=rng)
         mean, dlogits = distillation_loss(
             logits, teacher_logits, targets, temperature=temperature, alpha=alpha
         )

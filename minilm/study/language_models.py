@@ -13,7 +13,7 @@ from minilm.models import LanguageModel, build
 from minilm.study.saved import saved_parameters
 from minilm.study.settings import LanguageModelRecipe, Settings
 from minilm.text import CharTokenizer, Split, split, windows
-from minilm.training import Loss, View, evaluate, fit, language_model_loss, warmup_cosine
+from minilm.training import Loss, View, cross_entropy_loss, evaluate, fit, warmup_cosine
 from minilm.types import Params
 from minilm.weights import save
 
@@ -78,7 +78,7 @@ class LanguageModelSubject:
 
     def student(self, teacher: Params | None) -> tuple["LanguageModelSubject", Params]:
         half = replace(self, recipe=self.recipe.half())
-        loss: Loss = language_model_loss
+        loss: Loss = cross_entropy_loss
         if teacher is not None:
             how = {"temperature": self.settings.temperature, "alpha": self.settings.alpha}
             loss = distil(self.model, teacher, **how)

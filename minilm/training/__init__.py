@@ -19,7 +19,7 @@ from minilm.training.clipping import clip_in_place, global_norm
 from minilm.training.evaluation import evaluate
 from minilm.training.fit import fit
 from minilm.training.memory import keep_freed_memory
-from minilm.training.openings import Loss, Pullback, View, as_is, language_model_loss, sequence_loss
+from minilm.training.openings import Loss, Pullback, View, as_is, cross_entropy_loss
 from minilm.training.optimizers import SGD, AdamW, Optimizer
 from minilm.training.schedules import Schedule, constant, warmup_cosine
 
@@ -34,11 +34,10 @@ __all__ = [
     "as_is",
     "clip_in_place",
     "constant",
+    "cross_entropy_loss",
     "evaluate",
     "fit",
     "global_norm",
     "keep_freed_memory",
-    "language_model_loss",
-    "sequence_loss",
     "warmup_cosine",
 ]

@@ -21,7 +21,7 @@ from minilm.training import checkpoint as checkpoints
 from minilm.training.checks import check_finite, check_settings, checked_steps
 from minilm.training.clipping import clip_in_place
 from minilm.training.memory import keep_freed_memory
-from minilm.training.openings import Loss, View, as_is, language_model_loss
+from minilm.training.openings import Loss, View, as_is, cross_entropy_loss
 from minilm.training.optimizers import AdamW, Optimizer
 from minilm.training.schedules import Schedule, warmup_cosine
 from minilm.training.vectors import Vectors
@@ -37,7 +37,7 @@ def fit(
     batches: Callable[[int], Batch] | Sequence[Batch],
     *,
     steps: int | None = None,
-    loss: Loss = language_model_loss,
+    loss: Loss = cross_entropy_loss,
     view: View = as_is,
     optimizer: Optimizer = AdamW(),  # noqa: B008 (frozen: a constant)
     schedule: Schedule | None = None,
@@ -111,7 +111,7 @@ def one_step(
     step: int,
     learning_rate: float,
     *,
-    loss: Loss = language_model_loss,
+    loss: Loss = cross_entropy_loss,
     view: View = as_is,
     clip_norm: float | None = 1.0,
     seed: int = 0,

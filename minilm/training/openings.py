@@ -16,8 +16,7 @@ have any form and a teacher may be asked about it:
 All three are sums over the batch: `total` is the summed loss of `count` terms, `grads` its gradient
 by parameter name. Sums from two halves of a batch can be added; means could not.
 
-Below are the two that `fit` takes unless told otherwise, and the loss of a model that reads one
-sequence and writes another.
+Below are the two that `fit` takes unless told otherwise.
 """
 
 from collections.abc import Callable
@@ -25,9 +24,8 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from minilm.models import LanguageModel, Seq2SeqTransformer
 from minilm.nn import IGNORED, cross_entropy, cross_entropy_backward
-from minilm.types import Array, Batch, Cache, Params
+from minilm.types import Batch, Params
 
 Pullback: TypeAlias = Callable[[Params], Params]
 View: TypeAlias = Callable[[Params, int], tuple[Params, Pullback]]
@@ -53,35 +51,17 @@ def is_float_array(weight: Any) -> bool:
     return isinstance(weight, np.ndarray) and np.issubdtype(weight.dtype, np.floating)
 
 
-def language_model_loss(
-    model: LanguageModel, seen: Params, batch: Batch, rng: np.random.Generator | None
+def cross_entropy_loss(
+    model: Any, seen: Params, batch: Batch, rng: np.random.Generator | None
 ) -> tuple[float, Params, int]:
-    """Σ over the batch of −log p(target | the tokens before it), its gradients, the tokens counted.
+    """Σ over the batch of −log p(target | what the model reads), its gradients, the terms counted.
 
-    batch: (inputs, targets), integer ids (B, T) each; targets of −100 are not counted.
+    batch: what model.forward reads, then the targets, integers of the shape of its logits without
+    the last axis; targets of −100 are not counted. For a language model (inputs, targets), for an
+    encoder–decoder (source, target_inputs, targets), for a classifier (tokens, labels).
     """
-    inputs, targets = batch
-    logits, cache = model.forward(seen, inputs, rng=rng)
-    return summed_cross_entropy(model, logits, cache, targets)
-
-
-def sequence_loss(
-    model: Seq2SeqTransformer, seen: Params, batch: Batch, rng: np.random.Generator | None
-) -> tuple[float, Params, int]:
-    """Σ of −log p(target | source, the targets before it), its gradients, the tokens counted.
-
-    batch: (source, target_inputs, targets), integer ids (B, S), (B, T) and (B, T); targets of
-    −100, where a target is filled up, are not counted.
-    """
-    source, target_inputs, targets = batch
-    logits, cache = model.forward(seen, source, target_inputs, rng=rng)
-    return summed_cross_entropy(model, logits, cache, targets)
-
-
-def summed_cross_entropy(
-    model: Any, logits: Array, cache: Cache, targets: Array
-) -> tuple[float, Params, int]:
-    """What a loss answers, of logits that are judged by their cross-entropy with the targets."""
+    *inputs, targets = batch
+    logits, cache = model.forward(seen, *inputs, rng=rng)
     mean, loss_cache = cross_entropy(logits, targets)
     count = int(np.count_nonzero(np.asarray(targets) != IGNORED))
     dlogits = cross_entropy_backward(count, loss_cache)  # total = count · mean

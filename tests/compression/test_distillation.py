@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from minilm.compression import distil, distillation_loss
-from minilm.models import LSTMLanguageModel, TransformerLanguageModel
+from minilm.models import LSTMLanguageModel, Seq2SeqTransformer, TransformerLanguageModel
 from minilm.nn import cross_entropy, cross_entropy_backward
-from minilm.training import fit, language_model_loss
+from minilm.training import cross_entropy_loss, fit
 
 
 def logits(*shape, seed=0):
@@ -184,14 +184,29 @@ def test_distil_is_a_loss_of_sums():
         np.testing.assert_allclose(grads[name] / count, expected[name], rtol=1e-4, atol=1e-6)
 
 
-def test_alpha_0_is_the_language_model_loss():
+def test_alpha_0_is_the_cross_entropy_loss():
     teacher, teacher_params, student, params = models()
     loss = distil(teacher, teacher_params, temperature=2.0, alpha=0.0)
     total, grads, count = loss(student, params, batch(), None)
-    plain_total, plain_grads, plain_count = language_model_loss(student, params, batch(), None)
+    plain_total, plain_grads, plain_count = cross_entropy_loss(student, params, batch(), None)
     assert (total, count) == (pytest.approx(plain_total), plain_count)
     for name in grads:
         np.testing.assert_allclose(grads[name], plain_grads[name], rtol=1e-4, atol=1e-5)
+
+
+def test_an_encoder_decoder_is_distilled_by_the_same_loss():
+    """Both read the source and the target's beginning; α = 0 is its plain loss."""
+    teacher = Seq2SeqTransformer(9, width=8, layers=1, heads=2, context=4)
+    student = Seq2SeqTransformer(9, width=4, layers=1, heads=1, context=4)
+    params = student.init(1)
+    source, inputs, wanted = targets(3, 2, 4, below=9).clip(1)
+    loss = distil(teacher, teacher.init(0), temperature=2.0, alpha=0.0)
+    total, grads, count = loss(student, params, (source, inputs, wanted), None)
+    plain = cross_entropy_loss(student, params, (source, inputs, wanted), None)
+    assert (total, count) == (pytest.approx(plain[0]), 8)
+    assert grads.keys() == params.keys()
+    taught = distil(teacher, teacher.init(0), temperature=2.0, alpha=1.0)
+    assert taught(teacher, teacher.init(0), (source, inputs, wanted), None)[0] == pytest.approx(0)
 
 
 def test_only_the_student_learns_and_it_comes_to_agree():

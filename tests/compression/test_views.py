@@ -3,7 +3,7 @@ import pytest
 
 from minilm.compression import compose, fake_quantize, masked, prune, quantize, straight_through
 from minilm.models import LSTMLanguageModel, TransformerLanguageModel
-from minilm.training import as_is, fit, language_model_loss
+from minilm.training import as_is, cross_entropy_loss, fit
 
 
 def normal(*shape, seed=0):
@@ -215,7 +215,7 @@ def batch(step):
 @pytest.mark.parametrize("model", MODELS, ids=lambda m: type(m).__name__)
 def test_training_through_a_view_bears_what_rounding_after_it_does_not(model):
     def loss_of(params):
-        total, _, count = language_model_loss(model, params, batch(999), None)
+        total, _, count = cross_entropy_loss(model, params, batch(999), None)
         return total / count
 
     trained, _ = fit(model, model.init(0), batch, steps=120)

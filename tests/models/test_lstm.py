@@ -218,9 +218,9 @@ def test_a_training_step_agrees_with_torch():
     loss = torch.nn.functional.cross_entropy(logits.transpose(1, 2), torch.tensor(targets))
     loss.backward()
 
-    from minilm.training import language_model_loss
+    from minilm.training import cross_entropy_loss
 
-    total, grads, count = language_model_loss(model, params, (TOKENS, targets), None)
+    total, grads, count = cross_entropy_loss(model, params, (TOKENS, targets), None)
     ours, _ = model.forward(params, TOKENS)
     np.testing.assert_allclose(ours, logits.detach().numpy(), rtol=1e-4, atol=1e-5)
     assert total / count == pytest.approx(loss.item(), rel=1e-5)

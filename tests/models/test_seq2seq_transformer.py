@@ -14,7 +14,7 @@ from minilm.nn import (
     check_model_gradient,
     cross_entropy,
 )
-from minilm.training import AdamW, fit, sequence_loss
+from minilm.training import AdamW, cross_entropy_loss, fit
 from minilm.weights import Diagonal, Product, SparseTensor, thaw
 
 PADDING = 0
@@ -296,10 +296,10 @@ def test_the_loss_counts_what_is_not_ignored():
     params = model.init(0)
     targets = np.random.default_rng(1).integers(11, size=TARGET_INPUTS.shape)
     targets[1, 2:] = IGNORED
-    total, grads, count = sequence_loss(model, params, (*BOTH, targets), None)
+    total, grads, count = cross_entropy_loss(model, params, (*BOTH, targets), None)
     assert count == 12
     halves = [
-        sequence_loss(model, params, (SOURCE[rows], TARGET_INPUTS[rows], targets[rows]), None)
+        cross_entropy_loss(model, params, (SOURCE[rows], TARGET_INPUTS[rows], targets[rows]), None)
         for rows in (slice(0, 1), slice(1, 3))
     ]
     assert total == pytest.approx(sum(half[0] for half in halves), rel=1e-5)
@@ -322,9 +322,7 @@ def reversals(step, rows=64, begin=9):
 @pytest.mark.slow
 def test_it_learns_to_write_backwards():
     model = Seq2SeqTransformer(10, width=32, layers=1, heads=2, context=6)
-    params, _ = fit(
-        model, model.init(0), reversals, steps=600, loss=sequence_loss, optimizer=AdamW()
-    )
+    params, _ = fit(model, model.init(0), reversals, steps=600, optimizer=AdamW())
     source, _, _ = reversals(10_000, rows=500)
     answers = answer(model, params, source, begin_id=9, end_id=9, length=6)
     right = [

@@ -203,7 +203,7 @@ def test_a_training_step_agrees_with_torch(name):
     import torch.nn.functional as F
 
     from minilm.nn import sinusoidal_positions
-    from minilm.training import language_model_loss
+    from minilm.training import cross_entropy_loss
 
     model = MODELS[name]
     params = model.init(0)
@@ -238,7 +238,7 @@ def test_a_training_step_agrees_with_torch(name):
     loss = F.cross_entropy(logits.transpose(1, 2), torch.tensor(targets))
     loss.backward()
 
-    total, grads, count = language_model_loss(model, params, (TOKENS, targets), None)
+    total, grads, count = cross_entropy_loss(model, params, (TOKENS, targets), None)
     ours, _ = model.forward(params, TOKENS)
     np.testing.assert_allclose(ours, logits.detach().numpy(), rtol=1e-4, atol=1e-5)
     assert total / count == pytest.approx(loss.item(), rel=1e-5)

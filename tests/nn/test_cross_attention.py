@@ -9,8 +9,12 @@ from minilm.nn import (
     check_gradient,
     cross_attention,
     cross_attention_backward,
+    memory_keys_values,
+    memory_keys_values_backward,
     multi_head_attention,
     padding_mask,
+    read_memory,
+    read_memory_backward,
 )
 
 PAIR = cross_attention, cross_attention_backward
@@ -30,6 +34,30 @@ def test_gradient(arguments, masked):
     options = {"head_dim": 3, "mask": padding_mask(IDS, 0) if masked else None}
     check_gradient(*PAIR, x, memory, w_q, b_q, w_kv, b_kv, w_out, b_out, **options)
     check_gradient(*PAIR, x, memory, w_q, None, w_kv, None, w_out, None, **options)
+
+
+@pytest.mark.parametrize("masked", [False, True])
+def test_gradient_of_each_half(arguments, masked, normal):
+    x, memory, w_q, b_q, w_kv, b_kv, w_out, b_out = arguments
+    halves = memory_keys_values, memory_keys_values_backward
+    check_gradient(*halves, memory, w_kv, b_kv, head_dim=3)
+    check_gradient(*halves, memory, w_kv, None, head_dim=3)
+    halves, kv = (read_memory, read_memory_backward), normal(2, 2, 2, 5, 3)
+    options = {"mask": padding_mask(IDS, 0) if masked else None}
+    check_gradient(*halves, x, kv, w_q, b_q, w_out, b_out, **options)
+    check_gradient(*halves, x, kv, w_q, None, w_out, None, **options)
+
+
+def test_a_memory_made_once_is_read_by_one_query_after_another(arguments):
+    x, memory, w_q, b_q, w_kv, b_kv, w_out, b_out = arguments
+    mask = padding_mask(IDS, 0)
+    kv, _ = memory_keys_values(memory, w_kv, b_kv, head_dim=3)
+    assert kv.shape == (2, 2, 2, 5, 3)
+    reads = [
+        read_memory(x[:, t : t + 1], kv, w_q, b_q, w_out, b_out, mask=mask)[0] for t in range(3)
+    ]
+    y, _ = cross_attention(*arguments, head_dim=3, mask=mask)
+    np.testing.assert_allclose(np.concatenate(reads, axis=1), y, atol=1e-12)
 
 
 def test_heads_are_attention_on_slices(arguments):
@@ -83,6 +111,14 @@ def test_errors(arguments):
     weights[2] = weights[2][:, :9]
     with pytest.raises(ValueError, match="got 6 and 9 columns"):
         cross_attention(x, memory, *weights, head_dim=3)
+
+
+def test_read_memory_refuses_keys_of_other_sequences_or_heads(arguments):
+    x, memory, w_q, b_q, w_kv, b_kv, w_out, b_out = arguments
+    kv, _ = memory_keys_values(memory, w_kv, b_kv, head_dim=3)
+    for bad in (kv[:, :1], kv[:, :, :1]):
+        with pytest.raises(ValueError, match=r"kv must have shape \(2, B, H, S, d\) with B = 2"):
+            read_memory(x, bad, w_q, b_q, w_out, b_out)
 
 
 @pytest.mark.oracle

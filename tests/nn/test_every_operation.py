@@ -23,6 +23,7 @@ GROUPS = [floats(2, 4, 5, 3), floats(2, 2, 5, 3), floats(2, 2, 5, 4)]
 HEADS = [floats(2, 5, 6), floats(6, 18), floats(18), floats(6, 6), floats(6)]
 CROSS = [floats(2, 3, 6), floats(2, 5, 4), floats(6, 6), floats(6), floats(4, 12), floats(12)]
 CROSS += [floats(6, 6, scale=0.5), floats(6)]
+READ = [floats(2, 3, 6), floats(2, 2, 2, 5, 3), floats(6, 6), floats(6), *CROSS[6:]]
 
 # name of the pair -> arguments and options, each pair in each of its ways
 CASES = [
@@ -53,6 +54,9 @@ CASES = [
     ("multi_head_attention", HEADS, {"head_dim": 3, "mask": MASK}),
     ("cross_attention", CROSS, {"head_dim": 3}),
     ("cross_attention", CROSS, {"head_dim": 3, "mask": MASK[:3]}),
+    ("memory_keys_values", [floats(2, 5, 4), floats(4, 12), floats(12)], {"head_dim": 3}),
+    ("read_memory", READ, {}),
+    ("read_memory", READ, {"mask": MASK[:3]}),
     ("rnn_step", [floats(2, 3), floats(2, 4), floats(3, 4), floats(4, 4), floats(4)], {}),
     ("rnn", [floats(2, 5, 3), floats(3, 4), floats(4, 4), floats(4)], {}),
     ("rnn", [floats(2, 5, 3), floats(3, 4), floats(4, 4), floats(4), floats(2, 4)], {}),

@@ -13,9 +13,8 @@ from minilm.training import (
     SGD,
     AdamW,
     clip_in_place,
+    cross_entropy_loss,
     evaluate,
-    language_model_loss,
-    sequence_loss,
 )
 
 MODELS = [
@@ -40,15 +39,13 @@ def parameters(model, dtype):
 
 
 def taught(model):
-    """A batch of the form that the model is taught by, and the loss that teaches it."""
-    if isinstance(model, Seq2SeqTransformer):
-        return (IDS[:, ::-1], *TEXT), sequence_loss
-    return TEXT, language_model_loss
+    """A batch of the form that the model is taught by."""
+    return (IDS[:, ::-1], *TEXT) if isinstance(model, Seq2SeqTransformer) else TEXT
 
 
 def mean_loss(model, seen):
     if isinstance(model, Seq2SeqTransformer):
-        total, _, count = sequence_loss(model, seen, taught(model)[0], None)
+        total, _, count = cross_entropy_loss(model, seen, taught(model), None)
         return total / count
     return evaluate(model, seen, IDS.ravel())
 
@@ -64,7 +61,7 @@ def test_every_model_and_optimizer_is_here():
 @dtypes
 def test_forward_and_backward(model, dtype, arrays_in):
     params = parameters(model, dtype)
-    (*inputs, targets), _ = taught(model)
+    *inputs, targets = taught(model)
     logits, cache = model.forward(params, *inputs, rng=np.random.default_rng(0))
     loss, loss_cache = cross_entropy(logits, targets)
     dlogits = cross_entropy_backward(3, loss_cache)
@@ -95,9 +92,9 @@ def test_fit(model, optimizer, dtype, workers, arrays_in):
             assert type(learning_rate) is float
 
     params = parameters(model, dtype)
-    batch, loss = taught(model)
+    batch = taught(model)
     fitted, history = fit(
-        model, params, lambda step: batch, steps=3, loss=loss, optimizer=Looking(), clip_norm=0.1,
+        model, params, lambda step: batch, steps=3, optimizer=Looking(), clip_norm=0.1,
         workers=workers, evaluate=lambda seen: mean_loss(model, seen),
     )  # fmt: skip
     assert dtypes == {np.dtype(dtype)}
@@ -109,10 +106,10 @@ def test_fit(model, optimizer, dtype, workers, arrays_in):
 @optimizers
 def test_no_temporary_is_wider(model, optimizer, watched):
     params = {name: watched(weight) for name, weight in model.init(0).items()}
-    state, (batch, loss) = {}, taught(model)
+    state, batch = {}, taught(model)
     for step in range(2):
         rng = np.random.default_rng(step)
-        _, grads, count = loss(model, params, batch, rng)
+        _, grads, count = cross_entropy_loss(model, params, batch, rng)
         grads = {name: watched(grad) / count for name, grad in grads.items()}
         norm = clip_in_place(grads, 0.1)
         assert norm > 0.1

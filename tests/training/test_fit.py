@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from minilm.models import LSTMLanguageModel, TransformerLanguageModel
-from minilm.training import SGD, AdamW, constant, fit, language_model_loss, warmup_cosine
+from minilm.training import SGD, AdamW, constant, cross_entropy_loss, fit, warmup_cosine
 from minilm.weights import Diagonal
 
 V = 5
@@ -58,7 +58,7 @@ def test_every_step_has_randomness_of_its_own_and_not_that_of_the_data():
 
     def loss(model, seen, batch, rng):
         drawn.append(rng.random())
-        return language_model_loss(model, seen, batch, rng)
+        return cross_entropy_loss(model, seen, batch, rng)
 
     fit(LSTM, LSTM.init(0), [BATCH], steps=3, loss=loss, seed=5)
     data = [np.random.default_rng([5, step]).random() for step in range(3)]
@@ -67,7 +67,7 @@ def test_every_step_has_randomness_of_its_own_and_not_that_of_the_data():
 
 def test_one_step_by_hand():
     params = LSTM.init(0)
-    total, grads, count = language_model_loss(LSTM, params, BATCH, None)
+    total, grads, count = cross_entropy_loss(LSTM, params, BATCH, None)
     norm = math.sqrt(sum(float(np.sum((g / count) ** 2)) for g in grads.values()))
     fitted, (entry,) = fit(
         LSTM, params, [BATCH], optimizer=SGD(), schedule=constant(0.1), clip_norm=norm / 2
@@ -83,7 +83,7 @@ def test_one_step_by_hand():
 
 def test_without_clipping_the_whole_gradient_is_taken():
     params = LSTM.init(0)
-    _, grads, count = language_model_loss(LSTM, params, BATCH, None)
+    _, grads, count = cross_entropy_loss(LSTM, params, BATCH, None)
     fitted, _ = fit(
         LSTM, params, [BATCH], optimizer=SGD(), schedule=constant(100.0), clip_norm=None
     )
@@ -118,7 +118,7 @@ def test_a_view_is_what_the_model_sees_and_what_is_trained():
 
     def loss(model, seen, batch, rng):
         seen_by.append(seen)
-        return language_model_loss(model, seen, batch, rng)
+        return cross_entropy_loss(model, seen, batch, rng)
 
     judged = []
     params = LSTM.init(0)
@@ -260,7 +260,7 @@ def test_an_optimizer_by_name_is_refused():
 
 def test_a_loss_that_is_not_finite_stops_the_run_and_names_the_step():
     def loss(model, seen, batch, rng):
-        total, grads, count = language_model_loss(model, seen, batch, rng)
+        total, grads, count = cross_entropy_loss(model, seen, batch, rng)
         return (math.nan if batch is second else total), grads, count
 
     second = (BATCH[0], BATCH[1])
@@ -270,7 +270,7 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_names_the_step():
 
 def test_a_gradient_that_is_not_finite_stops_the_run_and_names_the_parameter():
     def loss(model, seen, batch, rng):
-        total, grads, count = language_model_loss(model, seen, batch, rng)
+        total, grads, count = cross_entropy_loss(model, seen, batch, rng)
         return total, {**grads, "head.b": grads["head.b"] + np.inf}, count
 
     with pytest.raises(FloatingPointError, match=r"step 1.*head\.b$"):

@@ -17,7 +17,7 @@ from minilm.compression.distillation import distil
 from minilm.compression.views import compose, masked, straight_through
 from minilm.embeddings.skip_gram_model import Pairs, SkipGram, negative_sampling_loss
 from minilm.models import LSTMLanguageModel, TransformerLanguageModel
-from minilm.training import SGD, constant, fit, language_model_loss
+from minilm.training import SGD, constant, cross_entropy_loss, fit
 from minilm.training.workers import SWITCH_INTERVAL, Workers, cut
 
 V, ROWS = 7, 5
@@ -128,7 +128,7 @@ def test_workers_are_threads_with_one_blas_thread_each_and_end_with_the_run():
     def loss(model, seen_params, batch, rng):
         seen.append((threading.get_ident(), *blas_threads()))
         assert sys.getswitchinterval() < interval / 10
-        return language_model_loss(model, seen_params, batch, rng)
+        return cross_entropy_loss(model, seen_params, batch, rng)
 
     running, interval = threading.active_count(), sys.getswitchinterval()
     with threadpool_limits(2, user_api="blas"):
@@ -149,7 +149,7 @@ def test_an_error_in_one_worker_comes_out_as_it_is():
     def loss(model, seen, batch, rng):
         if len(batch[0]) == 3:
             raise trouble
-        return language_model_loss(model, seen, batch, rng)
+        return cross_entropy_loss(model, seen, batch, rng)
 
     with pytest.raises(Trouble) as caught:
         trained(LSTM, text_batch, loss=loss, workers=2)
