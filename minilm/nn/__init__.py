@@ -7,7 +7,8 @@
     swiglu.py       the feed-forward layer with gates
     dropout.py      leaving values out
     positions.py    sinusoidal and rotary positions
-    attention.py    masks, scaled dot-product, multi-head and cross-attention
+    attention.py    masks, scaled dot-product and multi-head attention
+    cross_attention.py   queries of one sequence, keys and values of another
     grouped_attention.py   query heads that share keys and values
     rnn.py          the plain recurrent network, one step and over time
     lstm.py         the LSTM, one step and over time
@@ -40,11 +41,17 @@ from minilm.nn.attention import (
     attention_backward,
     attention_weights,
     causal_mask,
-    cross_attention,
-    cross_attention_backward,
     multi_head_attention,
     multi_head_attention_backward,
     padding_mask,
+)
+from minilm.nn.cross_attention import (
+    cross_attention,
+    cross_attention_backward,
+    memory_keys_values,
+    memory_keys_values_backward,
+    read_memory,
+    read_memory_backward,
 )
 from minilm.nn.dropout import dropout, dropout_backward
 from minilm.nn.embedding import embedding, embedding_backward
@@ -106,9 +113,13 @@ __all__ = [
     "lstm_backward",
     "lstm_step",
     "lstm_step_backward",
+    "memory_keys_values",
+    "memory_keys_values_backward",
     "multi_head_attention",
     "multi_head_attention_backward",
     "padding_mask",
+    "read_memory",
+    "read_memory_backward",
     "relu",
     "relu_backward",
     "rms_norm",

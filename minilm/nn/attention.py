@@ -68,11 +68,11 @@ def attention_backward(dy: Array, cache: Cache) -> tuple[Array, Array, Array]:
     """
     q, k, v = cache[:3]
     grads = np.empty_like(q), np.empty_like(k), np.empty_like(v)
-    _write_gradients(*grads, dy, cache)
+    write_attention_gradients(*grads, dy, cache)
     return grads
 
 
-def _write_gradients(dq: Array, dk: Array, dv: Array, dy: Array, cache: Cache) -> None:
+def write_attention_gradients(dq: Array, dk: Array, dv: Array, dy: Array, cache: Cache) -> None:
     """Write the gradients of attention into dq, dk and dv, which may be parts of one array."""
     q, k, v, exponentials, inverse_sum, y = cache
     # y = weights v,  weights = exponentials * inverse_sum
@@ -190,61 +190,6 @@ def multi_head_attention_backward(dy: Array, cache: Cache) -> tuple[Array | None
     dheads = dconcat.reshape(B, T, -1, head_dim).transpose(0, 2, 1, 3)
     dqkv = np.empty((B, T, 3, dheads.shape[1], head_dim), dy.dtype)  # written to head by head
     dq, dk, dv = dqkv.transpose(2, 0, 3, 1, 4)
-    _write_gradients(dq, dk, dv, dheads, heads_cache)
+    write_attention_gradients(dq, dk, dv, dheads, heads_cache)
     dx, dw_qkv, db_qkv = linear_backward(dqkv.reshape(B, T, -1), qkv_cache)
     return dx, dw_qkv, db_qkv, dw_out, db_out
-
-
-def cross_attention(
-    x: Array,
-    memory: Array,
-    w_q: Any,
-    b_q: Array | None,
-    w_kv: Any,
-    b_kv: Array | None,
-    w_out: Any,
-    b_out: Array | None,
-    *,
-    head_dim: int,
-    mask: Array | None = None,
-    attend: Callable[..., tuple[Array, Cache]] = attention,
-) -> tuple[Array, Cache]:
-    """multi_head_attention whose queries come from x, and whose keys and values from a memory.
-
-    x: (B, T, D), memory: (B, S, M), w_q: (D, H head_dim), w_kv: (M, 2 H head_dim) holding
-    [w_k | w_v], each head by head, w_out: (H head_dim, D), mask: broadcastable to (B, H, T, S)
-    ->  y: (B, T, D), cache                                Vaswani et al. 2017, section 3.2.3
-    H follows from the shape of w_q, and `attend` is as in multi_head_attention.
-    """
-    if x.ndim != 3 or memory.ndim != 3 or len(x) != len(memory):
-        raise ValueError(
-            f"x must have shape (B, T, D) and memory (B, S, M), got {x.shape} and {memory.shape}"
-        )
-    if head_dim < 1 or w_q.shape[-1] % head_dim or w_kv.shape[-1] != 2 * w_q.shape[-1]:
-        raise ValueError(
-            f"w_q must have heads * head_dim columns and w_kv twice as many, got "
-            f"{w_q.shape[-1]} and {w_kv.shape[-1]} columns for head_dim {head_dim}"
-        )
-    flat_q, q_cache = linear(x, w_q, b_q)
-    flat_kv, kv_cache = linear(memory, w_kv, b_kv)
-    (B, T, _), S = x.shape, memory.shape[1]
-    q = np.ascontiguousarray(flat_q.reshape(B, T, -1, head_dim).transpose(0, 2, 1, 3))
-    by_head = (B, S, 2, q.shape[1], head_dim)
-    k, v = np.ascontiguousarray(flat_kv.reshape(by_head).transpose(2, 0, 3, 1, 4))
-    heads, heads_cache = attend(q, k, v, mask)
-    y, out_cache = linear(heads.transpose(0, 2, 1, 3).reshape(B, T, -1), w_out, b_out)
-    return y, (q_cache, kv_cache, heads_cache, out_cache, by_head)
-
-
-def cross_attention_backward(dy: Array, cache: Cache) -> tuple[Array | None, ...]:
-    """Gradients of cross_attention: dx, dmemory, dw_q, db_q, dw_kv, db_kv, dw_out, db_out."""
-    q_cache, kv_cache, heads_cache, out_cache, by_head = cache
-    (B, T, _), (_, S, _, H, head_dim) = dy.shape, by_head
-    dconcat, dw_out, db_out = linear_backward(dy, out_cache)
-    dheads = dconcat.reshape(B, T, H, head_dim).transpose(0, 2, 1, 3)
-    dflat_q, dflat_kv = np.empty((B, T, H, head_dim), dy.dtype), np.empty(by_head, dy.dtype)
-    dk, dv = dflat_kv.transpose(2, 0, 3, 1, 4)
-    _write_gradients(dflat_q.transpose(0, 2, 1, 3), dk, dv, dheads, heads_cache)
-    dx, dw_q, db_q = linear_backward(dflat_q.reshape(B, T, -1), q_cache)
-    dmemory, dw_kv, db_kv = linear_backward(dflat_kv.reshape(B, S, -1), kv_cache)
-    return dx, dmemory, dw_q, db_q, dw_kv, db_kv, dw_out, db_out
