@@ -8,33 +8,50 @@ from pathlib import Path
 from typing import Any
 
 from minilm.compression import distil
-from minilm.metrics import bits, perplexity
+from minilm.metrics import bits, bits_per_byte, perplexity
 from minilm.models import LanguageModel, build
 from minilm.study.saved import saved_parameters
 from minilm.study.settings import LanguageModelRecipe, Settings
-from minilm.text import CharTokenizer, Split, split, windows
+from minilm.text import TOKENIZERS, CharTokenizer, Split, Tokenizer, split, windows
 from minilm.training import Loss, View, cross_entropy_loss, evaluate, fit, warmup_cosine
 from minilm.types import Params
 from minilm.weights import save
 
 CURVE_POINTS = 6  # validation losses measured while training
+RARE = 2  # a piece that comes less often stands for the unknown ones, so that <unk> is learned too
+
+
+def new_tokenizer(kind: str, text: str) -> Tokenizer:
+    """A tokenizer of this kind for a model of `text`, learned from its training part alone.
+
+    Of characters, from the whole text: an alphabet has no pieces to be learned, and must know
+    every character that will be asked for.
+    """
+    if kind == "char":
+        return CharTokenizer.train(text)
+    tokenizer: Tokenizer = TOKENIZERS[kind].train(split(text).train, min_count=RARE)
+    return tokenizer
 
 
 @dataclass(frozen=True)
 class LanguageModelSubject:
-    """A character model on `text`: trained on its first nine tenths, judged on its last."""
+    """A model of `text`: trained on its first nine tenths, judged on its last."""
 
     settings: Settings
     recipe: LanguageModelRecipe
     text: str
     kept: Path  # the file that `train` writes and `trained` reads
     seed: int
-    tokenizer: CharTokenizer
+    tokenizer: Tokenizer
     progress: bool = False
 
     @cached_property
+    def texts(self) -> Split:
+        return split(self.text)
+
+    @cached_property
     def tokens(self) -> Split:
-        return split(self.tokenizer.encode(self.text))
+        return Split(*map(self.tokenizer.encode, self.texts))
 
     @cached_property
     def model(self) -> LanguageModel:
@@ -42,6 +59,8 @@ class LanguageModelSubject:
 
     def check(self) -> None:
         windows(self.tokens.train, self.recipe.batch_size, self.recipe.context, seed=self.seed)
+        if len(self.tokens.validation) < 2:
+            raise ValueError("corpus: too short: its last tenth must have two tokens or more")
 
     def train(self) -> Params:
         # its whole name, then .checkpoint: another file's is another, and it is never `kept` itself
@@ -87,10 +106,22 @@ class LanguageModelSubject:
 
     def judge(self, params: Params, reference: Params) -> dict[str, Any]:
         loss = self._loss(params)
+        return {"loss": loss, **self._bits(loss), "perplexity": perplexity(loss)}
+
+    def _bits(self, loss: float) -> dict[str, float | None]:
+        """What a character and a byte cost: the same question whatever the tokenizer.
+
+        None where the tokens do not give the text back (unknown words, say): a model that need not
+        tell two texts apart would seem better than one that does.
+        """
+        text, tokens = self.texts.validation, self.tokens.validation
+        if self.tokenizer.decode(tokens) != text:
+            return {"bits_per_character": None, "bits_per_byte": None}
+        scored = text[len(self.tokenizer.decode(tokens[:1])) :]  # the first token is only read
+        pieces = len(tokens) - 1
         return {
-            "loss": loss,
-            "bits_per_character": bits(loss),
-            "perplexity": perplexity(loss),
+            "bits_per_character": bits(loss) * (pieces / len(scored)),
+            "bits_per_byte": bits_per_byte(loss * pieces, scored),
         }
 
     def _loss(self, params: Params) -> float:

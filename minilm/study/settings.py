@@ -93,10 +93,12 @@ class Settings:
     """A whole study.
 
     temperature, alpha: of distillation. At temperature 2 the LSTM's student ended worse than alone.
+    tokenizer: of the language models, one of minilm.text.TOKENIZERS.
     ngram_order: the longest n-gram of the baseline.
     """
 
     corpus: str = "python-docs"
+    tokenizer: str = "char"
     seeds: tuple[int, ...] = (0,)
     ngram_order: int = 5
     temperature: float = 1.0

@@ -14,11 +14,11 @@ from minilm.models import (
     TransformerLanguageModel,
     build,
 )
-from minilm.study.language_models import LanguageModelSubject
+from minilm.study.language_models import LanguageModelSubject, new_tokenizer
 from minilm.study.saved import saved_fields
 from minilm.study.settings import LanguageModelRecipe, Settings, Word2VecRecipe
 from minilm.study.word_vectors import WordVectorSubject
-from minilm.text import CharTokenizer, load_corpus
+from minilm.text import Tokenizer, load_corpus, tokenizer_from_dict
 from minilm.training import View
 from minilm.types import Params
 from minilm.weights import read_header
@@ -57,7 +57,7 @@ def new_subject(
     if model == "word2vec" and settings.word2vec is not None:
         return WordVectorSubject(settings, settings.word2vec, text, kept, seed, progress)
     recipe = settings.language_models[model]
-    tokenizer = CharTokenizer.train(text)
+    tokenizer = new_tokenizer(settings.tokenizer, text)
     return LanguageModelSubject(settings, recipe, text, kept, seed, tokenizer, progress)
 
 
@@ -74,11 +74,11 @@ def saved_subject(
             settings, vectors, text, path, seed, progress, words=header["vocabulary"]
         )
     recipe = LanguageModelRecipe(**header["recipe"])
-    tokenizer = CharTokenizer.from_dict(header["tokenizer"])
+    tokenizer = tokenizer_from_dict(header["tokenizer"])
     return LanguageModelSubject(settings, recipe, text, path, seed, tokenizer, progress)
 
 
-def saved_language_model(path: Path) -> tuple[LanguageModel, CharTokenizer]:
+def saved_language_model(path: Path) -> tuple[LanguageModel, Tokenizer]:
     """The model and tokenizer of a saved file; the corpus that they came from is not needed."""
     header = read_header(path)
     if "tokenizer" not in header:
@@ -88,4 +88,4 @@ def saved_language_model(path: Path) -> tuple[LanguageModel, CharTokenizer]:
         raise ValueError(
             f"file {str(path)!r} holds a {type(model).__name__}, which is no language model"
         )
-    return model, CharTokenizer.from_dict(header["tokenizer"])
+    return model, tokenizer_from_dict(header["tokenizer"])
