@@ -8,13 +8,18 @@ grammar.py      a language whose entropy is known exactly
 ngrams.py       Witten-Bell n-grams: the baseline that counting alone reaches
 tasks/          pairs with exact answers: from sorting letters to translation; a person's own files
 batches.py      step -> (inputs, targets), random windows that any step can reproduce
+pairs.py        PairTokenizer; step -> (source, target_inputs, targets) of a batch of pairs
+labels.py       LabelTokenizer; step -> (tokens, labels) of a batch of labelled texts
+rows.py         rows of unequal length as one array, those of like length together
 """
 
 from minilm.text.batches import windows
 from minilm.text.corpora import CORPORA, Split, load_corpus, split
 from minilm.text.docstrings import library_docstrings
 from minilm.text.grammar import GRAMMAR, Grammar
+from minilm.text.labels import LabelTokenizer, labelled_batches
 from minilm.text.ngrams import witten_bell_losses
+from minilm.text.pairs import PairTokenizer, pair_batches
 from minilm.text.sentences import sentences
 from minilm.text.tasks import TASKS, Example, Task
 from minilm.text.tokenizers import (
@@ -44,13 +49,17 @@ __all__ = [
     "CharTokenizer",
     "Example",
     "Grammar",
+    "LabelTokenizer",
+    "PairTokenizer",
     "Split",
     "Task",
     "Tokenizer",
     "WordPieceTokenizer",
     "WordTokenizer",
+    "labelled_batches",
     "library_docstrings",
     "load_corpus",
+    "pair_batches",
     "sentences",
     "split",
     "tokenizer_from_dict",
