@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 
 from minilm import cli, weights
+from minilm.cli import training, writing
 from minilm.generation import generate, stream
+from minilm.study.subjects import saved_language_model
 from minilm.text import GRAMMAR
 
 
@@ -64,7 +66,7 @@ def test_text_is_written_as_it_comes(folder, capsys, monkeypatch):
     line = f'generate {folder}/lstm.npz --prompt "the " --length 30'
     call(line)
     whole = capsys.readouterr().out
-    model, tokenizer = cli.saved_language_model(folder / "lstm.npz")
+    model, tokenizer = saved_language_model(folder / "lstm.npz")
     ids = generate(
         model, weights.load(folder / "lstm.npz"), tokenizer.encode("the "), 30,
         temperature=0.8, rng=np.random.default_rng(0),
@@ -86,7 +88,7 @@ def test_text_is_written_as_it_comes(folder, capsys, monkeypatch):
         def flush(self):
             self.flushed = self.getvalue()
 
-    monkeypatch.setattr(cli, "stream", watched)
+    monkeypatch.setattr(writing, "stream", watched)
     monkeypatch.setattr(sys, "stdout", Watched())
     assert cli.main(shlex.split(line)) == 130
     assert seen == [whole[: 4 + i] for i in range(13)]
@@ -117,6 +119,7 @@ def test_distill_gives_a_model_of_half_the_width(folder, capsys, model):
         ("train lstm --corpus {folder}/short.txt --out x.npz", "context"),
         ("train word2vec --layers 3 --out x.npz", "layers"),
         ("train transformer --heads 3 --out x.npz", "heads"),
+        ("train word2vec --tokenizer bpe --out x.npz", "--tokenizer: word2vec"),
         ("generate {folder}/lstm.npz --prompt 日本", "日"),
         ("generate {folder}/lstm.npz --prompt ''", "prompt"),
         ("generate {folder}/word2vec.npz --prompt a", "no language model"),
@@ -139,6 +142,28 @@ def test_bad_input_is_one_clear_line(folder, capsys, monkeypatch, tmp_path, line
     assert error.count("\n") == 1
     assert "Traceback" not in error
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("tokenizer", ["word", "bpe", "wordpiece"])
+def test_tokenizers_are_compared_in_bits_per_byte_unless_text_is_lost(folder, capsys, tokenizer):
+    (folder / "more.txt").write_text(GRAMMAR.sample(3000, seed=1), encoding="utf-8")
+    common = f"--corpus {folder}/more.txt --steps 8 --width 16 --learning-rate 0.03"
+    call(f"train lstm {common} --tokenizer {tokenizer} --out {folder}/pieces.npz")
+    call(f"train lstm {common} --out {folder}/characters.npz")
+    capsys.readouterr()
+    call(f"evaluate {folder}/characters.npz")
+    characters = figures(capsys.readouterr().out)
+    assert float(characters["bits_per_byte"]) == float(characters["bits_per_character"])  # ASCII
+    call(f"evaluate {folder}/pieces.npz")
+    printed = capsys.readouterr().out
+    pieces = figures(printed)
+    assert float(pieces["loss"]) > float(characters["loss"])  # a piece is more than a character
+    if tokenizer != "bpe":  # a rare word, and white space, are lost
+        assert "bits_per_byte  not measured" in printed
+    else:
+        assert 0.5 < float(pieces["bits_per_byte"]) < float(pieces["loss"]) / np.log(2)
+    call(f"quantize {folder}/pieces.npz --bits 8 --out {folder}/pieces-8.npz")
+    call(f'generate {folder}/pieces-8.npz --prompt "the " --length 5')
 
 
 def test_bits_outside_the_range_are_a_bad_command_line(capsys):
@@ -183,8 +208,8 @@ def test_a_number_out_of_range_is_a_bad_command_line(capsys, line, said):
 
 
 def test_where_to_save_is_asked_before_the_training(folder, capsys, monkeypatch):
-    monkeypatch.setattr(cli, "new_subject", None)  # nothing is trained
-    monkeypatch.setattr(cli, "saved_subject", None)
+    monkeypatch.setattr(training, "new_subject", None)  # nothing is trained
+    monkeypatch.setattr(training, "saved_subject", None)
     for line in ("train lstm --out no/folder.npz", "distill {folder}/lstm.npz --out no/folder.npz"):
         assert cli.main(shlex.split(line.format(folder=folder))) == 1
         assert "no folder" in capsys.readouterr().err

@@ -1,0 +1,14 @@
+"""python -m minilm …: the main job, and each of its steps by hand on saved files.
+
+    commands      main, and the list of commands
+    options       what several commands share: corpora, numbers in range, examples
+    studying      study
+    training      train, evaluate, distill
+    writing       generate
+    compressing   quantize, prune
+"""
+
+from minilm.cli.commands import main, parser
+from minilm.cli.options import EXAMPLES
+
+__all__ = ["EXAMPLES", "main", "parser"]

@@ -1,0 +1,55 @@
+"""What several commands share: their examples, corpora, and numbers that are in range."""
+
+import argparse
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+EXAMPLES = {
+    "study": "python -m minilm study --corpus grammar --name first",
+    "train": "python -m minilm train lstm --corpus python-docs --steps 300 --out lstm.npz",
+    "evaluate": "python -m minilm evaluate lstm.npz",
+    "generate": 'python -m minilm generate lstm.npz --prompt "The " --length 200',
+    "quantize": "python -m minilm quantize lstm.npz --bits 4 --group-size 64 --out lstm-4.npz",
+    "prune": "python -m minilm prune lstm.npz --sparsity 0.5 --out lstm-half.npz",
+    "distill": "python -m minilm distill lstm.npz --out student.npz",
+}
+
+
+def add(
+    commands: Any, name: str, run: Callable[[argparse.Namespace], None], what: str
+) -> argparse.ArgumentParser:
+    """A command with its example; an option must be written out whole."""
+    command: argparse.ArgumentParser = commands.add_parser(
+        name, help=what, description=what.capitalize() + ".",
+        epilog=f"example:  {EXAMPLES[name]}", allow_abbrev=False,
+    )
+    command.set_defaults(run=run)
+    return command
+
+
+def add_corpus(command: argparse.ArgumentParser, default: str | None) -> None:
+    shown = default or "the one that the model was trained on"
+    command.add_argument(
+        "--corpus", default=default,
+        help=f"python-docs, python-library, grammar, or a text file (default: {shown})",
+    )
+
+
+def whole_number(text: str, least: int = 0) -> int:
+    """An option's value as argparse reads it; a seed below 0 is none."""
+    if int(text) < least:
+        raise argparse.ArgumentTypeError(f"must be {least} or more, got {text}")
+    return int(text)
+
+
+def positive_number(text: str) -> float:
+    if not 0 < float(text) < math.inf:
+        raise argparse.ArgumentTypeError(f"must be a positive number, got {text}")
+    return float(text)
+
+
+def chosen(arguments: argparse.Namespace, names: Sequence[str]) -> dict[str, Any]:
+    """The options that were given; an option left out keeps its default."""
+    options = {name: getattr(arguments, name) for name in names}
+    return {name: value for name, value in options.items() if value is not None}
