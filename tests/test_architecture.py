@@ -16,7 +16,7 @@ FILES = sorted(HOUSE.rglob("*.py"))
 FLOORS = [
     {"__init__", "__main__", "cli"},
     {"study", "course"},
-    {"compression", "pretrained"},
+    {"compression", "pretrained", "inspection"},
     {"training", "generation", "embeddings"},
     {"models"},
     {"nn", "weights", "text", "metrics"},
