@@ -2,23 +2,32 @@
 
     reading.py   what a model reads while it writes, and checks
     sampling.py  the next token drawn: greedy, temperature, top-k, top-p
+    batches.py   many texts side by side, after prompts of any lengths
     beam.py      beam search: the likeliest text
     pieces.py    text while it is being written
     sequences.py the answer of a model that reads one sequence and writes another
 """
 
+from minilm.generation.batches import generate_batch
 from minilm.generation.beam import Hypothesis, beam_search, length_penalty
 from minilm.generation.pieces import decode_pieces
-from minilm.generation.sampling import draw, generate, likeliest, next_token_probabilities, stream
+from minilm.generation.sampling import (
+    Sampling,
+    generate,
+    likeliest,
+    next_token_probabilities,
+    stream,
+)
 from minilm.generation.sequences import answer
 
 __all__ = [
     "Hypothesis",
+    "Sampling",
     "answer",
     "beam_search",
     "decode_pieces",
-    "draw",
     "generate",
+    "generate_batch",
     "length_penalty",
     "likeliest",
     "next_token_probabilities",

@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from minilm.generation.reading import Reader, check_length, check_prompt
+from minilm.generation.reading import Reader, check_end, check_length, check_prompt
 from minilm.generation.sampling import likeliest
 from minilm.models import LanguageModel
 from minilm.models.language_model import check_positive
@@ -63,7 +63,11 @@ def beam_search(
     vocab_size = params["token_embedding"].shape[0]
     prompt = check_prompt(prompt_ids, vocab_size)
     check_length(length)
-    check_beams(beams, alpha, end, vocab_size)
+    check_end(end, vocab_size)
+    check_positive(beams=beams)
+    if not (alpha >= 0 and math.isfinite(alpha)):
+        raise ValueError(f"alpha must be 0 (no penalty) or a positive number, got {alpha}")
+    length_penalty(length, alpha)  # refuses an α whose penalty no float holds
     if not packed:
         params = thaw(params)
     reader = Reader(model, params, len(prompt))
@@ -91,8 +95,17 @@ def beam_search(
 
 
 def length_penalty(length: int, alpha: float) -> float:
-    """((5 + length) / 6)^α, what the log-probability of a text of `length` tokens is divided by."""
-    return math.pow((5 + length) / 6, alpha)
+    """((5 + length) / 6)^α, what the log-probability of a text of `length` tokens is divided by.
+
+    Raises ValueError if that is larger than any float.
+    """
+    try:
+        return math.pow((5 + length) / 6, alpha)
+    except OverflowError:
+        raise ValueError(
+            f"alpha must be smaller for texts of {length} tokens: ((5 + {length}) / 6)^alpha is "
+            f"more than a float holds, got {alpha}"
+        ) from None
 
 
 def log_softmax(logits: Array) -> Array:
@@ -101,12 +114,3 @@ def log_softmax(logits: Array) -> Array:
     z -= z.max(axis=-1, keepdims=True)
     z -= np.log(np.exp(z).sum(axis=-1, keepdims=True))
     return z
-
-
-def check_beams(beams: int, alpha: float, end: int | None, vocab_size: int) -> None:
-    """Refuse by name every setting out of range."""
-    check_positive(beams=beams)
-    if not (alpha >= 0 and math.isfinite(alpha)):
-        raise ValueError(f"alpha must be 0 (no penalty) or a positive number, got {alpha}")
-    if end is not None and not 0 <= end < vocab_size:
-        raise ValueError(f"end must be an id in 0 … {vocab_size - 1} or None, got {end}")

@@ -3,9 +3,9 @@
     decode([a, b, c]) = piece + piece + …
 
 An id is not always a piece of text. A character may take several byte-level tokens, and until the
-last of them has come its bytes decode to U+FFFD, the replacement character: text that ends in one
-is held back. WordPiece puts a space before a word except at the beginning: so new ids are decoded
-together with those of the last piece, and what these alone decode to is cut off.
+last of them has come its bytes decode to U+FFFD, the replacement character: one that ends the text
+is held back. WordPiece puts a space before a word except at the beginning: so a new id is decoded
+together with those just before it, and what has been given out of their text is cut off.
 """
 
 from collections.abc import Iterable, Iterator
@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from minilm.text import Tokenizer
 
 INCOMPLETE = "\N{REPLACEMENT CHARACTER}"
+LONGEST = 4  # ids, which may be single bytes, that one character takes: as many as UTF-8 has bytes
 
 
 def decode_pieces(tokenizer: Tokenizer, ids: Iterable[int]) -> Iterator[str]:
@@ -20,13 +21,15 @@ def decode_pieces(tokenizer: Tokenizer, ids: Iterable[int]) -> Iterator[str]:
 
     The pieces joined are tokenizer.decode(ids), with U+FFFD for what stays incomplete.
     """
-    last: list[int] = []  # the ids of the last piece
-    new: list[int] = []  # those after it
+    recent: list[int] = []  # the last ids
+    given = 0  # characters of their text that have been given out
     for i in ids:
-        new.append(i)
-        text = tokenizer.decode(last + new)
-        if not text.endswith(INCOMPLETE):
-            yield text[len(tokenizer.decode(last)) :]
-            last, new = new, []
-    if new:
-        yield tokenizer.decode(last + new)[len(tokenizer.decode(last)) :]
+        recent.append(i)
+        text = tokenizer.decode(recent)
+        held_back = text.endswith(INCOMPLETE)  # this one character, 0 or 1
+        if given < len(text) - held_back:
+            yield text[given : len(text) - held_back]
+        recent = recent[-LONGEST:]
+        given = len(tokenizer.decode(recent)) - held_back
+    if recent and held_back:
+        yield INCOMPLETE

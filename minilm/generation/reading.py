@@ -26,6 +26,7 @@ class Reader:
         self.context: int | None = getattr(model, "context", None)
         # the window's first token, and the first that has not been read
         self.window = self.read = max(0, prompt_length - (self.context or prompt_length))
+        self.rows = 0  # texts in the last reading
         self.state: Any = model.fresh_state()
 
     def next_logits(self, texts: Array) -> Array:
@@ -37,7 +38,7 @@ class Reader:
         if self.context is not None and end - self.window > self.context:
             self.window = self.read = end - max(1, self.context // 2)
             self.state = self.model.fresh_state()
-        new = texts[:, self.read :]
+        new, self.rows = texts[:, self.read :], len(texts)
         logits, cache = self.model.forward(self.params, new, state=self.state)
         self.read, self.state = end, cache["state"]
         if not np.isfinite(logits[:, -1]).all():
@@ -46,19 +47,22 @@ class Reader:
 
     def choose(self, rows: Array) -> None:
         """Go on with the texts `rows` of those read so far, in this order, some perhaps twice."""
-        self.state = self.model.chosen(self.state, rows)
+        if not np.array_equal(rows, np.arange(self.rows)):  # it may be costly: states are copied
+            self.state = self.model.chosen(self.state, rows)
 
 
-def check_prompt(prompt_ids: Array | Sequence[int], vocab_size: int) -> Array:
+def check_prompt(
+    prompt_ids: Array | Sequence[int], vocab_size: int, name: str = "prompt_ids"
+) -> Array:
     """The prompt as int32 (N,), refused if it is empty or has ids that the model does not know."""
     prompt = np.asarray(prompt_ids)
     if prompt.ndim != 1 or len(prompt) == 0:
-        raise ValueError(f"prompt_ids must hold at least one id, (N,), got shape {prompt.shape}")
+        raise ValueError(f"{name} must hold at least one id, (N,), got shape {prompt.shape}")
     if not np.issubdtype(prompt.dtype, np.integer):
-        raise TypeError(f"prompt_ids must be integers, got dtype {prompt.dtype}")
+        raise TypeError(f"{name} must be integers, got dtype {prompt.dtype}")
     unknown = prompt[(prompt < 0) | (prompt >= vocab_size)]
     if len(unknown):
-        raise ValueError(f"prompt_ids must be in 0 … {vocab_size - 1}, got {unknown[0]}")
+        raise ValueError(f"{name} must be in 0 … {vocab_size - 1}, got {unknown[0]}")
     return prompt.astype(np.int32)
 
 
@@ -66,3 +70,9 @@ def check_length(length: int) -> None:
     """Refuse to write fewer than no tokens."""
     if length < 0:
         raise ValueError(f"length must be 0 or more, got {length}")
+
+
+def check_end(end: int | None, vocab_size: int, name: str = "end") -> None:
+    """Refuse an end token that the model does not know."""
+    if end is not None and not 0 <= end < vocab_size:
+        raise ValueError(f"{name} must be an id in 0 … {vocab_size - 1}, got {end}")

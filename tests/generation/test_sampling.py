@@ -6,15 +6,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from minilm.generation import (
-    decode_pieces,
-    draw,
+    Sampling,
     generate,
     likeliest,
     next_token_probabilities,
     stream,
 )
 from minilm.models import LSTMLanguageModel, TransformerLanguageModel
-from minilm.text import BPETokenizer, CharTokenizer, WordPieceTokenizer, WordTokenizer
 from minilm.weights import Diagonal, Product
 
 V = 9
@@ -229,7 +227,7 @@ def test_the_ends_of_what_can_be_drawn(drawn, token):
     rng = Fixed(np.random.PCG64(0))
     logits = np.array([-np.inf, 0, 1, 2, -np.inf], np.float32)
     logits[[0, 4]] = -1e30  # of no probability at all: never drawn
-    assert draw(logits, 1.0, None, None, rng) == token
+    assert Sampling().draw(logits, rng) == token
 
 
 # ---- streaming
@@ -258,42 +256,17 @@ def test_bad_input_is_refused_before_the_first_id_is_asked_for():
             stream(LSTM, LSTM.init(0), **{"prompt_ids": [1], "length": 1, **bad}, temperature=0)
 
 
-STORY = "the theory of thé 日本 日 café 🙂🙂 is there, the end"
-TOKENIZERS = {
-    "char": CharTokenizer.train(STORY + "\ufffd"),
-    "word": WordTokenizer.train(STORY),
-    "bpe": BPETokenizer.train(STORY, 270),
-    "wordpiece": WordPieceTokenizer.train(STORY, 60),
-}
+@pytest.mark.parametrize("model", MODELS)
+def test_a_text_is_over_after_its_end_token(model):
+    params = {name: 3 * p for name, p in model.init(0).items()}
+    full = generate(model, params, [1, 2], 12, rng=np.random.default_rng(0)).tolist()
+    for end in range(V):
+        ids = generate(model, params, [1, 2], 12, end=end, rng=np.random.default_rng(0))
+        assert ids.tolist() == full[: full.index(end) + 1 if end in full else 12]
+    with pytest.raises(ValueError, match=f"end must be an id in 0 … {V - 1}, got {V}"):
+        generate(model, params, [1], 3, end=V, temperature=0)
 
 
-@pytest.mark.parametrize("kind", TOKENIZERS)
-@given(ids=st.lists(st.integers(0, 10_000), max_size=40))
-def test_pieces_joined_are_the_text(kind, ids):
-    tokenizer = TOKENIZERS[kind]
-    ids = [i % tokenizer.vocab_size for i in ids]
-    assert "".join(decode_pieces(tokenizer, iter(ids))) == tokenizer.decode(ids)
-
-
-@pytest.mark.parametrize("kind", TOKENIZERS)
-def test_pieces_come_as_soon_as_no_later_id_can_change_them(kind):
-    tokenizer = TOKENIZERS[kind]
-    ids = tokenizer.encode(STORY).tolist()
-    asked = []
-    pieces = decode_pieces(tokenizer, (asked.append(i) or i for i in ids))
-    written = ""
-    for piece in pieces:
-        written += piece
-        assert written == tokenizer.decode(asked)
-        assert "\ufffd" not in piece
-    assert asked == ids and written == tokenizer.decode(ids)
-
-
-def test_bytes_of_one_character_by_hand():
-    tokenizer = BPETokenizer.train("a", 257)
-    ids = tokenizer.encode("a日b").tolist()
-    assert len(ids) == 5
-    assert list(decode_pieces(tokenizer, ids)) == ["a", "日", "b"]
-    assert list(decode_pieces(tokenizer, ids[:3])) == ["a", "\ufffd"]  # the rest never came
-    assert list(decode_pieces(tokenizer, [ids[1], ids[4]])) == ["\ufffdb"]
-    assert list(decode_pieces(tokenizer, [])) == []
+def test_a_setting_that_there_is_not_is_refused_by_name():
+    with pytest.raises(TypeError, match="temprature"):
+        generate(LSTM, LSTM.init(0), [1], 3, temprature=0)

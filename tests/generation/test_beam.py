@@ -210,7 +210,7 @@ def test_compressed_weights_are_thawed_unless_asked_not_to(monkeypatch):
         ({"alpha": -0.1}, "alpha"),
         ({"alpha": math.nan}, "alpha"),
         ({"alpha": math.inf}, "alpha"),
-        ({"end": V}, f"end must be an id in 0 … {V - 1} or None, got {V}"),
+        ({"end": V}, f"end must be an id in 0 … {V - 1}, got {V}"),
         ({"end": -1}, "end"),
     ],
 )
