@@ -7,7 +7,8 @@
     swiglu.py       the feed-forward layer with gates
     dropout.py      leaving values out
     positions.py    sinusoidal and rotary positions
-    attention.py    masks, scaled dot-product and multi-head attention
+    attention.py    masks, scaled dot-product attention
+    multi_head_attention.py   several attentions side by side
     cross_attention.py   queries of one sequence, keys and values of another
     grouped_attention.py   query heads that share keys and values
     rnn.py          the plain recurrent network, one step and over time
@@ -41,8 +42,6 @@ from minilm.nn.attention import (
     attention_backward,
     attention_weights,
     causal_mask,
-    multi_head_attention,
-    multi_head_attention_backward,
     padding_mask,
 )
 from minilm.nn.cross_attention import (
@@ -75,6 +74,10 @@ from minilm.nn.losses import (
     cross_entropy_backward,
 )
 from minilm.nn.lstm import lstm, lstm_backward, lstm_step, lstm_step_backward
+from minilm.nn.multi_head_attention import (
+    multi_head_attention,
+    multi_head_attention_backward,
+)
 from minilm.nn.norm import layer_norm, layer_norm_backward, rms_norm, rms_norm_backward
 from minilm.nn.positions import rotary, rotary_backward, sinusoidal_positions
 from minilm.nn.rnn import rnn, rnn_backward, rnn_step, rnn_step_backward

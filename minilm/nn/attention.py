@@ -4,13 +4,10 @@ Masks are boolean and say who **may look**: True is allowed, False is hidden.
 """
 
 import math
-from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
 from minilm.nn.checks import describe, require_float
-from minilm.nn.linear import linear, linear_backward
 from minilm.nn.small_products import many_products
 from minilm.nn.sums import row_dot, row_sum
 from minilm.types import Array, Cache
@@ -143,53 +140,3 @@ def _largest_score(mask: Array, scores: Array) -> Array:
         raise ValueError(f"mask must broadcast to {scores.shape}, got {mask.shape}")
     number = scores.dtype.type
     return np.where(mask, number(np.inf), number(-np.inf))
-
-
-def multi_head_attention(
-    x: Array,
-    w_qkv: Any,
-    b_qkv: Array | None,
-    w_out: Any,
-    b_out: Array | None,
-    *,
-    head_dim: int,
-    mask: Array | None = None,
-    attend: Callable[..., tuple[Array, Cache]] = attention,
-) -> tuple[Array, Cache]:
-    """y = concat(head_1 … head_H) w_out + b_out, head_h = attention(q_h, k_h, v_h).
-
-    x: (B, T, D), w_qkv: (D, 3 H head_dim) holding [w_q | w_k | w_v], each head by head,
-    w_out: (H head_dim, D), mask: broadcastable to (B, H, T, T_k)  ->  y: (B, T, D), cache
-    T_k = T, unless `attend` looks further back. H follows from the shape, so heads can be pruned.
-    Vaswani et al. 2017, section 3.2.2.
-    `attend(q, k, v, mask) -> y, cache` takes the place of `attention`, to look at its weights, say.
-    The backward pass is attention's, so to train through `attend` it must return attention's cache.
-    """
-    if x.ndim != 3:
-        raise ValueError(f"x must have shape (B, T, D), got {x.shape}")
-    if head_dim < 1 or w_qkv.shape[-1] % (3 * head_dim):
-        raise ValueError(
-            f"w_qkv must have 3 * heads * head_dim columns, got {w_qkv.shape[-1]} columns "
-            f"for head_dim {head_dim}"
-        )
-    qkv, qkv_cache = linear(x, w_qkv, b_qkv)
-    B, T, _ = x.shape
-    # The output is split, never the weight: (B, H, T, head_dim) each. The copy puts the rows of a
-    # head side by side: several products read them, and do so faster.
-    q, k, v = np.ascontiguousarray(qkv.reshape(B, T, 3, -1, head_dim).transpose(2, 0, 3, 1, 4))
-    heads, heads_cache = attend(q, k, v, mask)
-    y, out_cache = linear(heads.transpose(0, 2, 1, 3).reshape(B, T, -1), w_out, b_out)
-    return y, (qkv_cache, heads_cache, out_cache, head_dim)
-
-
-def multi_head_attention_backward(dy: Array, cache: Cache) -> tuple[Array | None, ...]:
-    """Gradients of multi_head_attention, in its order: dx, dw_qkv, db_qkv, dw_out, db_out."""
-    qkv_cache, heads_cache, out_cache, head_dim = cache
-    B, T, _ = dy.shape
-    dconcat, dw_out, db_out = linear_backward(dy, out_cache)
-    dheads = dconcat.reshape(B, T, -1, head_dim).transpose(0, 2, 1, 3)
-    dqkv = np.empty((B, T, 3, dheads.shape[1], head_dim), dy.dtype)  # written to head by head
-    dq, dk, dv = dqkv.transpose(2, 0, 3, 1, 4)
-    write_attention_gradients(dq, dk, dv, dheads, heads_cache)
-    dx, dw_qkv, db_qkv = linear_backward(dqkv.reshape(B, T, -1), qkv_cache)
-    return dx, dw_qkv, db_qkv, dw_out, db_out

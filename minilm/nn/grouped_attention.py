@@ -36,7 +36,7 @@ def grouped_query_attention(
             f"got {k.shape}"
         )
     if mask is not None:
-        mask = _below_one_another(mask, (B, H, T_q, k.shape[2]), G)
+        mask = below_one_another(mask, (B, H, T_q, k.shape[2]), G)
     y, cache = attention(q.reshape(B, G, H // G * T_q, d), k, v, mask)
     return y.reshape(B, H, T_q, v.shape[-1]), cache
 
@@ -52,7 +52,7 @@ def grouped_query_attention_backward(dy: Array, cache: Cache) -> tuple[Array, Ar
     return dq.reshape(*dy.shape[:-1], d), dk, dv
 
 
-def _below_one_another(mask: Array, shape: tuple[int, int, int, int], G: int) -> Array:
+def below_one_another(mask: Array, shape: tuple[int, int, int, int], G: int) -> Array:
     """The mask for grouped queries: shape (B, H, T_q, T_k) -> (B, G, H/G · T_q, T_k).
 
     Sizes of 1 that stand for B, G or T_k stay 1: a mask for all heads is copied for one group only.

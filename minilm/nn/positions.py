@@ -4,6 +4,8 @@
     rotary       x turned by their angles: how far is it from the query to the key?
 """
 
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import DTypeLike
 
@@ -47,8 +49,7 @@ def rotary(x: Array, first: int = 0, base: float = 10000.0) -> tuple[Array, Cach
         raise ValueError(f"first must be >= 0, got {first}")
     if not 0 < base < np.inf:
         raise ValueError(f"base must be positive and finite, got {base}")
-    angles = _angles(int(first), x.shape[-2], x.shape[-1], base)
-    cos, sin = np.cos(angles).astype(x.dtype), np.sin(angles).astype(x.dtype)
+    cos, sin = _cos_sin(int(first), x.shape[-2], x.shape[-1], float(base), x.dtype)
     return _turned(x, cos, sin), (cos, sin)
 
 
@@ -66,6 +67,18 @@ def _turned(x: Array, cos: Array, sin: Array) -> Array:
     y[..., :half] -= b * sin
     y[..., half:] += a * sin
     return y
+
+
+@lru_cache(maxsize=8)
+def _cos_sin(
+    first: int, length: int, width: int, base: float, dtype: np.dtype
+) -> tuple[Array, Array]:
+    """The cosines and sines of the angles, (length, width/2), which all layers of a model share."""
+    angles = _angles(first, length, width, base)
+    pair = np.cos(angles).astype(dtype), np.sin(angles).astype(dtype)
+    for circle in pair:
+        circle.flags.writeable = False
+    return pair
 
 
 def _angles(first: int, length: int, width: int, base: float) -> Array:

@@ -177,7 +177,7 @@ def test_errors(normal):
     with pytest.raises(ValueError, match=r"ids must have shape \(B, T\)"):
         padding_mask(np.zeros(3, int), 0)
     x, *weights = mha(normal)
-    with pytest.raises(ValueError, match=r"w_qkv must have 3 \* heads \* head_dim columns, got 18"):
+    with pytest.raises(ValueError, match=r"w_qkv must have \(H \+ 2G\).*got 18 columns and 6 rows"):
         multi_head_attention(x, *weights, head_dim=4)
     with pytest.raises(ValueError, match=r"x must have shape \(B, T, D\)"):
         multi_head_attention(x[0], *weights, head_dim=3)
