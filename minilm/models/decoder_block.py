@@ -5,6 +5,8 @@
                 x = x + feed_forward(norm_3(x))
     post-norm   the norm of each sum, as in block.py        Vaswani et al. 2017, section 3.1
 
+The memory's keys and values are made first, once, however many tokens are written: `block_memory`.
+
 Its parameters are those of block.py under one prefix, and norm_3.gain, norm_3.bias (D,);
 cross_attention.w_q (D, H·d), .b_q, .w_kv (D, 2·H·d), .b_kv, .w_out (H·d, D), .b_out.
 """
@@ -28,16 +30,20 @@ from minilm.models.block import (
     residual_step,
     residual_step_backward,
 )
+from minilm.models.key_value_cache import KeyValueCache
 from minilm.models.language_model import normal
 from minilm.nn import (
-    cross_attention,
-    cross_attention_backward,
+    memory_keys_values,
+    memory_keys_values_backward,
     multi_head_attention,
     multi_head_attention_backward,
+    read_memory,
+    read_memory_backward,
 )
 from minilm.types import Array, Cache, Params
 
-CROSS_ATTENTION = ("w_q", "b_q", "w_kv", "b_kv", "w_out", "b_out")
+MEMORY = ("w_kv", "b_kv")
+READ = ("w_q", "b_q", "w_out", "b_out")
 
 
 def new_decoder_block(
@@ -49,13 +55,28 @@ def new_decoder_block(
     w_q, w_kv = normal(rng, (width, width), inner), normal(rng, (width, 2 * width), inner)
     w_out = normal(rng, (width, width), inner * outer)
     b_q, b_kv, b_out = (np.zeros(n * width, np.float32) for n in (1, 2, 1))
-    weights = (w_q, b_q, w_kv, b_kv, w_out, b_out)
-    return params | named(f"{prefix}.cross_attention", CROSS_ATTENTION, weights)
+    prefix = f"{prefix}.cross_attention"
+    params |= named(prefix, MEMORY, (w_kv, b_kv))
+    return params | named(prefix, READ, (w_q, b_q, w_out, b_out))
+
+
+def block_memory(memory: Array, params: Params, prefix: str, head_dim: int) -> tuple[Array, Cache]:
+    """What this block reads of the memory: (B, S, D) -> kv: (2, B, H, S, head_dim), cache."""
+    prefix = f"{prefix}.cross_attention"
+    kv, cache = memory_keys_values(memory, *parts(params, prefix, MEMORY), head_dim=head_dim)
+    return kv, (prefix, cache)
+
+
+def block_memory_backward(dkv: Array, cache: Cache) -> tuple[Array, Params]:
+    """Gradients of block_memory: dmemory, and those of its parameters by their full names."""
+    prefix, kv_cache = cache
+    dmemory, *dweights = memory_keys_values_backward(dkv, kv_cache)
+    return dmemory, named(prefix, MEMORY, tuple(dweights))
 
 
 def decoder_block(
     x: Array,
-    memory: Array,
+    kv: Array,
     params: Params,
     prefix: str,
     *,
@@ -64,25 +85,26 @@ def decoder_block(
     mask: Array | None,
     memory_mask: Array | None,
     attend: Any,
+    key_values: KeyValueCache | None = None,
     rate: float = 0.0,
     rng: np.random.Generator | None = None,
 ) -> tuple[Array, Cache]:
     """The three residual steps of one decoder block.
 
-    x: (B, T, D), memory: (B, S, D), mask: bool, broadcastable to (B, H, T, T), or None,
-    memory_mask: the same to (B, H, T, S)  ->  y: (B, T, D), cache
+    x: (B, T, D), kv: (2, B, H, S, head_dim) of block_memory, mask: bool, broadcastable to
+    (B, H, T, T), or None, memory_mask: the same to (B, H, T, S)  ->  y: (B, T, D), cache
+    key_values: None, or what this block remembers of the tokens before x, which takes in x.
     rate: dropout of what each step adds, on exactly when an `rng` is passed.
     """
 
     def look(x: Array) -> tuple[Array, Cache]:
         weights = parts(params, f"{prefix}.attention", ATTENTION)
-        return multi_head_attention(x, *weights, head_dim=head_dim, mask=mask, attend=attend)
+        back = attend if key_values is None else key_values.looking_back(attend)
+        return multi_head_attention(x, *weights, head_dim=head_dim, mask=mask, attend=back)
 
     def read(x: Array) -> tuple[Array, Cache]:
-        weights = parts(params, f"{prefix}.cross_attention", CROSS_ATTENTION)
-        return cross_attention(
-            x, memory, *weights, head_dim=head_dim, mask=memory_mask, attend=attend
-        )
+        weights = parts(params, f"{prefix}.cross_attention", READ)
+        return read_memory(x, kv, *weights, mask=memory_mask, attend=attend)
 
     def think(x: Array) -> tuple[Array, Cache]:
         return feed_forward(x, *parts(params, f"{prefix}.feed_forward", FEED_FORWARD))
@@ -96,7 +118,7 @@ def decoder_block(
 
 
 def decoder_block_backward(dy: Array, cache: Cache) -> tuple[Array, Array, Params]:
-    """Gradients of decoder_block: dx, dmemory, and those of its parameters by full names."""
+    """Gradients of decoder_block: dx, dkv, and those of its parameters by their full names."""
     prefix, norm, caches = cache
     grads: Params = {}
 
@@ -109,8 +131,8 @@ def decoder_block_backward(dy: Array, cache: Cache) -> tuple[Array, Array, Param
 
     dy, dweights = back(dy, 3, feed_forward_backward)
     grads |= named(f"{prefix}.feed_forward", FEED_FORWARD, dweights)
-    dy, (dmemory, *dcross) = back(dy, 2, cross_attention_backward)
-    grads |= named(f"{prefix}.cross_attention", CROSS_ATTENTION, tuple(dcross))
+    dy, (dkv, *dread) = back(dy, 2, read_memory_backward)
+    grads |= named(f"{prefix}.cross_attention", READ, tuple(dread))
     dx, dweights = back(dy, 1, multi_head_attention_backward)
     grads |= named(f"{prefix}.attention", ATTENTION, dweights)
-    return dx, dmemory, grads
+    return dx, dkv, grads

@@ -5,10 +5,13 @@
                                                          and all of the memory
     p(target_t | source, target_1 … target_{t−1}) = softmax(logits_t)
 
-Both begin as x = √D · table[ids] + positions and are stacks of blocks; the encoder's are those of
-block.py, the decoder's those of decoder_block.py. Sources of different lengths stand in one array,
-filled up with a padding id that no position may look at, in the encoder and from the decoder.
-Padding of the target comes after all that counts, so the causal mask hides it already.
+Both begin as in embed.py and are stacks of blocks, as in encoder.py and decoder.py. Sources of
+different lengths stand in one array, filled up with a padding id that no position may look at, in
+the encoder and from the decoder. Padding of the target comes after all that counts, so the causal
+mask hides it already.
+
+To write a target piece by piece, the memory's keys and values for each block of the decoder are
+made once (`read`), and those of what is written are kept (`write`): a token costs O(S + T).
 
 Vaswani et al. 2017 (norm="post"); norm="pre" as in transformer.py.
 """
@@ -20,38 +23,40 @@ from typing import Any
 
 import numpy as np
 
-from minilm.models.block import NORM, block, block_backward, named, new_block, new_norm, parts
-from minilm.models.decoder_block import decoder_block, decoder_block_backward, new_decoder_block
-from minilm.models.embed import embed, embed_backward
-from minilm.models.language_model import check_dropout, check_positive, check_tokens, normal
-from minilm.nn import (
-    attention,
-    causal_mask,
-    layer_norm,
-    layer_norm_backward,
-    linear,
-    linear_backward,
-    padding_mask,
+from minilm.models.decoder import (
+    DecoderState,
+    decoder,
+    decoder_backward,
+    decoder_memory,
+    decoder_memory_backward,
+    new_decoder,
 )
+from minilm.models.embed import embed, embed_backward
+from minilm.models.encoder import encoder, encoder_backward, new_encoder
+from minilm.models.key_value_cache import Attend, KeyValueCache, TransformerState, remembered
+from minilm.models.language_model import check_dropout, check_positive, normal
+from minilm.models.seq2seq_model import check_padding_id, check_source, check_target_inputs
+from minilm.nn import attention, causal_mask, linear, linear_backward, padding_mask
 from minilm.types import Array, Cache, Params
 
 
 @dataclass(frozen=True)
 class Seq2SeqTransformer:
-    """An encoder and a decoder of as many blocks each.
+    """An encoder and a decoder of as many blocks each; a `Seq2SeqModel`.
 
     vocab_size: V, of the target; source_vocab_size: V_s, or None: source and target are written in
     one vocabulary and share one table; width: D; layers: L blocks on either side; heads: H (must
     divide D); context: the longest source and the longest target; feed_forward: F (default: 4D);
     norm: "pre" or "post"; tied: the head is the target's table transposed; dropout: rate at both
     embeddings and each residual step, on exactly when an `rng` is passed; padding_id: what fills up
-    a source.
+    a source; positions: "sinusoidal" or "learned", a table for either side.
 
-    Parameters: token_embedding (V, D); source_embedding (V_s, D) if not shared; encoder.l.* as in
-    `minilm.models.block`, decoder.l.* as in `minilm.models.decoder_block`; encoder.norm.* and
-    decoder.norm.* (D,) for pre-norm; head.w (D, V) if untied.
-    Raises ValueError for a size below 1, heads that do not divide the width, another norm, a
-    dropout rate outside [0, 1), or a padding id outside the source's vocabulary.
+    Parameters: token_embedding (V, D); source_embedding (V_s, D) if not shared; position_embedding
+    and source_position_embedding (context, D) if learned; encoder.l.* as in `minilm.models.block`,
+    decoder.l.* as in `minilm.models.decoder_block`; encoder.norm.* and decoder.norm.* (D,) for
+    pre-norm; head.w (D, V) if untied.
+    Raises ValueError for a size below 1, heads that do not divide the width, another norm or kind
+    of positions, a dropout rate outside [0, 1), or a padding id outside the source's vocabulary.
     """
 
     vocab_size: int
@@ -65,6 +70,7 @@ class Seq2SeqTransformer:
     tied: bool = True
     dropout: float = 0.0
     padding_id: int = 0
+    positions: str = "sinusoidal"
 
     def __post_init__(self) -> None:
         if self.feed_forward is None:
@@ -83,8 +89,11 @@ class Seq2SeqTransformer:
             raise ValueError(f"heads must divide width {self.width}, got heads={self.heads}")
         if self.norm not in ("pre", "post"):
             raise ValueError(f'norm must be "pre" or "post", got {self.norm!r}')
-        if not (isinstance(self.padding_id, int) and 0 <= self.padding_id < source_size):
-            raise ValueError(f"padding_id must be in [0, {source_size}), got {self.padding_id!r}")
+        if self.positions not in ("sinusoidal", "learned"):
+            raise ValueError(
+                f'positions must be "sinusoidal" or "learned", got {self.positions!r}'
+            )
+        check_padding_id(self.padding_id, source_size)
         check_dropout(self.dropout)
 
     @property
@@ -115,13 +124,11 @@ class Seq2SeqTransformer:
         if self.source_vocab_size is not None:
             shape = (self.source_vocab_size, width)
             params["source_embedding"] = normal(rng, shape, inner / 2)
-        stacks = (("encoder", new_block, 2), ("decoder", new_decoder_block, 3))
-        for stack, new, steps in stacks:
-            outer = 1 / math.sqrt(steps * self.layers)
-            for layer in range(self.layers):
-                params |= new(rng, f"{stack}.{layer}", width, wide, outer)
-            if self.norm == "pre":
-                params |= new_norm(f"{stack}.norm", width)
+        if self.positions == "learned":
+            for name in ("position_embedding", "source_position_embedding"):
+                params[name] = normal(rng, (self.context, width), inner / 2)
+        for side, new in (("encoder", new_encoder), ("decoder", new_decoder)):
+            params |= new(rng, side, layers=self.layers, width=width, wide=wide, norm=self.norm)
         if not self.tied:
             params["head.w"] = normal(rng, (width, self.vocab_size), inner)
         return params
@@ -133,7 +140,7 @@ class Seq2SeqTransformer:
         target_inputs: Array,
         *,
         rng: np.random.Generator | None = None,
-        attend: Callable[..., tuple[Array, Cache]] = attention,
+        attend: Attend = attention,
     ) -> tuple[Array, Cache]:
         """Logits of the target's next token after each of its tokens.
 
@@ -144,120 +151,149 @@ class Seq2SeqTransformer:
         Raises ValueError for sequences longer than `context`, other numbers of sources and
         targets, a source that is nothing but padding, or ids outside their table.
         """
-        memory, memory_mask, encoder_cache = self.encode(params, source, rng=rng, attend=attend)
-        logits, cache = self.decode(
-            params, target_inputs, memory, memory_mask, rng=rng, attend=attend
-        )
-        return logits, {**cache, "memory": memory, "encoder": encoder_cache}
+        memory, memory_mask, encoder_cache = self._encode(params, source, rng, attend)
+        kvs, kv_cache = self._memory(params, memory)
+        state = DecoderState(kvs, memory_mask, None)
+        logits, cache = self._decode(params, target_inputs, state, rng, attend)
+        return logits, {**cache, "memory": memory, "kvs": kv_cache, "encoder": encoder_cache}
 
-    def encode(
+    def read(
         self,
         params: Params,
         source: Array,
         *,
-        rng: np.random.Generator | None = None,
-        attend: Callable[..., tuple[Array, Cache]] = attention,
-    ) -> tuple[Array, Array, Cache]:
-        """What the decoder reads: memory (B, S, D), who may be looked at (B, 1, 1, S), cache."""
-        source = check_tokens(source)
-        mask = padding_mask(source, self.padding_id)
-        if not mask.any(axis=-1).all():
-            row = int(np.argmin(mask.any(axis=-1)))
-            raise ValueError(f"source must have a token in each row, got only padding in row {row}")
-        x, embed_cache = embed(
-            source, params[self.source_table], positions="sinusoidal",
-            context=self.context, rate=self.dropout, rng=rng,
-        )  # fmt: skip
-        block_caches = []
-        for layer in range(self.layers):
-            x, block_cache = block(
-                x, params, f"encoder.{layer}", head_dim=self.head_dim, norm=self.norm,
-                mask=mask, attend=attend, rate=self.dropout, rng=rng,
-            )  # fmt: skip
-            block_caches.append(block_cache)
-        x, norm_cache = self.last_norm(x, params, "encoder.norm")
-        return x, mask, (embed_cache, block_caches, norm_cache)
+        attend: Attend = attention,
+        new_cache: Callable[[int], Any] = KeyValueCache,
+    ) -> DecoderState:
+        """The state before the first target token: the source is read, and read once.
 
-    def decode(
+        new_cache: makes a block's memory of what is written, with room for `context` tokens.
+        """
+        memory, memory_mask, _ = self._encode(params, source, None, attend)
+        kvs, _ = self._memory(params, memory)
+        caches = tuple(new_cache(self.context) for _ in range(self.layers))
+        return DecoderState(kvs, memory_mask, TransformerState(caches, 0))
+
+    def write(
         self,
         params: Params,
         target_inputs: Array,
-        memory: Array,
-        memory_mask: Array,
+        state: DecoderState,
         *,
-        rng: np.random.Generator | None = None,
-        attend: Callable[..., tuple[Array, Cache]] = attention,
+        attend: Attend = attention,
     ) -> tuple[Array, Cache]:
-        """The logits (B, T, V) of forward, from what encode answered; cache."""
-        target_inputs = check_tokens(target_inputs)
-        if len(target_inputs) != len(memory):
-            raise ValueError(
-                f"target_inputs must have a row for each source, got {len(target_inputs)} rows "
-                f"for {len(memory)} sources"
-            )
-        table = params["token_embedding"]
-        x, embed_cache = embed(
-            target_inputs, table, positions="sinusoidal",
-            context=self.context, rate=self.dropout, rng=rng,
-        )  # fmt: skip
-        mask = causal_mask(x.shape[1])
-        block_caches = []
-        for layer in range(self.layers):
-            x, block_cache = decoder_block(
-                x, memory, params, f"decoder.{layer}", head_dim=self.head_dim, norm=self.norm,
-                mask=mask, memory_mask=memory_mask, attend=attend, rate=self.dropout, rng=rng,
-            )  # fmt: skip
-            block_caches.append(block_cache)
-        x, norm_cache = self.last_norm(x, params, "decoder.norm")
-        logits, head_cache = linear(x, table.T if self.tied else params["head.w"])
-        decoder_cache = embed_cache, block_caches, norm_cache
-        return logits, {"hidden": x, "decoder": decoder_cache, "head": head_cache}
+        """Logits after each of these tokens, which go on from the state.
 
-    def last_norm(self, x: Array, params: Params, prefix: str) -> tuple[Array, Cache]:
-        """The norm that ends a stack of pre-norm blocks; post-norm ones end in a norm already."""
-        if self.norm == "post":
-            return x, None
-        return layer_norm(x, *parts(params, prefix, NORM))
+        target_inputs: (B, T)  ->  logits: (B, T, V), cache; cache["state"] goes on from there.
+        Raises ValueError for more tokens than `context` in all, for another number of texts, or for
+        a state that has been written on from; TypeError for something else than a state.
+        """
+        if not isinstance(state, DecoderState):
+            raise TypeError(
+                f'state must come from read() or cache["state"], got {type(state).__name__}'
+            )
+        return self._decode(params, target_inputs, state, None, attend)
+
+    def chosen(self, state: DecoderState, rows: Array) -> DecoderState:
+        """The state of the sources `rows` of the batch, and what is written to them."""
+        return state.chosen(rows)
+
+    def _encode(
+        self, params: Params, source: Array, rng: np.random.Generator | None, attend: Attend
+    ) -> tuple[Array, Array, Cache]:
+        """memory (B, S, D), who may be looked at (B, 1, 1, S), cache."""
+        source = check_source(source, self.padding_id)
+        mask = padding_mask(source, self.padding_id)
+        table, positions = params[self.source_table], "source_position_embedding"
+        x, embed_cache = self._embed(source, table, params, positions, 0, rng)
+        memory, encoder_cache = encoder(
+            x, params, "encoder", layers=self.layers, head_dim=self.head_dim, norm=self.norm,
+            mask=mask, attend=attend, rate=self.dropout, rng=rng,
+        )  # fmt: skip
+        return memory, mask, (embed_cache, encoder_cache)
+
+    def _embed(
+        self,
+        ids: Array,
+        table: Any,
+        params: Params,
+        positions: str,
+        start: int,
+        rng: np.random.Generator | None,
+    ) -> tuple[Array, Cache]:
+        """embed.py's, with the table of positions of that name if they are learned."""
+        return embed(
+            ids, table, positions=self.positions, context=self.context, start=start,
+            position_table=params[positions] if self.positions == "learned" else None,
+            rate=self.dropout, rng=rng,
+        )  # fmt: skip
+
+    def _memory(self, params: Params, memory: Array) -> tuple[tuple[Array, ...], Cache]:
+        """What each block of the decoder reads of the memory; cache."""
+        return decoder_memory(
+            memory, params, "decoder", layers=self.layers, head_dim=self.head_dim
+        )
+
+    def _decode(
+        self,
+        params: Params,
+        target_inputs: Array,
+        state: DecoderState,
+        rng: np.random.Generator | None,
+        attend: Attend,
+    ) -> tuple[Array, Cache]:
+        """The logits (B, T, V) of forward and of write; cache."""
+        target_inputs = check_target_inputs(target_inputs, len(state.memory_mask))
+        start, caches = remembered(state.written, self.layers)
+        end = start + target_inputs.shape[1]
+        table = params["token_embedding"]
+        x, embed_cache = self._embed(
+            target_inputs, table, params, "position_embedding", start, rng
+        )
+        mask = causal_mask(end - start, end) if end - start > 1 else None  # the last sees all
+        x, decoder_cache = decoder(
+            x, state.memory, params, "decoder", head_dim=self.head_dim, norm=self.norm, mask=mask,
+            memory_mask=state.memory_mask, attend=attend, caches=caches, rate=self.dropout, rng=rng,
+        )  # fmt: skip
+        logits, head_cache = linear(x, table.T if self.tied else params["head.w"])
+        after = None if state.written is None else TransformerState(caches, end)
+        return logits, {
+            "hidden": x,
+            "state": None if after is None else state._replace(written=after),
+            "decoder": (embed_cache, decoder_cache),
+            "head": head_cache,
+        }
 
     def backward(self, dlogits: Array, cache: Cache, dhidden: Array | None = None) -> Params:
         """Gradients of every parameter, by name.
 
         dlogits: (B, T, V); dhidden: (B, T, D) or None, a gradient that reaches cache["hidden"]
         by another way and is added there.
+        Raises ValueError for the cache of `write`.
         """
+        if cache["state"] is not None:
+            raise ValueError("backward needs forward's cache, not that of write")
         dx, dhead, _ = linear_backward(dlogits, cache["head"])
         if dhidden is not None:
             dx = dx + dhidden
-        embed_cache, block_caches, norm_cache = cache["decoder"]
-        dx, grads = last_norm_backward(dx, norm_cache, "decoder.norm")
-        dmemory = np.zeros_like(cache["memory"])  # every block of the decoder reads it
-        for block_cache in reversed(block_caches):
-            dx, dread, block_grads = decoder_block_backward(dx, block_cache)
-            dmemory += dread
-            grads |= block_grads
-        grads["token_embedding"], _ = embed_backward(dx, embed_cache)
+        embed_cache, decoder_cache = cache["decoder"]
+        dx, dkvs, grads = decoder_backward(dx, decoder_cache)
+        dtable, dpositions = embed_backward(dx, embed_cache)
 
-        embed_cache, block_caches, norm_cache = cache["encoder"]
-        dx, norm_grads = last_norm_backward(dmemory, norm_cache, "encoder.norm")
-        grads |= norm_grads
-        for block_cache in reversed(block_caches):
-            dx, block_grads = block_backward(dx, block_cache)
-            grads |= block_grads
-        dsource, _ = embed_backward(dx, embed_cache)
+        embed_cache, encoder_cache = cache["encoder"]
+        dmemory, memory_grads = decoder_memory_backward(dkvs, cache["kvs"])
+        dx, encoder_grads = encoder_backward(dmemory, encoder_cache)
+        dsource_table, dsource_positions = embed_backward(dx, embed_cache)
+        grads |= memory_grads | encoder_grads
         if self.source_vocab_size is None:  # one table, used on both sides
-            grads["token_embedding"] += dsource
+            dtable += dsource_table
         else:
-            grads["source_embedding"] = dsource
+            grads["source_embedding"] = dsource_table
         if self.tied:  # and once more in the head
-            grads["token_embedding"] += dhead.T
+            dtable += dhead.T
         else:
             grads["head.w"] = dhead
-        return grads
-
-
-def last_norm_backward(dx: Array, norm_cache: Cache, prefix: str) -> tuple[Array, Params]:
-    """Gradients of last_norm: dx, and those of the norm's weights, if there is one, by name."""
-    if norm_cache is None:
-        return dx, {}
-    dx, dgain, dbias = layer_norm_backward(dx, norm_cache)
-    return dx, named(prefix, NORM, (dgain, dbias))
+        if dpositions is not None:
+            grads["position_embedding"] = dpositions
+            grads["source_position_embedding"] = dsource_positions
+        return grads | {"token_embedding": dtable}

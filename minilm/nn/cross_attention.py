@@ -66,6 +66,13 @@ def memory_keys_values(
 
     memory: (B, S, M), w_kv: (M, 2 H head_dim)  ->  kv: (2, B, H, S, head_dim), cache
     """
+    if memory.ndim != 3:
+        raise ValueError(f"memory must have shape (B, S, M), got {memory.shape}")
+    if head_dim < 1 or w_kv.shape[-1] % (2 * head_dim):
+        raise ValueError(
+            f"w_kv must have 2 * heads * head_dim columns, got {w_kv.shape[-1]} columns "
+            f"for head_dim {head_dim}"
+        )
     flat_kv, kv_cache = linear(memory, w_kv, b_kv)
     B, S, _ = memory.shape
     # The copy puts the rows of a head side by side: several products read them, and do so faster.
@@ -73,7 +80,7 @@ def memory_keys_values(
     return kv, kv_cache
 
 
-def memory_keys_values_backward(dkv: Array, cache: Cache) -> tuple[Array | None, ...]:
+def memory_keys_values_backward(dkv: Array, cache: Cache) -> tuple[Any, ...]:
     """Gradients of memory_keys_values: dmemory, dw_kv, db_kv."""
     _, B, _, S, _ = dkv.shape
     return linear_backward(dkv.transpose(1, 3, 0, 2, 4).reshape(B, S, -1), cache)
@@ -109,7 +116,7 @@ def read_memory(
     return y, (q_cache, heads_cache, out_cache, kv.shape)
 
 
-def read_memory_backward(dy: Array, cache: Cache) -> tuple[Array | None, ...]:
+def read_memory_backward(dy: Array, cache: Cache) -> tuple[Any, ...]:
     """Gradients of read_memory: dx, dkv, dw_q, db_q, dw_out, db_out."""
     q_cache, heads_cache, out_cache, (_, B, H, S, head_dim) = cache
     T = dy.shape[1]
@@ -117,6 +124,7 @@ def read_memory_backward(dy: Array, cache: Cache) -> tuple[Array | None, ...]:
     dheads = dconcat.reshape(B, T, H, head_dim).transpose(0, 2, 1, 3)
     dflat_q = np.empty((B, T, H, head_dim), dy.dtype)  # both are written to head by head
     dkv = np.empty((B, S, 2, H, head_dim), dy.dtype).transpose(2, 0, 3, 1, 4)
-    write_attention_gradients(dflat_q.transpose(0, 2, 1, 3), *dkv, dheads, heads_cache)
+    dk, dv = dkv
+    write_attention_gradients(dflat_q.transpose(0, 2, 1, 3), dk, dv, dheads, heads_cache)
     dx, dw_q, db_q = linear_backward(dflat_q.reshape(B, T, -1), q_cache)
     return dx, dkv, dw_q, db_q, dw_out, db_out

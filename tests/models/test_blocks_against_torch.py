@@ -6,7 +6,13 @@ import numpy as np
 import pytest
 
 from minilm.models.block import block, block_backward, new_block
-from minilm.models.decoder_block import decoder_block, decoder_block_backward, new_decoder_block
+from minilm.models.decoder_block import (
+    block_memory,
+    block_memory_backward,
+    decoder_block,
+    decoder_block_backward,
+    new_decoder_block,
+)
 from minilm.nn import attention, causal_mask, padding_mask
 
 B, T, S, D, F = 3, 5, 4, 8, 12
@@ -114,13 +120,15 @@ def test_decoder_block(norm, masked):
     ty = theirs(tx, tm, **(hidden if masked else {}))
     ty.backward(torch.tensor(dy))
 
+    kv, kv_cache = block_memory(memory, params, "layer", 4)
     y, cache = decoder_block(
-        x, memory, params, "layer", head_dim=4, norm=norm, attend=attention,
+        x, kv, params, "layer", head_dim=4, norm=norm, attend=attention,
         mask=causal_mask(T) & padding_mask(TARGET, 0) if masked else None,
         memory_mask=padding_mask(SOURCE, 0) if masked else None,
     )  # fmt: skip
-    dx, dmemory, grads = decoder_block_backward(dy, cache)
+    dx, dkv, grads = decoder_block_backward(dy, cache)
+    dmemory, memory_grads = block_memory_backward(dkv, kv_cache)
     np.testing.assert_allclose(y, ty.detach(), atol=1e-9)
     np.testing.assert_allclose(dx, tx.grad, atol=1e-9)
     np.testing.assert_allclose(dmemory, tm.grad, atol=1e-9)
-    assert_same_gradients(theirs, grads, decoder=True)
+    assert_same_gradients(theirs, grads | memory_grads, decoder=True)

@@ -5,7 +5,12 @@ import pytest
 
 from minilm.generation import answer
 from minilm.models import Seq2SeqTransformer
-from minilm.models.decoder_block import decoder_block, decoder_block_backward
+from minilm.models.decoder import (
+    decoder,
+    decoder_backward,
+    decoder_memory,
+    decoder_memory_backward,
+)
 from minilm.nn import (
     IGNORED,
     attention,
@@ -29,6 +34,10 @@ MODELS = {
     "untied": Seq2SeqTransformer(**SMALL, tied=False),
     "two tables": Seq2SeqTransformer(**SMALL, source_vocab_size=13, norm="post"),
     "two tables untied": Seq2SeqTransformer(**SMALL, source_vocab_size=13, tied=False),
+    "learned": Seq2SeqTransformer(**SMALL, positions="learned"),
+    "learned untied": Seq2SeqTransformer(
+        **SMALL, source_vocab_size=13, positions="learned", norm="post", tied=False
+    ),
     "dropout": Seq2SeqTransformer(**SMALL, dropout=0.3),
     "post-norm dropout": Seq2SeqTransformer(**SMALL, norm="post", dropout=0.3),
 }
@@ -247,6 +256,7 @@ def test_dropout_is_on_exactly_when_an_rng_is_passed():
         ({"layers": True}, "layers"),
         ({"norm": "middle"}, "norm"),
         ({"dropout": 1.0}, "dropout"),
+        ({"positions": "rotary"}, "positions"),
         ({"padding_id": 5}, "padding_id"),
         ({"padding_id": -1}, "padding_id"),
         ({"padding_id": None}, "padding_id"),
@@ -278,17 +288,23 @@ def test_bad_tokens_are_refused():
 
 
 @pytest.mark.parametrize("norm", ["pre", "post"])
-def test_a_decoder_block_leaves_its_inputs_and_its_gradient_alone(norm):
-    model = Seq2SeqTransformer(5, width=4, layers=1, heads=2, context=3, norm=norm)
+def test_a_decoder_leaves_its_inputs_and_its_gradient_alone(norm):
+    model = Seq2SeqTransformer(5, width=4, layers=2, heads=2, context=3, norm=norm)
+    params = model.init(0)
     x, memory, dy = np.random.default_rng(0).standard_normal((3, 2, 3, 4), dtype=np.float32)
     kept = x.copy(), memory.copy(), dy.copy()
-    _, cache = decoder_block(
-        x, memory, model.init(0), "decoder.0", head_dim=2, norm=norm,
-        mask=causal_mask(3), memory_mask=None, attend=attention,
+    kvs, kv_cache = decoder_memory(memory, params, "decoder", layers=2, head_dim=2)
+    _, cache = decoder(
+        x, kvs, params, "decoder", head_dim=2, norm=norm, mask=causal_mask(3), memory_mask=None,
+        attend=attention, caches=(None, None),
     )  # fmt: skip
-    first, second = decoder_block_backward(dy, cache), decoder_block_backward(dy, cache)
+    dx, dkvs, _ = decoder_backward(dy, cache)
+    dmemory, _ = decoder_memory_backward(dkvs, kv_cache)
+    again, dkvs_again, _ = decoder_backward(dy, cache)
+    dmemory_again, _ = decoder_memory_backward(dkvs_again, kv_cache)
     np.testing.assert_array_equal((x, memory, dy), kept)
-    np.testing.assert_array_equal(first[:2], second[:2])
+    np.testing.assert_array_equal(dx, again)
+    np.testing.assert_array_equal(dmemory, dmemory_again)
 
 
 def test_the_loss_counts_what_is_not_ignored():

@@ -121,6 +121,15 @@ def test_read_memory_refuses_keys_of_other_sequences_or_heads(arguments):
             read_memory(x, bad, w_q, b_q, w_out, b_out)
 
 
+def test_memory_keys_values_refuses_what_has_no_heads(arguments):
+    _, memory, _, _, w_kv, b_kv, *_ = arguments
+    with pytest.raises(ValueError, match=r"memory must have shape \(B, S, M\), got \(5, 4\)"):
+        memory_keys_values(memory[0], w_kv, b_kv, head_dim=3)
+    for head_dim in (0, 4):
+        with pytest.raises(ValueError, match=r"w_kv must have 2 \* heads \* head_dim columns"):
+            memory_keys_values(memory, w_kv, b_kv, head_dim=head_dim)
+
+
 @pytest.mark.oracle
 @pytest.mark.parametrize("masked", [False, True])
 def test_against_torch(arguments, normal, masked):

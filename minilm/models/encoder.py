@@ -1,0 +1,92 @@
+"""The Transformer's encoder: every position sees all others, but none sees padding.
+
+    x = block(x)           once per layer, as in block.py, under a mask that hides padding
+    y = norm(x)            pre-norm only: a post-norm block ends in a norm already
+
+Sequences of different lengths stand in one array, filled up at their ends. What stands in the
+filling has no influence on the rest, and what is computed there is not to be read.
+Vaswani et al. 2017, section 3.1; Devlin et al. 2018.
+"""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from minilm.models.block import NORM, block, block_backward, named, new_block, new_norm, parts
+from minilm.nn import layer_norm, layer_norm_backward
+from minilm.types import Array, Cache, Params
+
+
+def new_encoder(
+    rng: np.random.Generator, prefix: str, *, layers: int, width: int, wide: int, norm: str
+) -> Params:
+    """An encoder's fresh float32 parameters: prefix.l.* as in block.py, prefix.norm.* (D,).
+
+    Each of the 2L steps writes to x with a std scaled by 1/√(2L), so that x keeps its size.
+    """
+    params: Params = {}
+    for layer in range(layers):
+        params |= new_block(rng, f"{prefix}.{layer}", width, wide, 1 / math.sqrt(2 * layers))
+    return params | new_last_norm(f"{prefix}.norm", width, norm)
+
+
+def encoder(
+    x: Array,
+    params: Params,
+    prefix: str,
+    *,
+    layers: int,
+    head_dim: int,
+    norm: str,
+    mask: Array | None,
+    attend: Any,
+    rate: float = 0.0,
+    rng: np.random.Generator | None = None,
+) -> tuple[Array, Cache]:
+    """A stack of blocks, and the last norm.
+
+    x: (B, S, D), mask: bool, broadcastable to (B, H, S, S), or None  ->  y: (B, S, D), cache
+    rate: dropout of what each step adds, on exactly when an `rng` is passed.
+    """
+    block_caches = []
+    for layer in range(layers):
+        x, block_cache = block(
+            x, params, f"{prefix}.{layer}", head_dim=head_dim, norm=norm, mask=mask,
+            attend=attend, rate=rate, rng=rng,
+        )  # fmt: skip
+        block_caches.append(block_cache)
+    y, norm_cache = last_norm(x, params, f"{prefix}.norm", norm)
+    return y, (block_caches, norm_cache)
+
+
+def encoder_backward(dy: Array, cache: Cache) -> tuple[Array, Params]:
+    """Gradients of encoder: dx, and those of its parameters by their full names."""
+    block_caches, norm_cache = cache
+    dx, grads = last_norm_backward(dy, norm_cache)
+    for block_cache in reversed(block_caches):
+        dx, block_grads = block_backward(dx, block_cache)
+        grads |= block_grads
+    return dx, grads
+
+
+def new_last_norm(prefix: str, width: int, norm: str) -> Params:
+    """The fresh parameters of last_norm: none for post-norm."""
+    return new_norm(prefix, width) if norm == "pre" else {}
+
+
+def last_norm(x: Array, params: Params, prefix: str, norm: str) -> tuple[Array, Cache]:
+    """The norm that ends a stack of pre-norm blocks; post-norm ones end in a norm already."""
+    if norm == "post":
+        return x, None
+    y, norm_cache = layer_norm(x, *parts(params, prefix, NORM))
+    return y, (prefix, norm_cache)
+
+
+def last_norm_backward(dy: Array, cache: Cache) -> tuple[Array, Params]:
+    """Gradients of last_norm: dx, and those of its parameters by their full names."""
+    if cache is None:
+        return dy, {}
+    prefix, norm_cache = cache
+    dx, dgain, dbias = layer_norm_backward(dy, norm_cache)
+    return dx, named(prefix, NORM, (dgain, dbias))
