@@ -7,15 +7,16 @@ Post-norm is Vaswani et al. 2017; pre-norm (Radford et al. 2019, Xiong et al. 20
 from the last block to the first that nothing rescales, and trains without a long warm-up.
 
 A block's parameters stand in the model's dict under one prefix, for example "block.0":
-norm_1.gain, norm_1.bias (D,); attention.w_qkv (D, 3·H·d), .b_qkv, .w_out (H·d, D), .b_out;
+norm_1.gain, norm_1.bias (D,); attention.w_qkv (D, (H + 2G)·d), .b_qkv, .w_out (H·d, D), .b_out;
 norm_2.gain, norm_2.bias (D,); feed_forward.w_up (D, F), .b_up, .w_down (F, D), .b_down.
-The number of heads H and the width F are read from these shapes, so blocks may differ.
+What kind of block it is, is read from what is there, so blocks may differ: the heads H, those of
+keys and values G, and the width F from these shapes; a norm without a bias is an RMSNorm; with a
+feed_forward.w_gate (D, F) it is SwiGLU; and any map's bias may be missing.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
-from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -32,69 +33,101 @@ from minilm.nn import (
     linear_backward,
     multi_head_attention,
     multi_head_attention_backward,
+    rms_norm,
+    rms_norm_backward,
+    swiglu,
+    swiglu_backward,
 )
 from minilm.types import Array, Cache, Params
 
 NORM = ("gain", "bias")
 ATTENTION = ("w_qkv", "b_qkv", "w_out", "b_out")
 FEED_FORWARD = ("w_up", "b_up", "w_down", "b_down")
+SWIGLU = ("w_gate", "w_up", "w_down")
 
 
-def parts(params: Params, prefix: str, names: tuple[str, ...]) -> tuple[Any, ...]:
-    """The parameters prefix.name, in the order of the names."""
-    return getter(prefix, names)(params)
-
-
-@cache
-def getter(prefix: str, names: tuple[str, ...]) -> Callable[[Params], tuple[Any, ...]]:
-    """What looks these parameters up; their full names are put together once."""
-    return itemgetter(*(f"{prefix}.{name}" for name in names))
-
-
-def block_parts(params: Params, prefix: str) -> list[tuple[Any, ...]]:
-    """The parameters of a block's first norm, attention, second norm and feed-forward."""
-    return [get(params) for get in block_getters(prefix)]
+def parts(params: Params, prefix: str, names: tuple[str, ...]) -> list[Any]:
+    """The parameters prefix.name, in the order of the names; None for a bias that is not there."""
+    return [
+        params.get(name) if is_bias else params[name] for name, is_bias in full_names(prefix, names)
+    ]
 
 
 @cache
-def block_getters(prefix: str) -> list[Callable[[Params], tuple[Any, ...]]]:
-    """What looks each of these up."""
-    names = {"norm_1": NORM, "attention": ATTENTION, "norm_2": NORM, "feed_forward": FEED_FORWARD}
-    return [getter(f"{prefix}.{part}", names[part]) for part in names]
+def full_names(prefix: str, names: tuple[str, ...]) -> list[tuple[str, bool]]:
+    """(prefix.name, whether it is a bias) for each; put together once."""
+    return [(f"{prefix}.{name}", name.startswith("b")) for name in names]
 
 
 def named(prefix: str, names: tuple[str, ...], grads: tuple[Any, ...]) -> Params:
-    """The inverse of `parts`, for gradients: {prefix.name: gradient}."""
-    return {f"{prefix}.{name}": grad for name, grad in zip(names, grads, strict=True)}
+    """The inverse of `parts`, for gradients: {prefix.name: gradient}, of what is there."""
+    pairs = zip(names, grads, strict=True)
+    return {f"{prefix}.{name}": grad for name, grad in pairs if grad is not None}
 
 
-def new_norm(prefix: str, width: int) -> Params:
-    """A norm's fresh parameters: gain 1, bias 0."""
-    return named(prefix, NORM, (np.ones(width, np.float32), np.zeros(width, np.float32)))
+def new_norm(prefix: str, width: int, normalization: str = "layer") -> Params:
+    """A norm's fresh parameters: gain 1 and, for "layer" and not for "rms", bias 0."""
+    bias = np.zeros(width, np.float32) if normalization == "layer" else None
+    return named(prefix, NORM, (np.ones(width, np.float32), bias))
 
 
 def new_block(
-    rng: np.random.Generator, prefix: str, width: int, wide: int, outer: float
+    rng: np.random.Generator,
+    prefix: str,
+    width: int,
+    wide: int,
+    outer: float,
+    *,
+    key_value_width: int | None = None,
+    normalization: str = "layer",
+    activation: str = "gelu",
+    biases: bool = True,
 ) -> Params:
     """A block's fresh float32 parameters: std 1/√fan_in, biases 0, gains 1.
 
-    width: D, wide: F; outer: what the std of w_out and w_down, which write to x, is scaled by.
+    width: D, wide: F; outer: what the std of w_out and w_down, which write to x, is scaled by;
+    key_value_width: G·d (None: D); normalization: "layer" or "rms"; activation: "gelu" or "swiglu",
+    which has no biases; biases: whether the other maps have them.
     """
     inner = 1 / math.sqrt(width)
-    params = new_norm(f"{prefix}.norm_1", width)
-    w_qkv = normal(rng, (width, 3 * width), inner)
+
+    def bias(n: int) -> Array | None:
+        return np.zeros(n, np.float32) if biases else None
+
+    qkv_width = width + 2 * (width if key_value_width is None else key_value_width)
+    params = new_norm(f"{prefix}.norm_1", width, normalization)
+    w_qkv = normal(rng, (width, qkv_width), inner)
     w_out = normal(rng, (width, width), inner * outer)
-    attention_weights = (w_qkv, np.zeros(3 * width, np.float32), w_out, np.zeros(width, np.float32))
+    attention_weights = (w_qkv, bias(qkv_width), w_out, bias(width))
     params |= named(f"{prefix}.attention", ATTENTION, attention_weights)
-    params |= new_norm(f"{prefix}.norm_2", width)
+    params |= new_norm(f"{prefix}.norm_2", width, normalization)
     w_up = normal(rng, (width, wide), inner)
     w_down = normal(rng, (wide, width), outer / math.sqrt(wide))
-    feed_forward_weights = (w_up, np.zeros(wide, np.float32), w_down, np.zeros(width, np.float32))
+    if activation == "swiglu":
+        gated_weights = (normal(rng, (width, wide), inner), w_up, w_down)
+        return params | named(f"{prefix}.feed_forward", SWIGLU, gated_weights)
+    feed_forward_weights = (w_up, bias(wide), w_down, bias(width))
     return params | named(f"{prefix}.feed_forward", FEED_FORWARD, feed_forward_weights)
 
 
+def normalize(x: Array, gain: Array, bias: Array | None) -> tuple[Array, Cache]:
+    """layer_norm, or rms_norm if there is no bias.   x: (..., D)  ->  y: (..., D), cache"""
+    if bias is None:
+        y, cache = rms_norm(x, gain)
+        return y, (rms_norm_backward, cache)
+    y, cache = layer_norm(x, gain, bias)
+    return y, (layer_norm_backward, cache)
+
+
+def normalize_backward(dy: Array, cache: Cache) -> tuple[Array, Array, Array | None]:
+    """Gradients of normalize: dx, dgain, dbias (None where there is none)."""
+    backward, norm_cache = cache
+    dx, dgain, *dbias = backward(dy, norm_cache)
+    return dx, dgain, dbias[0] if dbias else None
+
+
 def feed_forward(
-    x: Array, w_up: Any, b_up: Array, w_down: Any, b_down: Array
+    x: Array, w_up: Any, b_up: Array | None, w_down: Any, b_down: Array | None
 ) -> tuple[Array, Cache]:
     """y = gelu(x W_up + b_up) W_down + b_down, at each position by itself.
 
@@ -114,6 +147,12 @@ def feed_forward_backward(dy: Array, cache: Cache) -> tuple[Array | None, ...]:
     return dx, dw_up, db_up, dw_down, db_down
 
 
+FEED_FORWARDS: dict[str, tuple[tuple[str, ...], Callable[..., Any], Callable[..., Any]]] = {
+    "gelu": (FEED_FORWARD, feed_forward, feed_forward_backward),
+    "swiglu": (SWIGLU, swiglu, swiglu_backward),
+}
+
+
 def block(
     x: Array,
     params: Params,
@@ -123,41 +162,46 @@ def block(
     norm: str,
     mask: Array | None,
     attend: Any,
+    turn: Any = None,
     rate: float = 0.0,
     rng: np.random.Generator | None = None,
 ) -> tuple[Array, Cache]:
     """Both residual steps of one block.
 
     x: (B, T, D), mask: bool, broadcastable to (B, H, T, T_k), or None  ->  y: (B, T, D), cache
+    attend, turn: as in multi_head_attention.
     rate: dropout of what each step adds, on exactly when an `rng` is passed.
     """
-
-    norm_1, attention_weights, norm_2, feed_forward_weights = block_parts(params, prefix)
+    norm_1, norm_2 = (parts(params, f"{prefix}.{name}", NORM) for name in ("norm_1", "norm_2"))
+    attention_weights = parts(params, f"{prefix}.attention", ATTENTION)
+    activation = "swiglu" if f"{prefix}.feed_forward.w_gate" in params else "gelu"
+    names, think_with, _ = FEED_FORWARDS[activation]
+    feed_forward_weights = parts(params, f"{prefix}.feed_forward", names)
 
     def look(x: Array) -> tuple[Array, Cache]:
         return multi_head_attention(
-            x, *attention_weights, head_dim=head_dim, mask=mask, attend=attend
+            x, *attention_weights, head_dim=head_dim, mask=mask, attend=attend, turn=turn
         )
 
     def think(x: Array) -> tuple[Array, Cache]:
-        return feed_forward(x, *feed_forward_weights)
+        return think_with(x, *feed_forward_weights)
 
     x, look_cache = residual_step(x, look, norm_1, norm, rate, rng)
     x, think_cache = residual_step(x, think, norm_2, norm, rate, rng)
-    return x, (prefix, norm, (look_cache, think_cache))
+    return x, (prefix, norm, activation, (look_cache, think_cache))
 
 
 def residual_step(
     x: Array,
     step: Callable[[Array], tuple[Array, Cache]],
-    norm_weights: tuple[Array, Array],
+    norm_weights: Sequence[Any],
     norm: str,
     rate: float,
     rng: np.random.Generator | None,
 ) -> tuple[Array, Cache]:
-    """x + dropout(step(layer_norm(x))) for pre-norm, layer_norm(x + dropout(step(x))) for post."""
+    """x + dropout(step(normalize(x))) for pre-norm, normalize(x + dropout(step(x))) for post."""
     if norm == "pre":
-        normed, norm_cache = layer_norm(x, *norm_weights)
+        normed, norm_cache = normalize(x, *norm_weights)
         added, step_cache = step(normed)
         added, dropout_cache = dropout(added, rate, rng)
         added += x  # its own array, made by the step
@@ -165,22 +209,22 @@ def residual_step(
     added, step_cache = step(x)
     added, dropout_cache = dropout(added, rate, rng)
     added += x
-    y, norm_cache = layer_norm(added, *norm_weights)
+    y, norm_cache = normalize(added, *norm_weights)
     return y, (norm_cache, step_cache, dropout_cache)
 
 
 def residual_step_backward(
     dy: Array, cache: Cache, step_backward: Callable[..., tuple[Any, ...]], norm: str
-) -> tuple[Array, tuple[Array, Array], tuple[Any, ...]]:
+) -> tuple[Array, tuple[Array, Array | None], tuple[Any, ...]]:
     """Gradients of residual_step: dx, those of the norm's weights, and those of the step's."""
     norm_cache, step_cache, dropout_cache = cache
     if norm == "pre":
         # y = x + dropout(step(norm(x))): dy reaches x directly, and by way of the step
         dnormed, *dweights = step_backward(dropout_backward(dy, dropout_cache), step_cache)
-        dx, dgain, dbias = layer_norm_backward(dnormed, norm_cache)
+        dx, dgain, dbias = normalize_backward(dnormed, norm_cache)
     else:
         # y = norm(x + dropout(step(x))): the same, after the norm
-        dy, dgain, dbias = layer_norm_backward(dy, norm_cache)
+        dy, dgain, dbias = normalize_backward(dy, norm_cache)
         dx, *dweights = step_backward(dropout_backward(dy, dropout_cache), step_cache)
     dx += dy
     return dx, (dgain, dbias), tuple(dweights)
@@ -188,10 +232,11 @@ def residual_step_backward(
 
 def block_backward(dy: Array, cache: Cache) -> tuple[Array, Params]:
     """Gradients of block: dx, and those of its parameters by their full names."""
-    prefix, norm, caches = cache
+    prefix, norm, activation, caches = cache
+    names, _, think_backward = FEED_FORWARDS[activation]
     steps: tuple[tuple[str, tuple[str, ...], Callable[..., Any]], ...] = (
         (f"{prefix}.attention", ATTENTION, multi_head_attention_backward),
-        (f"{prefix}.feed_forward", FEED_FORWARD, feed_forward_backward),
+        (f"{prefix}.feed_forward", names, think_backward),
     )
     grads: Params = {}
     for number in (2, 1):

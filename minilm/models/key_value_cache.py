@@ -23,19 +23,25 @@ Attend = Callable[..., tuple[Array, Cache]]
 class KeyValueCache:
     """The keys and values of one layer, with room for `context` tokens; `length` are in it.
 
-    The room is made at the first `append`, which knows the sizes.
+    The room is made at the first `append`, which knows the sizes: G heads, which may be fewer than
+    those of the queries. Rotary keys come turned, each by its own position, and stay as they are.
     """
 
     def __init__(self, context: int) -> None:
         self.context = context
         self.length = 0
-        self.keys: Array | None = None  # (B, H, context, d)
-        self.values: Array | None = None  # (B, H, context, d_v)
+        self.keys: Array | None = None  # (B, G, context, d)
+        self.values: Array | None = None  # (B, G, context, d_v)
+
+    @property
+    def nbytes(self) -> int:
+        """The bytes held, of the whole room: none before the first `append`."""
+        return sum(held.nbytes for held in (self.keys, self.values) if held is not None)
 
     def append(self, k: Array, v: Array) -> tuple[Array, Array]:
         """Take in the keys and values of T new tokens; answer with all so far, K and V.
 
-        k: (B, H, T, d), v: (B, H, T, d_v)  ->  K: (B, H, length, d), V: (B, H, length, d_v)
+        k: (B, G, T, d), v: (B, G, T, d_v)  ->  K: (B, G, length, d), V: (B, G, length, d_v)
         K and V are views of what the cache holds, to be read only.
         Raises ValueError for more tokens than there is room for, another batch size, number of
         heads, width or dtype than before, or a k and a v of different T.
@@ -87,8 +93,13 @@ class TransformerState(NamedTuple):
     is the state that this reading returned.
     """
 
-    caches: tuple[KeyValueCache, ...]
+    caches: tuple[Any, ...]  # KeyValueCache, or what fresh_state was given in its place
     length: int
+
+    @property
+    def nbytes(self) -> int:
+        """The bytes that all caches hold."""
+        return sum(cache.nbytes for cache in self.caches)
 
     def chosen(self, rows: Array) -> "TransformerState":
         """The state of the texts `rows` of the batch alone, in new caches.

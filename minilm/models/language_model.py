@@ -69,6 +69,12 @@ def check_positive(**sizes: int) -> None:
             raise ValueError(f"{name} must be an integer of at least 1, got {size!r}")
 
 
+def check_choice(name: str, value: Any, choices: tuple[str, ...]) -> None:
+    """Refuse a value that is none of the choices."""
+    if value not in choices:
+        raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}, got {value!r}")
+
+
 def check_dropout(rate: float) -> None:
     """Refuse a dropout rate outside [0, 1)."""
     if not 0 <= rate < 1:

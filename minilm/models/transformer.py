@@ -1,6 +1,6 @@
 """The Transformer language model: every token looks back at all tokens before it.
 
-    x = √D · table[tokens] + positions                  (B, T, D)
+    x = embed(tokens)                                   (B, T, D): table and positions
     x = block(x)                                        once per layer
     logits = norm(x) tableᵀ                             tied head; untied: norm(x) W
 
@@ -9,12 +9,14 @@ T tokens trains T predictions. A window has at most `context` tokens, for each p
 position of its own. It can be read in pieces: what is remembered of the earlier ones is their keys
 and values (key_value_cache.py).
 
-Vaswani et al. 2017 (decoder only); Radford et al. 2019 for pre-norm and the last norm.
+Vaswani et al. 2017 (decoder only); Radford et al. 2019 for pre-norm and the last norm; Touvron et
+al. 2023 for what makes it a Llama: RMSNorm, SwiGLU, rotary positions, no biases.
 """
 
 import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -26,18 +28,25 @@ from minilm.models.block import (
     named,
     new_block,
     new_norm,
+    normalize,
+    normalize_backward,
     parts,
 )
-from minilm.models.embed import embed, embed_backward
+from minilm.models.embed import POSITIONS, embed, embed_backward
 from minilm.models.key_value_cache import KeyValueCache, TransformerState, remembered
-from minilm.models.language_model import check_dropout, check_positive, check_tokens, normal
+from minilm.models.language_model import (
+    check_choice,
+    check_dropout,
+    check_positive,
+    check_tokens,
+    normal,
+)
 from minilm.nn import (
     attention,
     causal_mask,
-    layer_norm,
-    layer_norm_backward,
     linear,
     linear_backward,
+    rotary,
 )
 from minilm.types import Array, Cache, Params
 
@@ -47,13 +56,28 @@ class TransformerLanguageModel:
     """A stack of Transformer blocks between an embedding and a softmax.
 
     vocab_size: V; width: D; layers: L; heads: H (must divide D); context: the longest window;
-    feed_forward: F (default: 4D); norm: "pre" or "post"; tied: the head is the table transposed;
-    dropout: rate at the embedding and at each residual step, on exactly when an `rng` is passed.
+    feed_forward: F (default: 4D; 8D/3 for "swiglu", which has three weights for two);
+    norm: "pre" or "post"; tied: the head is the table transposed;
+    dropout: rate at the embedding and at each residual step, on exactly when an `rng` is passed;
+    positions: "sinusoidal", "learned" or "rotary", as in `minilm.models.embed`;
+    normalization: "layer" or "rms"; activation: "gelu" or "swiglu", of the feed-forward layers;
+    key_value_heads: G (must divide H; default: H); biases: whether the maps have them (SwiGLU's and
+    the head have none, a LayerNorm always has); rotary_base: of the angles' speeds.
 
-    Parameters: token_embedding (V, D); block.l.* as in `minilm.models.block`; norm.gain and
-    norm.bias (D,) for pre-norm (post-norm ends in a norm already); head.w (D, V) if untied.
-    Raises ValueError for a size below 1, heads that do not divide the width, another norm, or a
-    dropout rate outside [0, 1).
+    GPT-2 and a small Llama (TinyLlama 1.1B) are
+
+        TransformerLanguageModel(50257, width=768, layers=12, heads=12, context=1024,
+                                 positions="learned")
+        TransformerLanguageModel(32000, width=2048, layers=22, heads=32, key_value_heads=4,
+                                 context=2048, feed_forward=5632, tied=False, positions="rotary",
+                                 normalization="rms", activation="swiglu", biases=False)
+
+    Parameters: token_embedding (V, D); position_embedding (context, D) if learned; block.l.* as in
+    `minilm.models.block`; norm.gain and norm.bias (D,) for pre-norm (post-norm ends in a norm
+    already; "rms" has no bias); head.w (D, V) if untied.
+    Raises ValueError for a size below 1, heads that do not divide the width or key_value_heads that
+    do not divide the heads, an odd head for rotary positions, a choice that is none of those above,
+    a rotary_base that is not positive and finite, or a dropout rate outside [0, 1).
     """
 
     vocab_size: int
@@ -65,10 +89,17 @@ class TransformerLanguageModel:
     norm: str = "pre"
     tied: bool = True
     dropout: float = 0.0
+    positions: str = "sinusoidal"
+    normalization: str = "layer"
+    activation: str = "gelu"
+    key_value_heads: int | None = None
+    biases: bool = True
+    rotary_base: float = 10000.0
 
     def __post_init__(self) -> None:
         if self.feed_forward is None:
-            object.__setattr__(self, "feed_forward", 4 * self.width)
+            wide = 8 * self.width // 3 if self.activation == "swiglu" else 4 * self.width
+            object.__setattr__(self, "feed_forward", wide)
         check_positive(
             vocab_size=self.vocab_size,
             width=self.width,
@@ -76,11 +107,27 @@ class TransformerLanguageModel:
             heads=self.heads,
             context=self.context,
             feed_forward=self.feed_forward,  # type: ignore[arg-type]
+            key_value_heads=self.heads if self.key_value_heads is None else self.key_value_heads,
         )
         if self.width % self.heads:
             raise ValueError(f"heads must divide width {self.width}, got heads={self.heads}")
-        if self.norm not in ("pre", "post"):
-            raise ValueError(f'norm must be "pre" or "post", got {self.norm!r}')
+        if self.key_value_heads is not None and self.heads % self.key_value_heads:
+            raise ValueError(
+                f"key_value_heads must divide heads={self.heads}, got {self.key_value_heads}"
+            )
+        check_choice("norm", self.norm, ("pre", "post"))
+        check_choice("positions", self.positions, POSITIONS)
+        check_choice("normalization", self.normalization, ("layer", "rms"))
+        check_choice("activation", self.activation, ("gelu", "swiglu"))
+        if self.positions == "rotary" and self.head_dim % 2:
+            raise ValueError(
+                f"rotary positions need heads of even width, got width {self.width} / "
+                f"{self.heads} heads = {self.head_dim}"
+            )
+        if not 0 < self.rotary_base < math.inf:
+            raise ValueError(f"rotary_base must be positive and finite, got {self.rotary_base!r}")
+        if not isinstance(self.biases, bool):
+            raise ValueError(f"biases must be True or False, got {self.biases!r}")
         check_dropout(self.dropout)
 
     @property
@@ -105,16 +152,27 @@ class TransformerLanguageModel:
         inner, outer = 1 / math.sqrt(width), 1 / math.sqrt(2 * self.layers)
         params = {"token_embedding": normal(rng, (self.vocab_size, width), inner / 2)}
         for layer in range(self.layers):
-            params |= new_block(rng, f"block.{layer}", width, wide, outer)
+            params |= new_block(
+                rng, f"block.{layer}", width, wide, outer,
+                key_value_width=(self.key_value_heads or self.heads) * self.head_dim,
+                normalization=self.normalization, activation=self.activation, biases=self.biases,
+            )  # fmt: skip
         if self.norm == "pre":
-            params |= new_norm("norm", width)
+            params |= new_norm("norm", width, self.normalization)
         if not self.tied:
             params["head.w"] = normal(rng, (width, self.vocab_size), inner)
+        if self.positions == "learned":
+            params["position_embedding"] = normal(rng, (self.context, width), inner / 2)
         return params
 
-    def fresh_state(self) -> TransformerState:
-        """The state before the first token of a window: empty caches."""
-        return TransformerState(tuple(KeyValueCache(self.context) for _ in range(self.layers)), 0)
+    def fresh_state(
+        self, new_cache: Callable[[int], Any] = KeyValueCache
+    ) -> TransformerState:
+        """The state before the first token of a window: an empty cache for each layer.
+
+        new_cache(context) makes one, which must answer what a KeyValueCache answers.
+        """
+        return TransformerState(tuple(new_cache(self.context) for _ in range(self.layers)), 0)
 
     def chosen(self, state: TransformerState, rows: Array) -> TransformerState:
         """The state of the texts `rows` of the batch, in new caches; see `LanguageModel`."""
@@ -144,21 +202,25 @@ class TransformerLanguageModel:
         start, caches = remembered(state, self.layers)
         end, table = start + tokens.shape[1], params["token_embedding"]
         x, embed_cache = embed(
-            tokens, table, positions="sinusoidal",
-            context=self.context, start=start, rate=self.dropout, rng=rng,
+            tokens, table, positions=self.positions, context=self.context,
+            position_table=params["position_embedding"] if self.positions == "learned" else None,
+            start=start, rate=self.dropout, rng=rng,
         )  # fmt: skip
         mask = causal_mask(end - start, end) if end - start > 1 else None  # the last sees all
+        turn = None
+        if self.positions == "rotary":
+            turn = partial(rotary, first=start, base=self.rotary_base)
         block_caches = []
         for layer, key_values in enumerate(caches):
             attend_here = attend if key_values is None else key_values.looking_back(attend)
             x, block_cache = block(
                 x, params, f"block.{layer}", head_dim=self.head_dim, norm=self.norm,
-                mask=mask, attend=attend_here, rate=self.dropout, rng=rng,
+                mask=mask, attend=attend_here, turn=turn, rate=self.dropout, rng=rng,
             )  # fmt: skip
             block_caches.append(block_cache)
         norm_cache = None
         if self.norm == "pre":
-            x, norm_cache = layer_norm(x, *parts(params, "norm", NORM))
+            x, norm_cache = normalize(x, *parts(params, "norm", NORM))
         logits, head_cache = linear(x, table.T if self.tied else params["head.w"])
         return logits, {
             "hidden": x,
@@ -183,13 +245,17 @@ class TransformerLanguageModel:
             dx = dx + dhidden
         grads: Params = {}
         if cache["norm"] is not None:
-            dx, dgain, dbias = layer_norm_backward(dx, cache["norm"])
+            dx, dgain, dbias = normalize_backward(dx, cache["norm"])
             grads |= named("norm", NORM, (dgain, dbias))
         for block_cache in reversed(cache["blocks"]):
             dx, block_grads = block_backward(dx, block_cache)
             grads = block_grads | grads
-        dtable, _ = embed_backward(dx, cache["embedding"])
+        dtable, dpositions = embed_backward(dx, cache["embedding"])
+        grads = {"token_embedding": dtable, **grads}
+        if dpositions is not None:
+            grads["position_embedding"] = dpositions
         if self.tied:  # the table was used twice
             dtable += dhead.T
-            return {"token_embedding": dtable, **grads}
-        return {"token_embedding": dtable, **grads, "head.w": dhead}
+        else:
+            grads["head.w"] = dhead
+        return grads
