@@ -58,7 +58,7 @@ def new_subject(
         return WordVectorSubject(settings, settings.word2vec, text, kept, seed, progress)
     recipe = settings.language_models[model]
     tokenizer = new_tokenizer(settings.tokenizer, text)
-    return LanguageModelSubject(settings, recipe, text, kept, seed, tokenizer, progress)
+    return LanguageModelSubject(settings, recipe, kept, seed, tokenizer, progress, text)
 
 
 def saved_subject(
@@ -75,7 +75,7 @@ def saved_subject(
         )
     recipe = LanguageModelRecipe(**header["recipe"])
     tokenizer = tokenizer_from_dict(header["tokenizer"])
-    return LanguageModelSubject(settings, recipe, text, path, seed, tokenizer, progress)
+    return LanguageModelSubject(settings, recipe, path, seed, tokenizer, progress, text)
 
 
 def saved_language_model(path: Path) -> tuple[LanguageModel, Tokenizer]:

@@ -4,7 +4,7 @@ import pytest
 
 from minilm.embeddings import SkipGram
 from minilm.models import Seq2SeqTransformer
-from minilm.study import language_models
+from minilm.study import fitted
 from minilm.study.settings import LanguageModelRecipe, Settings, Word2VecRecipe
 from minilm.study.subjects import new_subject, saved_language_model
 from minilm.text import CharTokenizer
@@ -37,7 +37,7 @@ def fits(monkeypatch):
         asked.append({"batches": batches, **how})
         return params, []
 
-    monkeypatch.setattr(language_models, "fit", remember)
+    monkeypatch.setattr(fitted, "fit", remember)
     return asked
 
 
@@ -77,7 +77,7 @@ def test_tuning_goes_on_at_a_fifth_of_the_learning_rate(letters, fits):
 def test_a_student_is_half_as_wide_and_taught_as_the_settings_say(letters, fits, monkeypatch):
     told = {}
     monkeypatch.setattr(
-        language_models, "distil", lambda model, params, **how: told.update(how, params=params)
+        fitted, "distil", lambda model, params, **how: told.update(how, params=params)
     )
     teacher = letters.model.init(0)
     student, params = letters.student(teacher)
