@@ -10,8 +10,12 @@ def accuracy(logits: Array, targets: Array, *, ignore_index: int = IGNORED) -> f
     """The share of counted targets that have the largest logit (the first of them, if several do).
 
     logits: (..., V), targets: (...) integers; targets equal to ignore_index are not counted.
-    ValueError for shapes that do not fit, logits that are not numbers, or nothing to count.
+    TypeError for targets that are not integers; ValueError for shapes that do not fit, logits that
+    are not numbers, or nothing to count.
     """
+    logits, targets = np.asarray(logits), np.asarray(targets)
+    if not np.issubdtype(targets.dtype, np.integer):
+        raise TypeError(f"targets: must be integers, got {targets.dtype}")
     if logits.shape[:-1] != targets.shape:
         raise ValueError(
             f"targets: shape must be logits.shape[:-1] = {logits.shape[:-1]}, got {targets.shape}"

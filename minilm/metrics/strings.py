@@ -18,7 +18,7 @@ def check_pairs(hypotheses: Sequence[str], references: Sequence[str]) -> None:
             f"hypotheses: must be as many as the references ({len(references)}), "
             f"got {len(hypotheses)}"
         )
-    if not references:
+    if len(references) == 0:
         raise ValueError("references: there is nothing to compare with")
 
 

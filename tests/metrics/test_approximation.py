@@ -26,6 +26,14 @@ def test_sqnr_does_not_change_with_scale_even_where_float32_squares_vanish(scale
     assert type(sqnr_db(x, x_hat)) is float
 
 
+def test_both_are_compared_in_float64_whatever_their_dtypes():
+    x = np.array([1.0, 2.0])
+    nearly = (x * (1 + 1e-9)).astype(np.longdouble)
+    assert sqnr_db(x, nearly) == pytest.approx(180, abs=0.01)
+    big = np.array([60_000.0], dtype=np.float16)
+    assert sqnr_db(big, -big) == pytest.approx(-20 * math.log10(2))  # the difference overflows
+
+
 def test_half_the_error_is_six_decibels_more():
     x = np.random.default_rng(0).normal(size=100)
     noise = np.random.default_rng(1).normal(size=100)

@@ -12,6 +12,7 @@ def test_accuracy_by_hand():
     logits = np.array([[[0.0, 1, 2], [5, 1, 2]], [[0, 9, 2], [1, 1, 0]]], dtype=np.float32)
     targets = np.array([[2, 1], [1, 0]])
     assert accuracy(logits, targets) == 0.75  # the tie goes to the first
+    assert accuracy(logits.tolist(), targets.tolist()) == 0.75
     targets[0, 1] = -100
     assert accuracy(logits, targets) == 1.0
     assert accuracy(logits, targets, ignore_index=2) == pytest.approx(2 / 3)
@@ -22,6 +23,8 @@ def test_accuracy_refuses_what_it_cannot_count():
         accuracy(np.zeros((2, 4)), np.zeros(3, dtype=int))
     with pytest.raises(ValueError, match="nothing to count"):
         accuracy(np.zeros((2, 4)), np.array([-100, -100]))
+    with pytest.raises(TypeError, match="targets: must be integers, got float64"):
+        accuracy(np.zeros((2, 4)), np.zeros(2))
     with pytest.raises(ValueError, match="NaN"):
         accuracy(np.full((2, 4), np.nan), np.array([0, 1]))
 

@@ -1,5 +1,6 @@
 """What every score of written answers refuses, and what all agree on."""
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -32,6 +33,12 @@ def test_nothing_in_common_is_worth_nothing_and_the_reference_itself_everything(
     assert score(reference, reference) == pytest.approx(best)
     assert score(["xyz xyz xyz xyz", ""], reference) == 0
     assert score(["", ""], reference) == 0
+
+
+@pytest.mark.parametrize("score", SCORES)
+def test_arrays_of_strings_are_sequences_of_strings(score):
+    rows = ["the cat sat on the mat.", "it was warm there"]
+    assert score(np.array(rows), np.array(rows[::-1])) == score(rows, rows[::-1])
 
 
 @pytest.mark.parametrize("score", [bleu, chrf, rouge_l])

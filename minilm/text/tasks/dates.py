@@ -1,7 +1,8 @@
 """Dates in ten formats -> ISO 8601: "the 17th of March 1987" -> 1987-03-17.
 
-Every day of the years 1900 to 2099 (73,049 days, so 730,490 sources), in English, with digits, and
-in Chinese. Years are always written whole. Two rules make each format mean one day:
+Every day of the years 1900 to 2099, in English, with digits, and in Chinese: 73,049 days, 718,090
+sources (May has no shorter form, so its 6,200 days can be written in eight ways, not ten). Years
+are always written whole. Two rules make each format mean one day:
 
     3/17/1987    between slashes the month comes first, as in America: month/day/year
     17.3.1987    between full stops the day comes first, as in Germany: day.month.year

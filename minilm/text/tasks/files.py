@@ -31,6 +31,8 @@ def load_labelled(path: str | Path, labels: Collection[str] | None = None) -> li
 
     With `labels` given (those a model was trained on), ValueError for any other, naming the line.
     """
+    if isinstance(labels, str):
+        raise TypeError(f"labels: must be a collection of labels, got one string {labels!r}")
     examples = []
     for line, (text, label) in _rows(path, ("text", "label")):
         if labels is not None and label not in labels:

@@ -131,8 +131,8 @@ def bag_twin(sentence: str) -> str | None:
 def bag_of_words_ceiling(noise: float, part: str = "train") -> float:
     """The most that any function of the bag of words can be right, by the argument above.
 
-    All structures are as frequent while none is used up. Those that are used up first (they have
-    640 sentences each, 32 of them held out) have one clause and no twin: the ceiling only falls.
+    All structures are as frequent while none is used up. Those that are used up first (640 or 1,280
+    sentences, 42 or 84 of them for testing) have one clause and no twin: the ceiling only falls.
     """
     _check(noise)
     names = UNSEEN if part == "structure" else SEEN

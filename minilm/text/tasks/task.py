@@ -53,9 +53,9 @@ class Task:
     def examples(self, n: int, seed: int, part: str = "train") -> list[Example]:
         """n examples with n different sources, in random order; every structure is as frequent.
 
-        (Until it is used up: a structure with few sentences stops when all are there.) More of the
-        same seed begins with the same: examples(n, seed) == examples(m, seed)[:n] for n <= m.
-        ValueError for a part not in PARTS, n < 0, a negative seed, and n beyond what there is.
+        (Until it is used up: a structure stops when PATIENCE draws in a row bring nothing new.)
+        More of the same seed begins with the same: examples(n, seed) == examples(m, seed)[:n] for
+        n <= m. ValueError for a part not in PARTS, n < 0, a negative seed, n beyond what there is.
 
         >>> from minilm.text.tasks import TASKS
         >>> TASKS["reverse"].examples(1, seed=0)

@@ -14,7 +14,8 @@ The rules, each with what it does (S subject, V verb, O object, T time, P place)
 4.  Past is V了, denied 没有V; future 会V, denied 不会V; habit has an adverb: 常常, 总是, 从来不…
 5.  is V-ing is 正在V. Before a place its 在 is not said twice: 正在图书馆读, not 正在在图书馆读.
 6.  wear is 穿 for clothes, 戴 for what one puts on head, neck, wrist, nose; is wearing is V着.
-7.  Yes-no questions add 吗; what, who and how many stand where the answer would: 她昨天买了什么？
+7.  Yes-no questions add 吗; what, who and how many (几) stand where the answer would:
+    她昨天买了什么？
 8.  A new person (a doctor, two students) is brought in by 有, and T before it: 昨天有两个学生….
     Who also follows T: 昨天谁买了这本书？
 9.  give: S T 给了 R O, whichever way round English says it; send: S T 给 R 寄了 O;

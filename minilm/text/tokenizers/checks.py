@@ -16,6 +16,8 @@ def check_text(text: str, empty_allowed: bool = True) -> None:
 
 def check_sizes(vocab_size: int, fewest: int, why: str, min_count: int) -> None:
     """vocab_size must hold what is there before anything is learned; min_count be 1 or more."""
+    if isinstance(vocab_size, bool) or not isinstance(vocab_size, int | np.integer):
+        raise TypeError(f"vocab_size: must be an int, got {vocab_size!r}")
     if vocab_size < fewest:
         raise ValueError(f"vocab_size: must be at least {fewest} ({why}), got {vocab_size!r}")
     if min_count < 1:

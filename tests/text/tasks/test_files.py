@@ -49,6 +49,8 @@ def test_labels(file):
     assert load_labelled(path, labels=("positive", "negative")) == load_labelled(path)
     with pytest.raises(ValueError, match=r"line 2: unknown label 'positive', not in bad, negative"):
         load_labelled(path, labels={"negative", "bad"})
+    with pytest.raises(TypeError, match="labels: must be a collection of labels, got one string"):
+        load_labelled(path, labels="negative")
 
 
 @pytest.mark.parametrize("load", [load_pairs, load_labelled])

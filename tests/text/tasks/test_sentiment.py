@@ -129,6 +129,13 @@ def test_the_ceiling_of_a_bag_of_words():
     assert all(c["positive"] == c["negative"] for c in twinned) and len(twinned) > 1000
 
 
+def test_structures_of_one_clause_are_used_up_first_and_the_ceiling_only_falls():
+    examples = CLEAN.examples(2000, seed=4, part="test")
+    assert 200 < sum(source.count(" was ") == 1 for source, _ in examples) <= 3 * 42 + 84
+    twinned = np.mean([bag_twin(source) is not None for source, _ in examples])
+    assert twinned / 2 + (1 - twinned) * 0.9 < bag_of_words_ceiling(0.1, part="test")
+
+
 def test_no_test_pair_of_content_words_and_no_unseen_structure_is_trained():
     def content(source):
         return [w for w in re.findall(r"\w+", source)

@@ -42,6 +42,9 @@ def test_addition():
         frozenset(s.split("+")) for s, _ in test
     }
     digits = [{tuple(map(len, s.split("+"))) for s, _ in part} for part in (train, test, structure)]
+    assert {number for s, _ in train for number in s.split("+") if len(number) == 1} == set(
+        "0123456789"
+    )
     assert digits[0] >= digits[1] and len(digits[0]) == 14 and digits[2] == {(2, 4), (4, 2)}
 
 
@@ -80,6 +83,7 @@ def test_no_source_can_mean_two_days():
         day = date.fromordinal(FIRST.toordinal() + offset)
         for write in EVERY_FORMAT.values():
             assert meant.setdefault(write(day), day) == day
+        assert len({write(day) for write in FORMATS.values()}) == (8 if day.month == 5 else 10)
 
 
 def chinese_value(numeral):

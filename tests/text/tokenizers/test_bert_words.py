@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from minilm.text.tokenizers.bert_words import bert_words
+from minilm.text.tokenizers.bert_words import IDEOGRAPHS, bert_words
 
 
 @pytest.mark.parametrize(
@@ -31,6 +31,19 @@ from minilm.text.tokenizers.bert_words import bert_words
 def test_by_hand(text, lowered, as_it_is):
     assert bert_words(text) == lowered.split()
     assert bert_words(text, lower_case=False) == as_it_is.split()
+
+
+def test_ideographs_stand_alone_and_their_neighbours_in_unicode_do_not():
+    # the blocks as Unicode has them; BERT's list leaves out what came after Unicode 8
+    blocks = ("3400-4DBF", "4E00-9FFF", "F900-FAFF", "20000-2A6DF", "2A700-2B73F", "2B740-2B81F",
+              "2B820-2CEAF", "2F800-2FA1F")  # fmt: skip
+    ends = [(int(a, 16), int(b, 16)) for a, b in (block.split("-") for block in blocks)]
+    assert sorted(IDEOGRAPHS) == ends
+    for first, last in ends:
+        for code in (first, last):
+            assert len(bert_words(f"a{chr(code)}b", lower_case=False)) == 3
+    for code in (0x33FF, 0x4DC0, 0x2A6E0, 0x2CEB0, 0x2FA20):
+        assert len(bert_words(f"a{chr(code)}b", lower_case=False)) == 1
 
 
 @given(st.text(st.characters(codec=None)), st.booleans())

@@ -100,6 +100,11 @@ def test_wrong_arguments_are_named():
         CharTokenizer.train(b"abc")
     with pytest.raises(ValueError, match="min_count"):
         WordTokenizer.train("a", min_count=0)
+    for kind in ("bpe", "wordpiece"):
+        for vocab_size in (500.0, "500", True):
+            with pytest.raises(TypeError, match="vocab_size: must be an int, got"):
+                TOKENIZERS[kind].train("abc", vocab_size=vocab_size)
+        TOKENIZERS[kind].train("abc", vocab_size=np.int64(500))
     with pytest.raises(ValueError, match="characters: must be distinct"):
         CharTokenizer("aa")
     with pytest.raises(ValueError, match="words: must be distinct and begin with '<unk>'"):
