@@ -4,6 +4,8 @@
     activations      what multiplies each weight: its statistics, and how far compression moves it
     gradients        gradient norms by parameter and by lag, and the gradient at rounded weights
     listening        the leaf by which all of this is heard: no model knows of it
+    plots            the figures; they need matplotlib, so `from minilm.inspection import plots`
+    labels           tokens that a figure can draw
 
 Each function returns arrays or plain numbers by name, and takes any parameters that the model
 takes, floats or compressed leaves:
