@@ -13,8 +13,17 @@ from typing import Any
 
 import numpy as np
 
-from minilm.models.block import NORM, block, block_backward, named, new_block, new_norm, parts
-from minilm.nn import layer_norm, layer_norm_backward
+from minilm.models.block import (
+    NORM,
+    block,
+    block_backward,
+    named,
+    new_block,
+    new_norm,
+    normalize,
+    normalize_backward,
+    parts,
+)
 from minilm.types import Array, Cache, Params
 
 
@@ -79,7 +88,7 @@ def last_norm(x: Array, params: Params, prefix: str, norm: str) -> tuple[Array, 
     """The norm that ends a stack of pre-norm blocks; post-norm ones end in a norm already."""
     if norm == "post":
         return x, None
-    y, norm_cache = layer_norm(x, *parts(params, prefix, NORM))
+    y, norm_cache = normalize(x, *parts(params, prefix, NORM))
     return y, (prefix, norm_cache)
 
 
@@ -88,5 +97,5 @@ def last_norm_backward(dy: Array, cache: Cache) -> tuple[Array, Params]:
     if cache is None:
         return dy, {}
     prefix, norm_cache = cache
-    dx, dgain, dbias = layer_norm_backward(dy, norm_cache)
+    dx, dgain, dbias = normalize_backward(dy, norm_cache)
     return dx, named(prefix, NORM, (dgain, dbias))

@@ -34,7 +34,7 @@ from minilm.models.decoder import (
 from minilm.models.embed import embed, embed_backward
 from minilm.models.encoder import encoder, encoder_backward, new_encoder
 from minilm.models.key_value_cache import Attend, KeyValueCache, TransformerState, remembered
-from minilm.models.language_model import check_dropout, check_positive, normal
+from minilm.models.language_model import check_choice, check_dropout, check_positive, normal
 from minilm.models.seq2seq_model import check_padding_id, check_source, check_target_inputs
 from minilm.nn import attention, causal_mask, linear, linear_backward, padding_mask
 from minilm.types import Array, Cache, Params
@@ -87,12 +87,8 @@ class Seq2SeqTransformer:
         )
         if self.width % self.heads:
             raise ValueError(f"heads must divide width {self.width}, got heads={self.heads}")
-        if self.norm not in ("pre", "post"):
-            raise ValueError(f'norm must be "pre" or "post", got {self.norm!r}')
-        if self.positions not in ("sinusoidal", "learned"):
-            raise ValueError(
-                f'positions must be "sinusoidal" or "learned", got {self.positions!r}'
-            )
+        check_choice("norm", self.norm, ("pre", "post"))
+        check_choice("positions", self.positions, ("sinusoidal", "learned"))
         check_padding_id(self.padding_id, source_size)
         check_dropout(self.dropout)
 
