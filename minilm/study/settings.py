@@ -7,6 +7,9 @@ three seeds.
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from minilm.study.task_recipes import TASK_RECIPES, TaskRecipe
+
+LANGUAGE = "lm"  # the task of a language model: to predict the next token
 BIT_WIDTHS = (8, 7, 6, 5, 4, 3, 2, 1)
 SPARSITIES = (0.0, 0.2, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
 
@@ -93,29 +96,38 @@ class Settings:
     """A whole study.
 
     temperature, alpha: of distillation. At temperature 2 the LSTM's student ended worse than alone.
-    tokenizer: of the language models, one of minilm.text.TOKENIZERS.
+    task: "lm", one of minilm.text.TASKS, "pairs" or "labelled"; the latter two are learned from the
+    file `corpus`. tokenizer: one of minilm.text.TOKENIZERS; None: characters for language models,
+    what suits it for a task. asked: how many examples a task's models are judged by, in each part.
     ngram_order: the longest n-gram of the baseline.
     """
 
     corpus: str = "python-docs"
-    tokenizer: str = "char"
+    task: str = LANGUAGE
+    tokenizer: str | None = None
+    asked: int = 300
     seeds: tuple[int, ...] = (0,)
     ngram_order: int = 5
     temperature: float = 1.0
     alpha: float = 0.5
     language_models: dict[str, LanguageModelRecipe] = field(default_factory=dict)
     word2vec: Word2VecRecipe | None = None
+    task_models: dict[str, TaskRecipe] = field(default_factory=dict)
 
     @property
     def models(self) -> list[str]:
         """Everything that is trained and compressed."""
-        return [*self.language_models, *(["word2vec"] if self.word2vec else [])]
+        vectors = ["word2vec"] if self.word2vec else []
+        return [*self.language_models, *vectors, *self.task_models]
 
     def changed(self, model: str, options: dict[str, Any]) -> "Settings":
         """The same settings but for some options of one model's recipe."""
         if model == "word2vec":
             assert self.word2vec is not None
             return replace(self, word2vec=self.word2vec.changed(**options))
+        if model in self.task_models:
+            changed = self.task_models[model].changed(**options)
+            return replace(self, task_models={**self.task_models, model: changed})
         recipe = self.language_models[model].changed(**options)
         return replace(self, language_models={**self.language_models, model: recipe})
 
@@ -156,3 +168,16 @@ def thorough() -> Settings:
     for model, options in longer.items():
         settings = settings.changed(model, options)
     return replace(settings, seeds=(0, 1, 2))
+
+
+# Tasks without recipes of their own are trained like one that resembles them.
+LIKE = {"pairs": "translation", "labelled": "sentiment", "questions": "summarization",
+        "hypotheses": "summarization"}  # fmt: skip
+LABELS_ASKED = 2000  # a label costs little to ask for
+
+
+def task_settings(task: str, file: str = "") -> Settings:
+    """The models of a task as they are trained to the end; file: a person's own examples."""
+    recipes = TASK_RECIPES.get(task) or TASK_RECIPES[LIKE.get(task, "dates")]
+    asked = LABELS_ASKED if LIKE.get(task, task) == "sentiment" else Settings.asked
+    return Settings(corpus=file or task, task=task, asked=asked, task_models=dict(recipes))

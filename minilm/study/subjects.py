@@ -17,8 +17,17 @@ from minilm.models import (
 from minilm.study.language_models import LanguageModelSubject, new_tokenizer
 from minilm.study.saved import saved_fields
 from minilm.study.settings import LanguageModelRecipe, Settings, Word2VecRecipe
+from minilm.study.task_data import LABELLED, PAIRS, TaskData
+from minilm.study.task_recipes import TaskRecipe
+from minilm.study.tasks import AnswerSubject, LabelSubject, TaskSubject
 from minilm.study.word_vectors import WordVectorSubject
-from minilm.text import Tokenizer, load_corpus, tokenizer_from_dict
+from minilm.text import (
+    LabelTokenizer,
+    PairTokenizer,
+    Tokenizer,
+    load_corpus,
+    tokenizer_from_dict,
+)
 from minilm.training import View
 from minilm.types import Params
 from minilm.weights import read_header
@@ -56,8 +65,10 @@ def new_subject(
     """A subject still to be trained on `text`; its parameters will be kept in the file `kept`."""
     if model == "word2vec" and settings.word2vec is not None:
         return WordVectorSubject(settings, settings.word2vec, text, kept, seed, progress)
+    if model in settings.task_models:
+        return new_task_subject(settings, settings.task_models[model], kept, seed, progress)
     recipe = settings.language_models[model]
-    tokenizer = new_tokenizer(settings.tokenizer, text)
+    tokenizer = new_tokenizer(settings.tokenizer or "char", text)
     return LanguageModelSubject(settings, recipe, kept, seed, tokenizer, progress, text)
 
 
@@ -66,6 +77,8 @@ def saved_subject(
 ) -> Subject:
     """The subject that a saved file came from, on its own corpus unless another is named."""
     header = saved_fields(path, ("corpus", "seed", "recipe"))
+    if "task" in header:
+        return saved_task_subject(settings, path, corpus, progress)
     settings = replace(settings, corpus=corpus or header["corpus"])
     text, seed = load_corpus(settings.corpus), header["seed"]
     if "vocabulary" in header:
@@ -76,6 +89,34 @@ def saved_subject(
     recipe = LanguageModelRecipe(**header["recipe"])
     tokenizer = tokenizer_from_dict(header["tokenizer"])
     return LanguageModelSubject(settings, recipe, path, seed, tokenizer, progress, text)
+
+
+def new_task_subject(
+    settings: Settings, recipe: TaskRecipe, kept: Path, seed: int, progress: bool = False
+) -> TaskSubject:
+    """A subject still to be trained on a task; its tokenizer is learned now."""
+    data = TaskData(settings.task, settings.corpus, recipe.examples, settings.asked, seed)
+    tokenizer = data.tokenizer(settings.tokenizer)
+    context = tokenizer.context([*data.train, *data.test, *data.structure])
+    kind = LabelSubject if data.classified else AnswerSubject
+    return kind(settings, recipe, kept, seed, tokenizer, progress, data, context)
+
+
+def saved_task_subject(
+    settings: Settings, path: Path, file: str | None = None, progress: bool = False
+) -> TaskSubject:
+    """The subject of a saved file; with another file of examples, it is asked all of them."""
+    header = saved_fields(path, ("task", "tokenizer", "recipe", "seed", "asked", "context"))
+    recipe, fields = TaskRecipe(**header["recipe"]), header["tokenizer"]
+    labels = fields["kind"] == "labelled"
+    task = (LABELLED if labels else PAIRS) if file else header["task"]
+    data = TaskData(task, file or header["corpus"], recipe.examples, header["asked"],
+                    header["seed"], whole=file is not None)  # fmt: skip
+    tokenizer = (LabelTokenizer if labels else PairTokenizer).from_dict(fields)
+    kind = LabelSubject if labels else AnswerSubject
+    return kind(
+        settings, recipe, path, header["seed"], tokenizer, progress, data, header["context"]
+    )
 
 
 def saved_language_model(path: Path) -> tuple[LanguageModel, Tokenizer]:
