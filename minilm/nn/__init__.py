@@ -11,6 +11,7 @@
     multi_head_attention.py   several attentions side by side
     cross_attention.py   queries of one sequence, keys and values of another
     grouped_attention.py   query heads that share keys and values
+    additive_attention.py  attention whose scores a small network gives
     rnn.py          the plain recurrent network, one step and over time
     lstm.py         the LSTM, one step and over time
     losses.py       cross-entropy, binary logistic loss
@@ -37,6 +38,7 @@ from minilm.nn.activations import (
     tanh,
     tanh_backward,
 )
+from minilm.nn.additive_attention import additive_attention, additive_attention_backward
 from minilm.nn.attention import (
     attention,
     attention_backward,
@@ -86,6 +88,8 @@ from minilm.nn.swiglu import swiglu, swiglu_backward
 
 __all__ = [
     "IGNORED",
+    "additive_attention",
+    "additive_attention_backward",
     "attention",
     "attention_backward",
     "attention_weights",

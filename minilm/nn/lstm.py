@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from minilm.nn.activations import sigmoid, sigmoid_in_place
-from minilm.nn.checks import require_float, require_shape
+from minilm.nn.checks import require_float, require_integers, require_shape
 from minilm.nn.embedding import embedding, embedding_backward
 from minilm.nn.linear import input_gradient, linear, weight_gradient
 from minilm.nn.small_products import repeated_input_gradient, repeated_product
@@ -132,6 +132,7 @@ def lstm(
     h0: Array | None = None,
     c0: Array | None = None,
     ids: Array | None = None,
+    lengths: Array | None = None,
 ) -> tuple[Array, Cache]:
     """h_t, c_t = lstm_step(x_t, h_{t−1}, c_{t−1}) for t = 1 … T.
 
@@ -140,6 +141,8 @@ def lstm(
 
     With ids, (B, T) integers in [0, V), x is (V, D), a vector for each token, and x[ids] is read.
     As x[ids] w_x = (x w_x)[ids], only V rows are multiplied by w_x: less work if V < B T.
+    With lengths, (B,) integers in [1, T], a row ends after so many steps: its hs are 0 from there
+    on, and its state is that after its last step.
     """
     _check_weights(w_x, w_h)
     if ids is None:
@@ -153,8 +156,12 @@ def lstm(
                 f"with ids (B, T), x must have shape (V, D), got {ids.shape} and {x.shape}"
             )
         a, ids_cache = embedding(ids.T, linear(x, w_x, b)[0])
+    if lengths is not None:
+        _end_rows(a, lengths)
     hs, cache = _over_time(a, w_h, h0, c0)
-    return hs, cache | {"x": x, "w_x": w_x, "ids": ids_cache}
+    if lengths is not None:  # c has been kept from there on, h is read from there
+        cache["state"] = (cache["hidden"][lengths, np.arange(len(lengths))], cache["state"][1])
+    return hs, cache | {"x": x, "w_x": w_x, "ids": ids_cache, "lengths": lengths}
 
 
 def lstm_backward(
@@ -165,6 +172,10 @@ def lstm_backward(
     dhs: (B, T, H); dstate: (dh_T, dc_T), each (B, H), what a later piece of the sequence passes
     back, or None.
     """
+    if dstate is not None and cache["lengths"] is not None:
+        dhs, (dh, dc) = dhs.copy(), dstate
+        dhs[np.arange(len(dhs)), cache["lengths"] - 1] += dh
+        dstate = np.zeros_like(dh), dc
     da, dw_h, dh0, dc0 = _over_time_backward(dhs, cache, dstate)
     x, w_x, ids_cache = (cache[name] for name in ("x", "w_x", "ids"))
     if ids_cache is not None:
@@ -173,6 +184,22 @@ def lstm_backward(
     if ids_cache is None:
         dx = dx.transpose(1, 0, 2)
     return dx, dw_x, dw_h, sum_to_last(da), dh0, dc0
+
+
+def _end_rows(a: Array, lengths: Array) -> None:
+    """Write ±∞ into a (T, B, 4H) where a row has ended, so that i = 0, f = 1 and o = 0.
+
+    Then c' = c and h' = 0, and every gate's slope is 0: no gradient comes from there, either.
+    """
+    T, B, width = a.shape
+    require_integers("lengths", lengths)
+    require_shape((B,), lengths=lengths)
+    if B and not (lengths.min() >= 1 and lengths.max() <= T):
+        raise ValueError(f"lengths must lie in [1, {T}], got {lengths.min()} to {lengths.max()}")
+    ended = np.arange(T)[:, None] >= lengths
+    gates = a.reshape(T, B, 4, width // 4)
+    for gate, limit in ((0, -np.inf), (1, np.inf), (3, -np.inf)):  # i, f, o
+        gates[ended, gate] = limit
 
 
 def _over_time(a: Array, w_h: Any, h0: Array | None, c0: Array | None) -> tuple[Array, Cache]:

@@ -20,6 +20,7 @@ LSTM = [floats(3, 16), floats(4, 16), floats(16)]
 STATE = [floats(2, 4), floats(2, 4)]
 MASK = nn.causal_mask(5)
 GROUPS = [floats(2, 4, 5, 3), floats(2, 2, 5, 3), floats(2, 2, 5, 4)]
+ADDITIVE = [floats(2, 5, 3), floats(2, 5, 4), floats(3, 6), floats(4, 6), floats(6)]
 HEADS = [floats(2, 5, 6), floats(6, 18), floats(18), floats(6, 6), floats(6)]
 CROSS = [floats(2, 3, 6), floats(2, 5, 4), floats(6, 6), floats(6), floats(4, 12), floats(12)]
 CROSS += [floats(6, 6, scale=0.5), floats(6)]
@@ -64,6 +65,9 @@ CASES = [
     ("lstm", [floats(2, 5, 3), *LSTM], {}),
     ("lstm", [floats(2, 5, 3), *LSTM, *STATE], {}),
     ("lstm", [floats(5, 3), *LSTM, *STATE, IDS], {}),
+    ("lstm", [floats(2, 5, 3), *LSTM], {"lengths": np.array([3, 5])}),
+    ("additive_attention", ADDITIVE, {}),
+    ("additive_attention", ADDITIVE, {"mask": MASK}),
     ("cross_entropy", [floats(2, 5, 6), IDS], {}),
     ("cross_entropy", [floats(2, 5, 6), IDS], {"label_smoothing": 0.1, "ignore_index": 3}),
     ("binary_logistic_loss", [floats(2, 5), IDS % 2], {}),

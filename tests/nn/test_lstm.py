@@ -14,8 +14,8 @@ def parameters(normal, D=3, H=4):
     return normal(D, 4 * H), normal(H, 4 * H), normal(4 * H)
 
 
-def with_state(x, w_x, w_h, b, h0=None, c0=None):
-    hs, cache = lstm(x, w_x, w_h, b, h0, c0)
+def with_state(x, w_x, w_h, b, h0=None, c0=None, **options):
+    hs, cache = lstm(x, w_x, w_h, b, h0, c0, **options)
     return (hs, *cache["state"]), cache
 
 
@@ -193,3 +193,39 @@ def test_against_torch(normal):
     np.testing.assert_allclose(db, theirs.bias_ih_l0.grad, atol=1e-10)
     np.testing.assert_allclose(dh0, th0.grad, atol=1e-10)
     np.testing.assert_allclose(dc0, tc0.grad, atol=1e-10)
+
+
+LENGTHS = np.array([3, 1, 5])
+
+
+def test_a_row_that_ends_is_as_if_it_stood_alone(normal):
+    """Its outputs are 0 from there on, its state that of its last step; what follows is not read."""
+    x, w, state = normal(3, 5, 2), parameters(normal, D=2), (normal(3, 4), normal(3, 4))
+    hs, cache = lstm(x, *w, *state, lengths=LENGTHS)
+    h, c = cache["state"]
+    for row, length in enumerate(LENGTHS):
+        one = slice(row, row + 1)
+        alone, alone_cache = lstm(x[one, :length], *w, *(s[one] for s in state))
+        np.testing.assert_allclose(hs[one, :length], alone, atol=1e-12)
+        np.testing.assert_allclose((h[one], c[one]), alone_cache["state"], atol=1e-12)
+        assert not hs[row, length:].any()
+    x[0, 3:], x[1, 1:] = 1e30, -1e30
+    again, again_cache = lstm(x, *w, *state, lengths=LENGTHS)
+    np.testing.assert_allclose(again, hs, atol=1e-12)
+    np.testing.assert_allclose(again_cache["state"], (h, c), atol=1e-12)
+
+
+def test_gradient_where_rows_end(normal):
+    w, state = parameters(normal), (normal(3, 4), normal(3, 4))
+    x, ids = normal(3, 5, 3), np.array([[0, 2, 2, 4, 1], [3, 3, 0, 1, 2], [1, 1, 0, 4, 4]])
+    check_gradient(with_state, with_state_backward, x, *w, *state, lengths=LENGTHS)
+    check_gradient(lstm, lstm_backward, x, *w, lengths=LENGTHS)
+    check_gradient(lstm, lstm_backward, normal(5, 3), *w, None, None, ids, lengths=LENGTHS)
+    dx = lstm_backward(np.ones((3, 5, 4)), lstm(x, *w, lengths=LENGTHS)[1])[0]
+    assert not dx[0, 3:].any() and not dx[1, 1:].any() and dx[2].all()
+
+
+@pytest.mark.parametrize("lengths", [[0, 1, 2], [1, 2, 6], [1, 2], [1.0, 2.0, 3.0]])
+def test_lengths_out_of_range_are_refused(normal, lengths):
+    with pytest.raises((ValueError, TypeError), match="lengths"):
+        lstm(normal(3, 5, 3), *parameters(normal), lengths=np.array(lengths))
