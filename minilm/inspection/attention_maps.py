@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from minilm.inspection.listening import listening
-from minilm.nn import attention, attention_weights, grouped_query_attention
+from minilm.nn import attention, attention_weights
 from minilm.types import Array, Cache, Params
 
 ALIGNMENT = "alignment"  # what a recurrent model with attention leaves in its cache, (B, T, S)
@@ -33,16 +33,18 @@ def attention_maps(model: Any, params: Params, *inputs: Array) -> dict[str, Arra
     TypeError for a model without attention.
     """
     maps: dict[str, Array] = {}
-    unnamed: list[Array] = []
+    unnamed: list[tuple[Array, int]] = []
 
     def attend(q: Array, k: Array, v: Array, mask: Array | None = None) -> tuple[Array, Cache]:
-        shared = q.shape[1] // k.shape[1]  # heads that look at the same keys
-        unnamed.append(attention_weights(q, k.repeat(shared, axis=1), mask))
-        return (attention if shared == 1 else grouped_query_attention)(q, k, v, mask)
+        unnamed.append((attention_weights(q, k, mask), v.shape[-1]))
+        return attention(q, k, v, mask)
 
     def hear(name: str, x: Array) -> None:
         if unnamed:
-            maps[name.rpartition(".")[0]] = unnamed.pop()
+            weights, head_dim = unnamed.pop()
+            # heads that share their keys come below one another; x has them side by side again
+            B, S, heads = len(weights), weights.shape[-1], x.shape[-1] // head_dim
+            maps[name.rpartition(".")[0]] = weights.reshape(B, heads, -1, S)
 
     opened = {"attend": attend} if "attend" in signature(model.forward).parameters else {}
     _, cache = model.forward(listening(params, hear), *inputs, **opened)

@@ -13,6 +13,12 @@ MODELS = {
     "transformer post untied": (
         TransformerLanguageModel(11, width=8, layers=1, heads=4, norm="post", tied=False), (IDS,),
     ),
+    "llama": (
+        TransformerLanguageModel(
+            11, width=8, layers=2, heads=4, key_value_heads=2, positions="rotary",
+            normalization="rms", activation="swiglu", biases=False, tied=False,
+        ), (IDS,),
+    ),
     "seq2seq": (
         Seq2SeqTransformer(11, 10, width=8, layers=2, heads=2, padding_id=0), (SOURCE, IDS),
     ),

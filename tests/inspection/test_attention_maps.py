@@ -6,7 +6,7 @@ import pytest
 from minilm.compression import quantize
 from minilm.inspection import attention_maps, head_change, head_entropy
 from minilm.models import TransformerLanguageModel
-from minilm.nn import layer_norm, sinusoidal_positions
+from minilm.nn import attention, attention_weights, layer_norm, sinusoidal_positions
 
 
 def test_two_tokens_by_hand():
@@ -79,6 +79,39 @@ def test_float32_and_float64_agree(attentive):
     for name, a in attention_maps(model, params, *inputs).items():
         assert a.dtype == np.float32
         np.testing.assert_allclose(a, exact[name], atol=1e-6)
+
+
+def test_looking_changes_nothing(attentive):
+    """Every layer's map is the one that this layer's own q and k give in a plain forward pass."""
+    model, params, inputs = attentive
+    expected = []
+
+    def attend(q, k, v, mask=None):
+        expected.append(attention_weights(q, k, mask))
+        return attention(q, k, v, mask)
+
+    model.forward(params, *inputs, attend=attend)
+    for found, weights in zip(
+        attention_maps(model, params, *inputs).values(), expected, strict=True
+    ):
+        np.testing.assert_array_equal(found, weights.reshape(found.shape))
+
+
+def test_heads_that_share_keys_have_each_their_own_map():
+    """As in the model in which the shared keys and values stand twice."""
+    model = TransformerLanguageModel(11, width=8, layers=1, heads=4, key_value_heads=2)
+    params, ids = model.init(0), np.arange(10).reshape(2, 5)
+    columns = np.arange(16).reshape(8, 2)  # by head: q_0 … q_3, k_0, k_1, v_0, v_1
+    twice = columns[[0, 1, 2, 3, 4, 4, 5, 5, 6, 6, 7, 7]].ravel()
+    whole = {
+        f"block.0.attention.{part}": params[f"block.0.attention.{part}"][..., twice]
+        for part in ("w_qkv", "b_qkv")
+    }
+    same = TransformerLanguageModel(11, width=8, layers=1, heads=4)
+    expected = attention_maps(same, params | whole, ids)["block.0.attention"]
+    found = attention_maps(model, params, ids)["block.0.attention"]
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+    assert not np.allclose(found[:, 0], found[:, 1])
 
 
 def test_no_attention(lstm):
