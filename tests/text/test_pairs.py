@@ -21,7 +21,8 @@ from minilm.text.tasks import load_labelled, load_pairs, save_pairs
 
 PAIRS = [
     Example("she sleeps", "她睡觉"), Example("he sleeps", "他睡觉"),
-    Example("we see her", "我们看见她"), Example("he", "他"), Example("she sees him now", "她现在看见他"),
+    Example("we see her", "我们看见她"), Example("he", "他"),
+    Example("she sees him now", "她现在看见他"),
 ]  # fmt: skip
 LABELLED = [Example("a dull film", "bad"), Example("a joy", "good"), Example("not dull", "good")]
 
