@@ -32,7 +32,7 @@ def test_every_recipe_trains_a_small_step(task, architecture):
         tokenizer = PairTokenizer.train(examples, kinds)
         batches = pair_batches(tokenizer, examples, 2, 0)
     model = recipe.model(tokenizer, tokenizer.context(examples))
-    params, history = fit(model, model.init(0), batches, **recipe.training())
+    _, history = fit(model, model.init(0), batches, **recipe.training())
     assert np.isfinite(history[0]["loss"])
 
 
