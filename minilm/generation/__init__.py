@@ -4,12 +4,14 @@
     sampling.py  the next token drawn: greedy, temperature, top-k, top-p
     batches.py   many texts side by side, after prompts of any lengths
     beam.py      beam search: the likeliest text
+    caches.py    another key–value cache, for any model that has one
     pieces.py    text while it is being written
     sequences.py the answer of a model that reads one sequence and writes another
 """
 
 from minilm.generation.batches import generate_batch
 from minilm.generation.beam import Hypothesis, beam_search, length_penalty
+from minilm.generation.caches import with_cache
 from minilm.generation.pieces import decode_pieces
 from minilm.generation.sampling import (
     Sampling,
@@ -32,4 +34,5 @@ __all__ = [
     "likeliest",
     "next_token_probabilities",
     "stream",
+    "with_cache",
 ]

@@ -14,13 +14,19 @@ The files, each of which has other choices for one of these lines:
     layout.py     where the numbers that share a scale lie in memory
     scheme.py     one combination, laid on one array
     quantize.py   arrays and whole models: quantize, dequantize, fake_quantize
+
+and for numbers that no one learned:
+
+    key_value_cache.py   what a Transformer has read: QuantizedKeyValueCache
 """
 
 from minilm.compression.quantization.grids import lloyd_max
+from minilm.compression.quantization.key_value_cache import QuantizedKeyValueCache
 from minilm.compression.quantization.quantize import dequantize, fake_quantize, quantize
 from minilm.compression.quantization.rounding import affine_codes, affine_values
 
 __all__ = [
+    "QuantizedKeyValueCache",
     "affine_codes",
     "affine_values",
     "dequantize",
