@@ -5,11 +5,23 @@
 
 from typing import Any
 
+from minilm.models.bag_of_words import BagOfWordsClassifier
 from minilm.models.lstm import LSTMLanguageModel
+from minilm.models.lstm_classifier import LSTMClassifier
+from minilm.models.seq2seq_lstm import Seq2SeqLSTM
 from minilm.models.seq2seq_transformer import Seq2SeqTransformer
 from minilm.models.transformer import TransformerLanguageModel
+from minilm.models.transformer_classifier import TransformerClassifier
 
-MODELS = (LSTMLanguageModel, TransformerLanguageModel, Seq2SeqTransformer)
+MODELS = (
+    LSTMLanguageModel,
+    TransformerLanguageModel,
+    Seq2SeqTransformer,
+    Seq2SeqLSTM,
+    TransformerClassifier,
+    LSTMClassifier,
+    BagOfWordsClassifier,
+)
 CLASSES = {model.__name__: model for model in MODELS}
 
 

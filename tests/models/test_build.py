@@ -2,7 +2,13 @@ import json
 
 import pytest
 
-from minilm.models import LSTMLanguageModel, Seq2SeqTransformer, TransformerLanguageModel, build
+from minilm.models import (
+    LSTMLanguageModel,
+    Seq2SeqTransformer,
+    TransformerClassifier,
+    TransformerLanguageModel,
+    build,
+)
 
 MODELS = [
     LSTMLanguageModel(11),
@@ -13,7 +19,13 @@ MODELS = [
     ),
     Seq2SeqTransformer(11),
     Seq2SeqTransformer(11, source_vocab_size=7, width=8, heads=2, tied=False, padding_id=6),
-]
+    Seq2SeqTransformer(11, norm="post", positions="learned", dropout=0.2),
+    TransformerClassifier(11, 3),
+    TransformerClassifier(
+        11, 3, width=8, layers=1, heads=2, context=5, feed_forward=9, norm="post",
+        positions="learned", pooling="first", dropout=0.1, padding_id=4,
+    ),
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("model", MODELS)
