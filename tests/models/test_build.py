@@ -3,12 +3,16 @@ import json
 import pytest
 
 from minilm.models import (
+    BagOfWordsClassifier,
+    LSTMClassifier,
     LSTMLanguageModel,
+    Seq2SeqLSTM,
     Seq2SeqTransformer,
     TransformerClassifier,
     TransformerLanguageModel,
     build,
 )
+from minilm.models.build import MODELS as EVERY_MODEL
 
 MODELS = [
     LSTMLanguageModel(11),
@@ -25,7 +29,17 @@ MODELS = [
         11, 3, width=8, layers=1, heads=2, context=5, feed_forward=9, norm="post",
         positions="learned", pooling="first", dropout=0.1, padding_id=4,
     ),
+    Seq2SeqLSTM(11),
+    Seq2SeqLSTM(11, source_vocab_size=7, width=6, layers=2, attention="dot", tied=False),
+    LSTMClassifier(11, 3),
+    LSTMClassifier(11, 3, width=6, embedding_width=4, layers=2, pooling="last", dropout=0.1),
+    BagOfWordsClassifier(11, 3),
+    BagOfWordsClassifier(11, 3, width=6, dropout=0.1, padding_id=2),
 ]  # fmt: skip
+
+
+def test_every_model_is_here():
+    assert {type(model) for model in MODELS} == set(EVERY_MODEL)
 
 
 @pytest.mark.parametrize("model", MODELS)

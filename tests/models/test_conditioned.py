@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from minilm.generation import beam_search, generate, stream
-from minilm.models import Conditioned, Seq2SeqTransformer
+from minilm.models import Conditioned, Seq2SeqLSTM, Seq2SeqTransformer
 from minilm.models.key_value_cache import KeyValueCache
 from minilm.nn import attention
 
@@ -32,6 +32,8 @@ MODELS = {
         ("pre", "post"), ("sinusoidal", "learned"), (True, False), (True, False)
     )
 }
+MODELS["lstm additive"] = Seq2SeqLSTM(V, width=8, layers=2, dropout=0.2)
+MODELS["lstm dot"] = Seq2SeqLSTM(V, source_vocab_size=7, width=8, attention="dot", tied=False)
 by_model = pytest.mark.parametrize("name", MODELS)
 ANY = "pre sinusoidal shared tied"
 
