@@ -4,9 +4,12 @@
     change       ‖x' − x‖ / ‖x‖  and  cos = ⟨x', x⟩ / (‖x'‖ ‖x‖),   x' seen in the compressed model
 
 The x of one weight has passed all weights before it, so its change is the error that has gathered
-on the way; a weight's own error shows in the x of those behind it. Weights come in the order in
-which the forward pass first uses them, and are named as in listening.py: "w", "w.T", "w[ids]".
-Both count every position of a batch, padding included: give it sequences of one length, or one.
+on the way; a weight's own error shows in the x of those behind it. So what moves most need not be
+what bears compression least: that is told by the loss with this one weight compressed.
+
+Weights come in the order in which the forward pass first uses them, and are named as in
+listening.py: "w", "w.T", "w[ids]". Every position of a batch counts, padding included: give it
+sequences of one length, or one.
 """
 
 import math

@@ -3,7 +3,15 @@
 import numpy as np
 import pytest
 
-from minilm.models import LSTMLanguageModel, Seq2SeqTransformer, TransformerLanguageModel
+from minilm.models import (
+    BagOfWordsClassifier,
+    LSTMClassifier,
+    LSTMLanguageModel,
+    Seq2SeqLSTM,
+    Seq2SeqTransformer,
+    TransformerClassifier,
+    TransformerLanguageModel,
+)
 
 IDS = np.random.default_rng(0).integers(1, 11, size=(3, 6))
 SOURCE = np.array([[1, 2, 3, 4], [5, 6, 0, 0], [7, 8, 9, 0]])  # 0 fills up
@@ -24,8 +32,14 @@ MODELS = {
     ),
     "lstm": (LSTMLanguageModel(11, width=6, embedding_width=4, layers=2), (IDS,)),
     "lstm untied": (LSTMLanguageModel(11, width=6, tied=False), (IDS,)),
+    "lstm seq2seq": (Seq2SeqLSTM(11, 10, width=6, padding_id=0), (SOURCE, IDS)),
+    "classifier": (
+        TransformerClassifier(11, 3, width=8, layers=1, heads=2, padding_id=0), (SOURCE,),
+    ),
+    "lstm classifier": (LSTMClassifier(11, 3, width=6, padding_id=0), (SOURCE,)),
+    "bag of words": (BagOfWordsClassifier(11, 3, width=6, padding_id=0), (SOURCE,)),
 }  # fmt: skip
-ATTENTIVE = [name for name in MODELS if "lstm" not in name]
+ATTENTIVE = ["transformer", "transformer post untied", "llama", "seq2seq", "classifier"]
 
 
 def example(name):
@@ -42,6 +56,15 @@ def any_model(request):
 @pytest.fixture(params=ATTENTIVE)
 def attentive(request):
     return example(request.param)
+
+
+@pytest.fixture
+def taught(any_model):
+    """model, params, batch: what it reads, and what it is to say"""
+    model, params, inputs = any_model
+    classifier = hasattr(model, "classes")
+    targets = np.array([0, 2, 1]) if classifier else np.roll(inputs[-1], -1, axis=1)
+    return model, params, (*inputs, targets)
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import pytest
 
 from minilm.compression import quantize
 from minilm.inspection import attention_maps, head_change, head_entropy
-from minilm.models import TransformerLanguageModel
+from minilm.models import Seq2SeqLSTM, TransformerLanguageModel
 from minilm.nn import attention, attention_weights, layer_norm, sinusoidal_positions
 
 
@@ -112,6 +112,22 @@ def test_heads_that_share_keys_have_each_their_own_map():
     found = attention_maps(model, params, ids)["block.0.attention"]
     np.testing.assert_allclose(found, expected, rtol=1e-5)
     assert not np.allclose(found[:, 0], found[:, 1])
+
+
+@pytest.mark.parametrize("attention", ["additive", "dot"])
+def test_the_alignment_of_a_recurrent_model_is_a_map_of_one_head(attention):
+    model = Seq2SeqLSTM(11, 10, width=6, attention=attention, padding_id=0)
+    params, source = model.init(0), np.array([[1, 2, 3], [4, 5, 0]])
+    target = np.array([[1, 2, 3, 4], [5, 6, 7, 8]])
+    maps = attention_maps(model, params, source, target)
+    assert list(maps) == ["alignment"]
+    assert maps["alignment"].shape == (2, 1, 4, 3)
+    np.testing.assert_allclose(maps["alignment"].sum(axis=-1), 1, rtol=1e-6)
+    visible = np.broadcast_to((source != 0)[:, None, None], (2, 1, 4, 3))
+    np.testing.assert_array_equal(maps["alignment"] > 0, visible)
+    after = attention_maps(model, quantize(params, bits=3), source, target)
+    assert head_change(maps, after)["alignment"].shape == (1,)
+    assert head_entropy(maps)["alignment"][0] <= math.log(3)
 
 
 def test_no_attention(lstm):

@@ -10,12 +10,6 @@ from minilm.nn import cross_entropy
 from minilm.training import cross_entropy_loss
 
 
-@pytest.fixture
-def taught(any_model):
-    model, params, inputs = any_model
-    return model, params, (*inputs, np.roll(inputs[-1], -1, axis=1))
-
-
 def test_gradients_are_those_of_the_mean_loss(taught):
     """Along a random direction, in float64."""
     model, params, (*inputs, targets) = taught

@@ -1,4 +1,3 @@
-import io
 import warnings
 
 import matplotlib
@@ -19,10 +18,10 @@ from minilm.training import cross_entropy_loss
 
 
 def drawn(figure):
-    """Drawn as a file is; a character that no font has would warn."""
+    """Laid out as for a file; a character that no font has would warn."""
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        figure.savefig(io.BytesIO(), format="png", dpi=40)
+        figure.draw_without_rendering()
     return figure
 
 
