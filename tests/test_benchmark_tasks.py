@@ -1,0 +1,91 @@
+"""The tasks' benchmark at a tiny size: what a row says, what is not repeated, what is drawn."""
+
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+from minilm.study.task_recipes import TASK_RECIPES, TaskRecipe
+
+ROOT = Path(__file__).parents[1]
+TINY = TaskRecipe(
+    {"model": "Seq2SeqTransformer", "width": 8, "layers": 1, "heads": 2}, 2, 4, 1e-2, 30, 1
+)
+LABELS = TaskRecipe({"model": "BagOfWordsClassifier", "width": 4}, 2, 4, 1e-2, 30, 1)
+RECIPES = {
+    "translation": {"Transformer": TINY}, "sentiment": {"bag of words": LABELS},
+}  # fmt: skip
+
+
+@pytest.fixture
+def tasks(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT)
+    module = import_module("benchmarks.tasks")
+    monkeypatch.setattr(module, "TASK_RECIPES", RECIPES)
+    # a new process would take seconds to begin
+    monkeypatch.setattr(module, "run_apart", module.run)
+    return module
+
+
+@pytest.fixture
+def report(tasks):
+    return import_module("benchmarks.tasks_report")
+
+
+def test_what_is_measured_is_kept_and_not_repeated(tasks, tmp_path, capsys, monkeypatch):
+    path = tmp_path / "tasks.csv"
+    rows = tasks.measure(list(RECIPES), 2, 1, path, asked=5)
+    assert [(row["task"], row["seed"]) for row in rows] == [
+        ("sentiment", "0"), ("sentiment", "1"), ("translation", "0"), ("translation", "1"),
+    ]  # fmt: skip
+    assert capsys.readouterr().out.count("seed") == 4
+    sentiment, translation = rows[0], rows[2]
+    assert (sentiment["limit"], translation["limit"]) == ("0.9", "1")
+    assert translation["test"] == translation["structure"] == "0.0000"
+    assert 0.1 <= float(sentiment["test"]) <= 0.9  # Bayes's accuracy bounds the expected one
+    assert float(translation["bleu"]) >= 0
+    assert sentiment["bleu"] == ""
+    assert float(translation["tokens_per_second"]) > 0
+
+    assert tasks.measure(list(RECIPES), 2, 1, path, asked=5) == tasks.read(path)
+    assert capsys.readouterr().out == ""
+
+    changed = {**RECIPES, "sentiment": {"bag of words": LABELS.changed(steps=3)}}
+    monkeypatch.setattr(tasks, "TASK_RECIPES", changed)
+    again = tasks.measure(["sentiment"], 1, 1, path, asked=5)
+    assert [row["task"] for row in again] == ["sentiment", "translation", "translation"]
+    assert "steps=3" in again[0]["recipe"]
+    assert capsys.readouterr().out.count("seed") == 1
+
+
+def row(task, architecture, seed, test, structure, limit="1"):
+    return {
+        "task": task, "architecture": architecture, "seed": str(seed), "test": str(test),
+        "structure": str(structure), "limit": limit, "seconds": "60.5",
+        "tokens_per_second": "12000", "parameters": "1000000", "cores": "2", "python": "3.11",
+        "numpy": "2.4",
+    }  # fmt: skip
+
+
+def test_the_summary_and_the_figure(report):
+    rows = [
+        row("dates", "Transformer", 0, 1.0, 0.5), row("dates", "Transformer", 1, 0.99, 0.4),
+        row("sentiment", "bag of words", 0, 0.6, 0.5, "0.9"),
+    ]  # fmt: skip
+    line = next(line for line in report.summary(rows).splitlines() if "dates" in line)
+    assert "99.5 (99.0 – 100.0) | 45.0 (40.0 – 50.0) | 100 | 60" in line
+    assert "2 seeds" in report.summary(rows)
+    texts = [t.get_text() for axes in report.figure(rows).axes for t in axes.texts]
+    assert "Transformer\n99.5" in texts
+    assert "Bayes 90" in texts
+    assert any("no bag of words above" in text for text in texts)
+
+
+def test_there_are_recipes_for_what_is_measured_unless_told_otherwise(tasks):
+    assert set(tasks.NAMES) <= set(TASK_RECIPES)
+
+
+def test_an_unknown_task_is_refused(tasks, capsys):
+    with pytest.raises(SystemExit):
+        tasks.main(["cooking"])
+    assert "there is no cooking" in capsys.readouterr().err
