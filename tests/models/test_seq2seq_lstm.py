@@ -1,0 +1,249 @@
+import numpy as np
+import pytest
+
+from minilm import prune, quantize
+from minilm.compression import straight_through
+from minilm.models import Conditioned, Seq2SeqLSTM, build
+from minilm.nn import IGNORED, check_model_gradient
+from minilm.training import AdamW, fit
+
+SOURCE = np.array([[3, 7, 1, 5], [2, 2, 0, 0], [9, 4, 6, 0]])
+TARGET_INPUTS = np.random.default_rng(0).integers(1, 11, size=(3, 5))
+BOTH = SOURCE, TARGET_INPUTS
+
+MODELS = {
+    "additive": Seq2SeqLSTM(11, width=6),
+    "dot": Seq2SeqLSTM(11, width=6, attention="dot"),
+    "two tables": Seq2SeqLSTM(11, source_vocab_size=13, width=6, layers=2),
+    "untied": Seq2SeqLSTM(11, width=6, layers=2, attention="dot", tied=False),
+    "dropout": Seq2SeqLSTM(11, width=6, layers=2, dropout=0.3),
+}
+names = pytest.mark.parametrize("name", MODELS)
+
+
+class OfPairs:
+    """A model whose `tokens` are (source, target_inputs), as check_model_gradient gives one."""
+
+    def __init__(self, model):
+        self.model = model
+        self.backward = model.backward
+
+    def forward(self, params, tokens, **options):
+        return self.model.forward(params, *tokens, **options)
+
+
+class ReadsHidden(OfPairs):
+    """A model whose output is its hidden state, so that `dhidden` can be checked as a gradient."""
+
+    def __init__(self, model):
+        super().__init__(model)
+        self.backward = lambda dhidden, cache: model.backward(*cache, dhidden=dhidden)
+
+    def forward(self, params, tokens):
+        logits, cache = self.model.forward(params, *tokens)
+        return cache["hidden"], (np.zeros_like(logits), cache)
+
+
+@names
+def test_gradients_of_the_whole_model(name):
+    rng = np.random.default_rng(1) if MODELS[name].dropout else None
+    check_model_gradient(OfPairs(MODELS[name]), MODELS[name].init(0), BOTH, rng=rng)
+
+
+@pytest.mark.parametrize("name", ["additive", "untied"])
+def test_gradients_that_reach_the_hidden_state_another_way(name):
+    check_model_gradient(ReadsHidden(MODELS[name]), MODELS[name].init(0), BOTH)
+
+
+@names
+def test_float32_in_float32_out_and_one_gradient_per_parameter(name):
+    model = MODELS[name]
+    params = model.init(0)
+    before = {n: p.copy() for n, p in params.items()}
+    logits, cache = model.forward(params, *BOTH, rng=np.random.default_rng(0))
+    dlogits, dhidden = np.ones_like(logits), np.ones_like(cache["hidden"])
+    grads = model.backward(dlogits, cache, dhidden=dhidden)
+    again = model.backward(dlogits, cache, dhidden=dhidden)
+    assert logits.shape == (3, 5, 11)
+    assert cache["alignment"].shape == (3, 5, 4)
+    assert set(grads) == set(params)
+    public = (cache["hidden"], cache["memory"], cache["alignment"])
+    for array in (logits, *public, *params.values(), *grads.values()):
+        assert array.dtype == np.float32
+    for n, p in params.items():
+        assert grads[n].shape == p.shape
+        np.testing.assert_array_equal(grads[n], again[n])
+        np.testing.assert_array_equal(p, before[n])
+    assert (dlogits == 1).all() and (dhidden == 1).all()
+
+
+def test_names_shapes_and_configuration():
+    model = Seq2SeqLSTM(7, source_vocab_size=5, width=4, tied=False)
+    half = {"w_x": (4, 8), "w_h": (2, 8), "b": (8,)}
+    whole = {"w_x": (4, 16), "w_h": (4, 16), "b": (16,)}
+    assert {name: p.shape for name, p in model.init(0).items()} == {
+        "token_embedding": (7, 4), "source_embedding": (5, 4),
+        **{f"encoder.0.forwards.{part}": shape for part, shape in half.items()},
+        **{f"encoder.0.backwards.{part}": shape for part, shape in half.items()},
+        **{f"decoder.0.{part}": shape for part, shape in whole.items()},
+        "attention.w_q": (4, 4), "attention.w_k": (4, 4), "attention.v": (4,),
+        "combine.w": (8, 4), "head.w": (4, 7), "head.b": (7,),
+    }  # fmt: skip
+    for model in MODELS.values():
+        assert build(model.config()) == model
+
+
+@names
+def test_padding_changes_nothing(name):
+    model = MODELS[name]
+    params = model.init(0)
+    logits, cache = model.forward(params, *BOTH)
+    longer = np.pad(SOURCE, ((0, 0), (0, 2)))
+    np.testing.assert_allclose(model.forward(params, longer, TARGET_INPUTS)[0], logits, atol=1e-5)
+    for row, length in enumerate((4, 2, 3)):
+        one = slice(row, row + 1)
+        alone, _ = model.forward(params, SOURCE[one, :length], TARGET_INPUTS[one])
+        np.testing.assert_allclose(alone, logits[one], atol=1e-5)
+        assert not cache["alignment"][row, :, length:].any()
+    np.testing.assert_allclose(cache["alignment"].sum(axis=-1), 1, rtol=1e-5)
+
+
+def test_every_step_sees_the_whole_source_and_no_later_target():
+    model = MODELS["additive"]
+    params = model.init(0)
+    logits, _ = model.forward(params, *BOTH)
+    for place in range(3):  # of the last source, which has three tokens
+        source = SOURCE.copy()
+        source[2, place] = 10
+        changed, _ = model.forward(params, source, TARGET_INPUTS)
+        assert (np.abs(changed[2] - logits[2]).max(axis=-1) > 1e-5).all()
+        np.testing.assert_array_equal(changed[:2], logits[:2])
+    later = TARGET_INPUTS.copy()
+    later[:, 3] = (later[:, 3] + 1) % 11
+    changed, _ = model.forward(params, SOURCE, later)
+    np.testing.assert_allclose(changed[:, :3], logits[:, :3], atol=1e-6)
+    assert not np.isclose(changed[:, 3:], logits[:, 3:]).all(axis=-1).any()
+
+
+@names
+def test_written_token_by_token_equals_forward(name):
+    model = MODELS[name]
+    params = model.init(0)
+    logits, _ = model.forward(params, *BOTH)
+    state = model.read(params, SOURCE)
+    for t in range(5):
+        written, cache = model.write(params, TARGET_INPUTS[:, t : t + 1], state)
+        np.testing.assert_allclose(written[:, 0], logits[:, t], atol=1e-5)
+        state = cache["state"]
+
+
+@names
+def test_chosen_rows_go_on_each_with_its_own_source(name):
+    model = MODELS[name]
+    params, rows = model.init(0), np.array([2, 0, 0])
+    _, cache = model.write(params, TARGET_INPUTS[:, :2], model.read(params, SOURCE))
+    state = model.chosen(cache["state"], rows)
+    written, _ = model.write(params, TARGET_INPUTS[:, 2:], state)
+    texts = np.concatenate([TARGET_INPUTS[rows, :2], TARGET_INPUTS[:, 2:]], axis=1)
+    expected, _ = model.forward(params, SOURCE[rows], texts)
+    np.testing.assert_allclose(written, expected[:, 2:], atol=1e-5)
+
+
+def test_with_its_source_it_is_a_language_model():
+    model = MODELS["additive"]
+    params, conditioned = model.init(0), Conditioned(model, SOURCE)
+    state, pieces = conditioned.fresh_state(), []
+    for piece in np.split(TARGET_INPUTS, [2], axis=1):
+        logits, cache = conditioned.forward(params, piece, state=state)
+        pieces.append(logits)
+        state = cache["state"]
+    whole, _ = model.forward(params, *BOTH)
+    np.testing.assert_allclose(np.concatenate(pieces, axis=1), whole, atol=1e-5)
+
+
+def test_dropout_is_on_exactly_when_an_rng_is_passed():
+    model = MODELS["dropout"]
+    params = model.init(0)
+    off = [model.forward(params, *BOTH)[0] for _ in range(2)]
+    on = [model.forward(params, *BOTH, rng=np.random.default_rng(s))[0] for s in (1, 1, 2)]
+    assert np.array_equal(off[0], off[1])
+    assert np.array_equal(on[0], on[1])
+    assert not np.array_equal(on[0], off[0])
+    assert not np.array_equal(on[0], on[2])
+
+
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [
+        ({"vocab_size": 0}, "vocab_size"),
+        ({"source_vocab_size": 0}, "source_vocab_size"),
+        ({"width": 7}, "width must be even"),
+        ({"layers": 0}, "layers"),
+        ({"attention": "general"}, "attention"),
+        ({"dropout": 1.0}, "dropout"),
+        ({"padding_id": 5}, "padding_id"),
+    ],
+)
+def test_settings_out_of_range_are_refused_by_name(settings, named):
+    with pytest.raises(ValueError, match=named):
+        Seq2SeqLSTM(**{"vocab_size": 5, "width": 8, **settings})
+
+
+def test_bad_tokens_are_refused():
+    model = MODELS["two tables"]
+    params = model.init(0)
+    for source, target_inputs, message in [
+        (SOURCE[:2], TARGET_INPUTS, "3 rows for 2 sources"),
+        (SOURCE[:, :0], TARGET_INPUTS, "tokens"),
+        (SOURCE, TARGET_INPUTS[:, :0], "tokens"),
+        (SOURCE * [[1], [0], [1]], TARGET_INPUTS, "only padding in row 1"),
+        (SOURCE[:, ::-1], TARGET_INPUTS, "padding must stand after"),
+        (SOURCE + 10, TARGET_INPUTS, "ids"),
+        (SOURCE, TARGET_INPUTS + 10, "ids"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            model.forward(params, source, target_inputs)
+
+
+def reversals(step, rows=32, begin=9):
+    """Strings of 2 to 4 digits 1 … 8, to be written backwards; `begin` also means the end."""
+    rng = np.random.default_rng([1, step])
+    source = np.zeros((rows, 4), int)
+    target_inputs, targets = np.full((rows, 5), begin), np.full((rows, 5), IGNORED)
+    for row, length in enumerate(rng.integers(2, 5, size=rows)):
+        source[row, :length] = digits = rng.integers(1, 9, size=length)
+        target_inputs[row, 1 : length + 1] = digits[::-1]
+        targets[row, :length], targets[row, length] = digits[::-1], begin
+    return source, target_inputs, targets
+
+
+@pytest.mark.parametrize("attention", ["additive", "dot"])
+def test_compressed_it_runs_and_learns_with_no_new_code(attention):
+    model = Seq2SeqLSTM(10, width=16, attention=attention)
+    source, target_inputs, targets = reversals(10_000)
+    params, history = fit(
+        model, model.init(0), reversals, steps=30, optimizer=AdamW(),
+        view=straight_through(bits=4),
+    )  # fmt: skip
+    assert history[-1]["loss"] < history[0]["loss"]
+    logits, cache = model.forward(params, source, target_inputs)
+    for packed, tolerance in ((quantize(params, bits=8), 0.2), (prune(params, 0.5), None)):
+        state = model.read(packed, source)
+        compressed, _ = model.write(packed, target_inputs, state)
+        assert np.isfinite(compressed).all()
+        assert tolerance is None or np.abs(compressed - logits).max() < tolerance
+    grads = model.backward(logits, cache)
+    assert set(grads) == set(params)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("attention", ["additive", "dot"])
+def test_it_learns_to_write_backwards(attention):
+    model = Seq2SeqLSTM(10, width=32, attention=attention)
+    params, _ = fit(
+        model, model.init(0), reversals, steps=400, optimizer=AdamW(), schedule=lambda step: 5e-3
+    )
+    source, target_inputs, targets = reversals(10_000, rows=500)
+    logits, _ = model.forward(params, source, target_inputs)
+    right = (logits.argmax(axis=-1) == targets) | (targets == IGNORED)
+    assert right.all(axis=1).mean() > 0.95
