@@ -9,7 +9,7 @@ import pytest
 from minilm.text.tasks import TASKS
 from minilm.text.tasks import translation_words as words
 from minilm.text.tasks.task import held_out, pairs
-from minilm.text.tasks.translation import SEEN, UNSEEN, compose
+from minilm.text.tasks.translation import SEEN, compose
 
 TASK = TASKS["translation"]
 N = 3000
@@ -115,36 +115,6 @@ def test_structures_are_the_same_in_train_and_test_and_new_words_never_come(part
     assert max(len(e.target) for part in parts.values() for e in part) <= 42
 
 
-@pytest.fixture
-def few_words(monkeypatch):
-    """The same grammar with so few words that it often writes a sentence it has written before."""
-
-    def first(words_of, n):
-        return dict(list(words_of.items())[:n])
-
-    nouns = sorted(words.NOUNS, key=lambda noun: noun.one != noun.many)  # "sheep" is one and many
-    of_kind = {kind: [noun for noun in nouns if noun.kind == kind] for kind in words.KINDS}
-    monkeypatch.setattr(words, "NOUNS", [n for kind in of_kind.values() for n in kind[:2]])
-    for name, n in {"PEOPLE": 1, "FAMILY": 2, "FAMILY_OF": 1, "PAST_TIMES": 1, "FUTURE_TIMES": 1,
-                    "PERSONAL": 1, "NUMBERS": 1, "INDOORS": 1, "OUTDOORS": 1}.items():  # fmt: skip
-        monkeypatch.setattr(words, name, first(getattr(words, name), n))
-    one_of_each = {kind: words.Kind(*(tuple(part)[:1] for part in parts))
-                   for kind, parts in words.KINDS.items()}  # fmt: skip
-    monkeypatch.setattr(words, "KINDS", one_of_each)
-    verbs = {base: verb._replace(places=verb.places[:1]) for base, verb in words.VERBS.items()}
-    monkeypatch.setattr(words, "VERBS", verbs)
-
-
-def test_one_english_sentence_has_one_translation(few_words):
-    rng, known, again = np.random.default_rng(2), {}, 0
-    for structure in SEEN + UNSEEN:
-        for _ in range(400):
-            source, target, _ = compose(structure, rng)
-            again += source in known
-            assert known.setdefault(source, target) == target
-    assert again > 3000
-
-
 MEASURES = {noun.chinese: noun.measure for noun in words.NOUNS} | dict(words.PEOPLE.values())
 
 
@@ -192,6 +162,7 @@ def test_english_agrees(parts):
         ("wear", " is wearing a shirt", "穿着一件衬衫"),
         ("ask-for who", "Who saw ", "谁看见了"),
         ("transfer give-to", " to the doctor ", "给了医生"),
+        ("transfer give", " this book ", "把这本书给了"),
         ("transfer send", "sent these letters ", "把这些信寄给了"),
         ("transfer borrow", " from the nurse", "向护士"),
         ("put past", "put those hats on the table", "把那些帽子放在了桌子上"),
