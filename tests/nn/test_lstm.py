@@ -199,7 +199,7 @@ LENGTHS = np.array([3, 1, 5])
 
 
 def test_a_row_that_ends_is_as_if_it_stood_alone(normal):
-    """Its outputs are 0 from there on, its state that of its last step; what follows is not read."""
+    """Its outputs are 0 from there on, its state that of its last step; the rest is not read."""
     x, w, state = normal(3, 5, 2), parameters(normal, D=2), (normal(3, 4), normal(3, 4))
     hs, cache = lstm(x, *w, *state, lengths=LENGTHS)
     h, c = cache["state"]
