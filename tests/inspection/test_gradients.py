@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from minilm.compression import dequantize, quantize, straight_through
+from minilm.compression import dequantize, masked, quantize, straight_through
 from minilm.inspection import gradient_by_lag, gradient_change, gradient_norms, gradients
 from minilm.models import LSTMLanguageModel
 from minilm.nn import cross_entropy
@@ -66,6 +66,14 @@ def test_the_gradient_seen_through_rounding_turns_more_with_fewer_bits(taught):
         assert set(seen) == set(params)
         cosines.append(min(c["cosine"] for c in gradient_change(before, seen).values()))
     assert 1 > cosines[0] > cosines[1] > cosines[2]
+
+
+def test_a_view_s_pullback_says_what_is_trained(transformer):
+    model, params, (ids,) = transformer
+    name = "block.0.feed_forward.w_up"
+    mask = np.random.default_rng(0).random(params[name].shape) < 0.5
+    grads = gradients(model, params, (ids, ids), cross_entropy_loss, view=masked({name: mask}))
+    np.testing.assert_array_equal(grads[name] != 0, mask)
 
 
 def test_leaves_have_the_gradients_of_their_floats(taught):

@@ -3,6 +3,7 @@ import warnings
 import matplotlib
 import numpy as np
 import pytest
+from matplotlib.font_manager import fontManager
 
 from minilm.compression import quantize
 from minilm.inspection import (
@@ -11,6 +12,7 @@ from minilm.inspection import (
     attention_maps,
     gradient_norms,
     head_change,
+    labels,
     plots,
 )
 from minilm.inspection.labels import FONTS, drawable, installed, spelled
@@ -56,10 +58,18 @@ def test_as_many_panels_as_heads():
 def test_labels_are_drawn_or_named_never_boxes():
     bare = [FONTS[0]]  # comes with matplotlib, and has no Chinese characters
     assert spelled("中", bare) == "U+4E2D"
-    assert spelled(" a\té∂\n\x00", bare) == "␣a\\té∂\\nU+0000"
+    assert spelled(" a\té∂\n\x00\xad", bare) == "␣a\\té∂\\nU+0000U+00AD"  # \xad: not seen
     fonts, (first, second) = drawable(["a b"], ["c"])
     assert (first, second) == (["a␣b"], ["c"])
     assert fonts == installed() and fonts[0] == FONTS[0]
+    assert set(fonts) <= {font.name for font in fontManager.ttflist}
+
+
+def test_a_font_that_has_the_character_is_used(monkeypatch):
+    has = {"Latin": frozenset(map(ord, "ab")), "Chinese": frozenset(map(ord, "中"))}
+    monkeypatch.setattr(labels, "characters", has.get)
+    assert spelled("a中国", ["Latin", "Chinese"]) == "a中U+56FD"
+    assert spelled("a中", ["Latin"]) == "aU+4E2D"
 
 
 def test_statistics_by_weight(lstm):
