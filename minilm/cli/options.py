@@ -28,11 +28,12 @@ def add(
     return command
 
 
-def add_corpus(command: argparse.ArgumentParser, default: str | None) -> None:
+def add_corpus(command: Any, default: str | None) -> None:
     shown = default or "the one that the model was trained on"
     command.add_argument(
         "--corpus", default=default,
-        help=f"python-docs, python-library, grammar, or a text file (default: {shown})",
+        help=f"python-docs, python-library, grammar, or a text file (default: {shown})"
+        + ("" if default else "; for a task, a file of two columns, asked whole"),
     )
 
 

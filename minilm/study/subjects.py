@@ -19,7 +19,7 @@ from minilm.study.saved import saved_fields
 from minilm.study.settings import LanguageModelRecipe, Settings, Word2VecRecipe
 from minilm.study.task_data import LABELLED, PAIRS, TaskData
 from minilm.study.task_recipes import TaskRecipe
-from minilm.study.tasks import AnswerSubject, LabelSubject, TaskSubject
+from minilm.study.tasks import AnswerSubject, LabelSubject
 from minilm.study.word_vectors import WordVectorSubject
 from minilm.text import (
     LabelTokenizer,
@@ -93,7 +93,7 @@ def saved_subject(
 
 def new_task_subject(
     settings: Settings, recipe: TaskRecipe, kept: Path, seed: int, progress: bool = False
-) -> TaskSubject:
+) -> AnswerSubject | LabelSubject:
     """A subject still to be trained on a task; its tokenizer is learned now."""
     data = TaskData(settings.task, settings.corpus, recipe.examples, settings.asked, seed)
     tokenizer = data.tokenizer(settings.tokenizer)
@@ -104,7 +104,7 @@ def new_task_subject(
 
 def saved_task_subject(
     settings: Settings, path: Path, file: str | None = None, progress: bool = False
-) -> TaskSubject:
+) -> AnswerSubject | LabelSubject:
     """The subject of a saved file; with another file of examples, it is asked all of them."""
     header = saved_fields(path, ("task", "tokenizer", "recipe", "seed", "asked", "context"))
     recipe, fields = TaskRecipe(**header["recipe"]), header["tokenizer"]

@@ -34,10 +34,20 @@ class TaskSubject(FittedSubject):
     def model(self) -> Any:
         return self.recipe.model(self.tokenizer, self.context)
 
+    @property
+    def limit(self) -> int | None:
+        """The positions that the model has; None: any number."""
+        limit: int | None = getattr(self.model, "context", None)
+        return limit
+
     def check(self) -> None:
         self.batches()
-        self.model.init(self.seed)
-        _ = self.data.test
+        for _, examples in self.parts():
+            self.as_batch(examples)
+
+    def as_batch(self, examples: Sequence[Example]) -> Batch:
+        """The examples side by side, as the model is trained on them."""
+        raise NotImplementedError
 
     def training(self, steps: int, learning_rate: float) -> dict[str, Any]:
         settings: dict[str, Any] = replace(
@@ -63,8 +73,11 @@ class AnswerSubject(TaskSubject):
 
     def batches(self) -> Callable[[int], Batch]:
         return pair_batches(
-            self.tokenizer, self.data.train, self.recipe.batch_size, self.seed, self.context
+            self.tokenizer, self.data.train, self.recipe.batch_size, self.seed, self.limit
         )
+
+    def as_batch(self, examples: Sequence[Example]) -> Batch:
+        return pair_batches(self.tokenizer, examples, len(examples), 0, self.limit)(0)
 
     def validation(self, params: Params) -> float:
         """The share of right answers."""
@@ -82,11 +95,16 @@ class AnswerSubject(TaskSubject):
             }
         return measured
 
+    @property
+    def longest(self) -> int:
+        """How many tokens an answer may have."""
+        return min(self.context, self.limit or self.context)
+
     def answers(self, params: Params, examples: Sequence[Example]) -> list[str]:
         """What the model writes to each source, by always taking the likeliest token."""
         source = self.tokenizer.encode_source([example.source for example in examples])
         written = answer(
-            self.model, params, source, length=self.context,
+            self.model, params, source, length=self.longest,
             begin_id=self.tokenizer.begin_id, end_id=self.tokenizer.end_id,
         )  # fmt: skip
         return [self.tokenizer.decode(ids) for ids in written]
@@ -95,8 +113,7 @@ class AnswerSubject(TaskSubject):
         """Mean nats per token of the right answers to the test examples."""
         total, count = 0.0, 0
         for some in pieces(self.data.test):
-            batch = pair_batches(self.tokenizer, some, len(some), 0, self.context)(0)
-            source, target_inputs, wanted = batch
+            source, target_inputs, wanted = self.as_batch(some)
             logits, _ = self.model.forward(params, source, target_inputs)
             counted = int(np.count_nonzero(wanted != IGNORED))
             total += float(cross_entropy(logits, wanted)[0]) * counted
@@ -110,8 +127,11 @@ class LabelSubject(TaskSubject):
 
     def batches(self) -> Callable[[int], Batch]:
         return labelled_batches(
-            self.tokenizer, self.data.train, self.recipe.batch_size, self.seed, self.context
+            self.tokenizer, self.data.train, self.recipe.batch_size, self.seed, self.limit
         )
+
+    def as_batch(self, examples: Sequence[Example]) -> Batch:
+        return labelled_batches(self.tokenizer, examples, len(examples), 0, self.limit)(0)
 
     def validation(self, params: Params) -> float:
         return self.accuracy(self.logits(params, self.data.test), self.data.test)
