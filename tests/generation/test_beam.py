@@ -196,6 +196,15 @@ def test_compressed_weights_are_thawed_unless_asked_not_to(monkeypatch):
         assert seen == {kind}
 
 
+def test_texts_that_go_on_as_they_are_keep_their_state(monkeypatch):
+    """One beam never changes rows, so no state is copied."""
+    model = MODELS["transformer"]
+    copied = []
+    monkeypatch.setattr(type(model), "chosen", lambda self, *arguments: copied.append(arguments))
+    beam_search(model, sharp(model), [1, 2], 9, beams=1)
+    assert not copied
+
+
 # ---- what is refused
 
 
@@ -210,6 +219,7 @@ def test_compressed_weights_are_thawed_unless_asked_not_to(monkeypatch):
         ({"alpha": -0.1}, "alpha"),
         ({"alpha": math.nan}, "alpha"),
         ({"alpha": math.inf}, "alpha"),
+        ({"alpha": 1e5}, r"alpha must be smaller for texts of 3 tokens: .* got 100000"),
         ({"end": V}, f"end must be an id in 0 … {V - 1}, got {V}"),
         ({"end": -1}, "end"),
     ],
