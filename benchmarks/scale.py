@@ -10,12 +10,10 @@ averages, all that is kept for the backward pass, and what the allocator does no
 Linux tells it (VmHWM); elsewhere the column stays empty.
 """
 
-import re
 from collections.abc import Callable
 from contextlib import ExitStack
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
-from pathlib import Path
 from statistics import median
 from time import perf_counter
 
@@ -24,6 +22,7 @@ from threadpoolctl import threadpool_limits
 
 from benchmarks.gpt import minilm_gpt, torch_gpt
 from benchmarks.lstm import minilm_lstm, torch_lstm
+from benchmarks.memory import highest_resident_size
 from benchmarks.records import Row
 from benchmarks.timing import Run
 
@@ -105,10 +104,3 @@ def serve(pipe: Connection, model: str, library: str, sizes: dict[str, int]) -> 
             pipe.send(perf_counter() - start)
     after = highest_resident_size()
     pipe.send("" if before is None or after is None else str(after - before))
-
-
-def highest_resident_size() -> int | None:
-    """Bytes. (getrusage would count what the parent process had in memory as well.)"""
-    status = Path("/proc/self/status")
-    found = re.search(r"VmHWM:\s*(\d+) kB", status.read_text()) if status.exists() else None
-    return None if found is None else 1024 * int(found[1])

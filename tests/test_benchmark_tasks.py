@@ -3,6 +3,7 @@
 from importlib import import_module
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from minilm.study.task_recipes import TASK_RECIPES, TaskRecipe
@@ -89,3 +90,20 @@ def test_an_unknown_task_is_refused(tasks, capsys):
     with pytest.raises(SystemExit):
         tasks.main(["cooking"])
     assert "there is no cooking" in capsys.readouterr().err
+
+
+def test_a_file_of_pairs_from_end_to_end(tasks, tmp_path, monkeypatch):
+    """Also: stopped between two checkpoints and continued, it ends with the same bits."""
+    pairs = import_module("benchmarks.pairs")
+    monkeypatch.setattr(pairs, "apart", pairs.train)
+    pairs.save_pairs(tmp_path / "own.tsv", pairs.TASKS["translation"].examples(40, 0))
+    recipe = TINY.changed(steps=6)
+    sizes = (2, 3)  # steps from checkpoint to checkpoint, pairs that are asked
+    row = pairs.measure(tmp_path / "own.tsv", tmp_path, recipe, *sizes)
+    assert (row["pairs"], row["trained"], row["asked"]) == ("40", "36", "3")
+    assert row["same_bits_when_resumed"] == "yes"
+    assert float(row["tokens_per_second"]) > 0
+    assert "40 pairs, 36 of them trained on: 6 steps of 4 pairs" in pairs.summary(row)
+
+    one, other = {"w": np.zeros(2)}, {"w": np.array([0.0, -0.0])}
+    assert pairs.digest(one) == pairs.digest({"w": np.zeros(2)}) != pairs.digest(other)
