@@ -101,11 +101,12 @@ def lstm_encoder(
     states, caches = [], []
     for level in range(layers):
         x, dropout_cache = dropout(x, rate, rng)
-        weights = [
+        (w_x, w_h, b), other = (
             [params[f"{prefix}.{level}.{way}.{part}"] for part in PARTS] for way in WAYS
-        ]
-        forwards, forwards_cache = lstm(x, *weights[0], lengths=lengths)
-        backwards, backwards_cache = lstm(x[turned], *weights[1], lengths=lengths)
+        )
+        forwards, forwards_cache = lstm(x, w_x, w_h, b, lengths=lengths)
+        w_x, w_h, b = other
+        backwards, backwards_cache = lstm(x[turned], w_x, w_h, b, lengths=lengths)
         x = np.concatenate([forwards, backwards[turned]], axis=-1)
         ends = zip(forwards_cache["state"], backwards_cache["state"], strict=True)
         h, c = (np.concatenate(pair, axis=-1) for pair in ends)
@@ -126,9 +127,10 @@ def lstm_encoder_backward(
     for level in reversed(range(len(caches))):
         forwards_cache, backwards_cache, dropout_cache = caches[level]
         half = forwards_cache["state"][0].shape[1]
-        dstate = [] if dstates is None else dstates[level]
-        dforwards = tuple(d[:, :half] for d in dstate) or None
-        dbackwards = tuple(d[:, half:] for d in dstate) or None
+        dforwards = dbackwards = None
+        if dstates is not None:
+            dh, dc = dstates[level]
+            dforwards, dbackwards = (dh[:, :half], dc[:, :half]), (dh[:, half:], dc[:, half:])
         dx, *dweights = lstm_backward(dy[..., :half], forwards_cache, dforwards)
         dturned, *dothers = lstm_backward(dy[..., half:][turned], backwards_cache, dbackwards)
         dy = dropout_backward(dx + dturned[turned], dropout_cache)

@@ -235,13 +235,14 @@ class Seq2SeqLSTM:
         level_caches, ends = [], []
         for level, (h0, c0) in enumerate(state["levels"]):
             h, dropout_cache = dropout(h, self.dropout, rng)
-            h, lstm_cache = lstm(h, *(params[f"decoder.{level}.{part}"] for part in PARTS), h0, c0)
+            w_x, w_h, b = (params[f"decoder.{level}.{part}"] for part in PARTS)
+            h, lstm_cache = lstm(h, w_x, w_h, b, h0, c0)
             level_caches.append((dropout_cache, lstm_cache))
             ends.append(lstm_cache["state"])
         if self.attention == "additive":
-            weights = (params[f"attention.{part}"] for part in ("w_q", "w_k", "v"))
+            w_q, w_k, v = (params[f"attention.{part}"] for part in ("w_q", "w_k", "v"))
             context, attention_cache = additive_attention(
-                h, memory, *weights, mask=state["mask"], keys=state["keys"]
+                h, memory, w_q, w_k, v, state["mask"], state["keys"]
             )
             alignment = attention_cache["weights"]
         else:

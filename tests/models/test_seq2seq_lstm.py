@@ -220,7 +220,7 @@ def reversals(step, rows=32, begin=9):
 @pytest.mark.parametrize("attention", ["additive", "dot"])
 def test_compressed_it_runs_and_learns_with_no_new_code(attention):
     model = Seq2SeqLSTM(10, width=16, attention=attention)
-    source, target_inputs, targets = reversals(10_000)
+    source, target_inputs, _ = reversals(10_000)
     params, history = fit(
         model, model.init(0), reversals, steps=30, optimizer=AdamW(),
         view=straight_through(bits=4),
