@@ -152,6 +152,12 @@ def test_english_agrees(parts):
     ("structure", "english", "chinese"),
     [
         ("event past", "Two students", "有两个学生"),
+        ("event past", "The teachers ", "老师们"),
+        ("event past", "The teacher ", "老师"),
+        ("event past", "This doctor ", "这位医生"),
+        ("event past", "That driver ", "那个司机"),
+        ("event past", "big white horse ", "白色的大马"),
+        ("event past", "bought a camera ", "买了一台照相机"),
         ("event past front", "Last night she ", "昨天晚上她"),
         ("event past deny", "I did not see this ", "没有看见这"),
         ("event past place", "at the market yesterday.", "在市场"),
