@@ -89,6 +89,7 @@ def test_a_whole_model(tied):
     model = TransformerLanguageModel(
         11, width=D, layers=2, heads=H, key_value_heads=G, context=T, feed_forward=F, tied=tied,
         positions="rotary", normalization="rms", activation="swiglu", biases=False,
+        rotary_base=50.0,
     )  # fmt: skip
     params = moved(model.init(0))
     w = {name: torch.tensor(p, requires_grad=True) for name, p in params.items()}
@@ -96,7 +97,7 @@ def test_a_whole_model(tied):
     x = w["token_embedding"][torch.tensor(tokens)]
     for layer in range(2):
         prefix = f"block.{layer}."
-        x = torch_block(x, {n.removeprefix(prefix): p for n, p in w.items() if prefix in n})
+        x = torch_block(x, {n.removeprefix(prefix): p for n, p in w.items() if prefix in n}, 50.0)
     x = norm(x, w["norm.gain"])
     theirs = x @ (w["token_embedding"].T if tied else w["head.w"])
     dlogits = np.random.default_rng(1).standard_normal(theirs.shape)

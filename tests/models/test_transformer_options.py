@@ -205,6 +205,7 @@ def test_a_state_of_other_caches():
 
     model = model_of("Llama")
     params, state = model.init(0), model.fresh_state(Listed)
+    assert [type(cache) for cache in state.caches] == [Listed] * 2
     for t in range(7):
         logits, cache = model.forward(params, TOKENS[:, t : t + 1], state=state)
         state = cache["state"]
