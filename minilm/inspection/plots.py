@@ -108,7 +108,7 @@ def change_figure(changes: Mapping[str, Mapping[str, float]], what: str) -> Figu
     columns = list(changes)
     names = list(changes[columns[0]])
     values = np.array([[changes[column][name] for column in columns] for name in names])
-    colours = PowerNorm(0.5, vmin=0, vmax=float(values.max()) or 1.0)
+    colours = PowerNorm(0.5, vmin=0, vmax=float(values.max()))
     with rc_context(RC):
         figure = Figure(figsize=(0.75 * len(columns) + 4.2, 0.2 * len(names) + 1.3),
                         layout="constrained")
