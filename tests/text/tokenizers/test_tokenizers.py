@@ -1,12 +1,16 @@
 """Tokenizers: nothing lost on the way, nothing unknown let through in silence."""
 
+import doctest
+import importlib
 import json
+import pkgutil
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from minilm import metrics
 from minilm.text import (
     BEGIN,
     END,
@@ -16,9 +20,17 @@ from minilm.text import (
     CharTokenizer,
     WordTokenizer,
     tokenizer_from_dict,
+    tokenizers,
 )
 
 some_text = st.text(min_size=1)
+PAGES = [f"{package.__name__}.{module.name}" for package in (tokenizers, metrics)
+         for module in pkgutil.iter_modules(package.__path__)]  # fmt: skip
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_the_examples_in_docstrings_are_true(page):
+    assert doctest.testmod(importlib.import_module(page)).failed == 0
 
 
 @given(some_text)
