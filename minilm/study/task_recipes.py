@@ -16,6 +16,7 @@ from minilm.text import LabelTokenizer, PairTokenizer
 from minilm.training import AdamW, warmup_cosine
 
 TRANSFORMER, LSTM, BAG_OF_WORDS = "Transformer", "LSTM", "bag of words"
+EXAMPLES = 30_000  # to train on
 NOISE = 0.1  # the share of wrong labels that the sentiment models are trained on
 
 
@@ -69,39 +70,35 @@ class TaskRecipe:
         return {"steps": self.steps, "optimizer": AdamW(beta2=0.98), "schedule": schedule}
 
 
-def seq2seq(name: str, steps: int, learning_rate: float, **options: Any) -> TaskRecipe:
-    """A recipe for an encoder–decoder."""
-    return TaskRecipe(
-        {"model": name, **options}, steps, 64, learning_rate, 30_000, tuning_steps=steps // 6
-    )
-
-
-def transformer(steps: int, width: int = 128, learning_rate: float = 2e-3) -> TaskRecipe:
+def transformer(
+    steps: int, width: int = 128, batch_size: int = 64, learning_rate: float = 2e-3
+) -> TaskRecipe:
     """An encoder–decoder Transformer of two layers on either side."""
-    return seq2seq("Seq2SeqTransformer", steps, learning_rate, width=width, layers=2, heads=4)
+    config = {"model": "Seq2SeqTransformer", "width": width, "layers": 2, "heads": 4}
+    return TaskRecipe(config, steps, batch_size, learning_rate, EXAMPLES, steps // 6)
 
 
 def lstm(steps: int, width: int = 128, learning_rate: float = 4e-3) -> TaskRecipe:
     """An LSTM encoder–decoder of one layer on either side, with additive attention."""
-    return seq2seq("Seq2SeqLSTM", steps, learning_rate, width=width, layers=1)
+    config = {"model": "Seq2SeqLSTM", "width": width, "layers": 1}
+    return TaskRecipe(config, steps, 64, learning_rate, EXAMPLES, steps // 6)
 
 
 def classifier(name: str, steps: int, learning_rate: float, **options: Any) -> TaskRecipe:
-    """A recipe for a classifier."""
-    return TaskRecipe(
-        {"model": name, **options}, steps, 64, learning_rate, 30_000, tuning_steps=steps // 6
-    )
+    """A classifier; `options` of its model."""
+    config = {"model": name, **options}
+    return TaskRecipe(config, steps, 64, learning_rate, EXAMPLES, steps // 6)
 
 
 TASK_RECIPES: dict[str, dict[str, TaskRecipe]] = {
-    "translation": {TRANSFORMER: transformer(2000), LSTM: lstm(2000)},
-    "dates": {TRANSFORMER: transformer(1500, width=96), LSTM: lstm(1500)},
-    "summarization": {TRANSFORMER: transformer(1800), LSTM: lstm(1800)},
+    "translation": {TRANSFORMER: transformer(2000), LSTM: lstm(2400)},
+    "dates": {TRANSFORMER: transformer(1500, width=96), LSTM: lstm(1200, width=96)},
+    "summarization": {TRANSFORMER: transformer(2400, batch_size=32), LSTM: lstm(2000)},
     "sentiment": {
         TRANSFORMER: classifier(
-            "TransformerClassifier", 1000, 2e-3, width=64, layers=2, heads=4
+            "TransformerClassifier", 800, 2e-3, width=64, layers=2, heads=4
         ),
-        LSTM: classifier("LSTMClassifier", 1000, 4e-3, width=64),
+        LSTM: classifier("LSTMClassifier", 600, 4e-3, width=64),
         BAG_OF_WORDS: classifier("BagOfWordsClassifier", 1000, 1e-2, width=32),
     },
 }  # fmt: skip
