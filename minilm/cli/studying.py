@@ -6,27 +6,55 @@ from pathlib import Path
 from typing import Any
 
 from minilm import study
-from minilm.cli.options import add, add_corpus
+from minilm.cli.options import add
+from minilm.study.settings import LANGUAGE
+from minilm.text import TASKS, TOKENIZERS
+
+CORPUS = "python-docs"
 
 
 def add_study(commands: Any) -> None:
-    command = add(commands, "study", run_study, "train three models, compress each, write a report")
-    add_corpus(command, default="python-docs")
-    command.add_argument("--name", help="folder under runs/ (default: the corpus' name)")
+    what = "train models, compress each in every way, write a report"
+    command = add(commands, "study", run_study, what)
+    command.add_argument(
+        "--task", choices=(LANGUAGE, *TASKS), default=LANGUAGE,
+        help="lm: language models and word2vec, on a corpus; or a task with exact answers, such as "
+        "translation, sentiment (labels), summarization (default: lm)",
+    )
+    command.add_argument(
+        "--corpus",
+        help="of language models: python-docs, python-library, grammar, or a text file "
+        f"(default: {CORPUS})",
+    )
+    command.add_argument(
+        "--tokenizer", choices=TOKENIZERS, help="of the models (default: char; of a task, what suits it)"
+    )
+    command.add_argument("--name", help="folder under runs/ (default: that of the corpus or task)")
     command.add_argument("--thorough", action="store_true", help="larger models, three seeds")
     command.add_argument("--workers", type=int, help="processes (default: one a core)")
 
 
 def run_study(arguments: argparse.Namespace) -> None:
-    settings = study.thorough() if arguments.thorough else study.default()
     name = arguments.name or default_name(arguments)
     if Path(name).name != name or name == "..":
         raise ValueError(f"--name must be the name of a folder, without a slash, got {name!r}")
     folder = Path("runs") / name
-    study.run_study(replace(settings, corpus=arguments.corpus), folder, workers=arguments.workers)
+    study.run_study(settings_of(arguments), folder, workers=arguments.workers)
     print(f"{folder / 'report.html'}: the figures, and what the numbers say")
     print(f"{folder / 'results.csv'}: every measurement")
 
 
+def settings_of(arguments: argparse.Namespace) -> study.Settings:
+    if arguments.task != LANGUAGE:
+        if arguments.corpus:
+            raise ValueError(f"--corpus: a language model reads it; {arguments.task} does not")
+        settings = study.task_study(arguments.task, thorough=arguments.thorough)
+    else:
+        settings = study.thorough() if arguments.thorough else study.default()
+        settings = replace(settings, corpus=arguments.corpus or CORPUS)
+    return replace(settings, tokenizer=arguments.tokenizer)
+
+
 def default_name(arguments: argparse.Namespace) -> str:
-    return Path(arguments.corpus).stem + ("-thorough" if arguments.thorough else "")
+    what = arguments.corpus or CORPUS if arguments.task == LANGUAGE else arguments.task
+    return Path(what).stem + ("-thorough" if arguments.thorough else "")

@@ -28,7 +28,7 @@ from minilm.study.settings import (
     TRAINED_SCHEME,
     Settings,
 )
-from minilm.study.subjects import Subject, new_subject
+from minilm.study.subjects import Subject, new_subject, saved_task_subject
 from minilm.training import as_is, keep_freed_memory
 from minilm.types import Params
 
@@ -86,7 +86,10 @@ def run_cell(settings: Settings, folder: Path, cell: Cell) -> Row:
     started = time.perf_counter()
     text = (folder / "corpus.txt").read_text(encoding="utf-8")
     kept = folder / "models" / f"{cell.model}-{cell.seed}.npz"
-    subject = new_subject(settings, cell.model, text, kept, cell.seed)
+    if cell.needs is not None and cell.model in settings.task_models:
+        subject: Subject = saved_task_subject(settings, kept)  # what it asks needs no training data
+    else:
+        subject = new_subject(settings, cell.model, text, kept, cell.seed)
     row = ACTIONS[cell.action](subject, cell)
     seconds = round(time.perf_counter() - started, 2)
     return {"model": cell.model, "seed": cell.seed, **row, "seconds": seconds}

@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter, PercentFormatter, ScalarFormatter
 
 from minilm.study.limits import lloyd_max_sqnr, shannon_sqnr
+from minilm.study.measures import Measure
 from minilm.study.results import Row
 from minilm.study.settings import ALONE, BIT_WIDTHS, DISTILLED, FLOAT, PRUNED, SCHEMES, TRAINED
 
@@ -34,6 +35,7 @@ MODEL_STYLES = {
     "LSTM": ("#0072B2", "o"),
     "Transformer": ("#D55E00", "^"),
     "word2vec": ("#009E73", "s"),
+    "bag of words": ("#CC79A7", "D"),
 }
 DAMAGE = "validation loss above float32 (nats)\nlinear below 0.01, then logarithmic"
 LIMIT: dict[str, Any] = {"color": "#555555", "linewidth": 1.0}
@@ -43,25 +45,28 @@ RC: Any = {
 }
 
 
-def draw_figures(rows: list[Row], folder: Path, entropy: float | None) -> dict[str, Path]:
+def draw_figures(rows: list[Row], folder: Path, measure: Measure) -> dict[str, Path]:
     """Draw every figure as SVG and PNG into `folder`; name -> path of the SVG."""
     drawn = {}
     with matplotlib.rc_context(RC):
-        for name, figure in {
-            "error-versus-bits": error_versus_bits(rows),
-            "training": training_curves(rows, folder, entropy),
-            "pruning": pruning(rows),
-            "neighbours": neighbours(rows),
-            "size-versus-loss": size_versus_loss(rows),
-        }.items():
+        figures = {
+            "error-versus-bits": error_versus_bits(rows, measure),
+            "training": training_curves(rows, folder, measure),
+            "pruning": pruning(rows, measure),
+        }
+        if "word2vec" in compressed_models(rows):
+            figures["neighbours"] = neighbours(rows)
+        kind = "score" if measure.score else "loss"
+        figures[f"size-versus-{kind}"] = size_versus_quality(rows, measure)
+        for name, figure in figures.items():
             drawn[name] = folder / f"{name}.svg"
             figure.savefig(drawn[name], metadata={"Date": None})
             figure.savefig(folder / f"{name}.png", dpi=150)
     return drawn
 
 
-def error_versus_bits(rows: list[Row]) -> Figure:
-    """Top: SQNR of the weights with the Gaussian limits. Bottom: what it costs in loss."""
+def error_versus_bits(rows: list[Row], measure: Measure) -> Figure:
+    """Top: SQNR of the weights with the Gaussian limits. Bottom: what it costs."""
     models = compressed_models(rows)
     figure = Figure(figsize=(3.6 * len(models), 6.4), layout="constrained")
     axes = figure.subplots(2, len(models), sharex=True, sharey="row", squeeze=False)
@@ -72,16 +77,42 @@ def error_versus_bits(rows: list[Row]) -> Figure:
         for method in (*SCHEMES, TRAINED):
             own = select(rows, model, method)
             draw_spread(top, own, "bits_per_weight", "sqnr_db", method)
-            draw_spread(bottom, own, "bits_per_weight", "loss_above_float", method)
-        bottom.axhline(0, **LIMIT)
+            draw_spread(bottom, own, "bits_per_weight", cost_column(measure), method)
         bottom.set_xlabel("true bits per weight, scales and floats included")
-    logarithmic_above(0.01, *axes[1])
+    draw_cost_axes(measure, *axes[1])
     axes[0, 0].set_ylabel("SQNR of the weights (dB)")
-    axes[1, 0].set_ylabel(DAMAGE)
     axes[0, 0].set_ylim(-2, 52)
     handles, labels = axes[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper center", ncols=4)
     return figure
+
+
+def cost_column(measure: Measure) -> str:
+    """A score is drawn itself, beside what is attainable; a loss as what it lies above float32."""
+    return measure.column if measure.score else measure.change
+
+
+def draw_cost_axes(measure: Measure, *panels: Axes) -> None:
+    """Panels side by side with what compression costs on their vertical axes."""
+    if measure.score:
+        draw_score_axes(measure, *panels)
+        return
+    for panel in panels:
+        panel.axhline(0, **LIMIT)
+    logarithmic_above(0.01, *panels)
+    panels[0].set_ylabel(DAMAGE)
+
+
+def draw_score_axes(measure: Measure, *panels: Axes) -> None:
+    """Vertical axes from nothing to all right, with the limits, named beside the last panel."""
+    for panel in panels:
+        panel.set_ylim(-0.03, 1.06)
+        panel.yaxis.set_major_formatter(PercentFormatter(1.0))
+        for value in measure.limits.values():
+            panel.axhline(value, linestyle="-", **LIMIT)
+    for name, value in measure.limits.items():
+        name_level(panels[-1], value, name)
+    panels[0].set_ylabel(measure.axis)
 
 
 def draw_limits(axes: Axes) -> None:
@@ -92,8 +123,8 @@ def draw_limits(axes: Axes) -> None:
     axes.plot(rates, lloyd, ":", label="Gaussian, best scalar code: Lloyd–Max", **LIMIT)
 
 
-def training_curves(rows: list[Row], folder: Path, entropy: float | None) -> Figure:
-    """Validation loss while training, with the n-grams (and the entropy, if known) as lines."""
+def training_curves(rows: list[Row], folder: Path, measure: Measure) -> Figure:
+    """What is measured while training, with the n-grams and the known limits as lines."""
     figure = Figure(figsize=(6.4, 4.2), layout="constrained")
     axes = figure.subplots()
     for model in compressed_models(rows):
@@ -112,14 +143,17 @@ def training_curves(rows: list[Row], folder: Path, entropy: float | None) -> Fig
     for row in rows:
         if row["model"] == "n-gram":
             draw_level(axes, row["loss"], f"n-gram, {row['method']}", ":")
-    if entropy is not None:
-        draw_level(axes, entropy, "entropy of\nthe source", "-")
     axes.set_xlabel("share of the training")
-    axes.set_ylabel("validation loss (nats per character), logarithmic")
-    axes.set_yscale("log")  # long n-grams lie close together, far below the short ones
-    axes.yaxis.set_major_locator(LogLocator(subs=(1, 1.5, 2, 3, 4, 5, 7)))
-    axes.yaxis.set_major_formatter(ScalarFormatter())
-    axes.yaxis.set_minor_formatter(NullFormatter())
+    if measure.score:
+        draw_score_axes(measure, axes)
+    else:
+        for name, value in measure.limits.items():
+            draw_level(axes, value, name, "-")
+        axes.set_ylabel(f"{measure.axis}, logarithmic")
+        axes.set_yscale("log")  # long n-grams lie close together, far below the short ones
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 1.5, 2, 3, 4, 5, 7)))
+        axes.yaxis.set_major_formatter(ScalarFormatter())
+        axes.yaxis.set_minor_formatter(NullFormatter())
     axes.xaxis.set_major_formatter(PercentFormatter(1.0))
     return figure
 
@@ -127,23 +161,25 @@ def training_curves(rows: list[Row], folder: Path, entropy: float | None) -> Fig
 def draw_level(axes: Axes, loss: float, name: str, line: str) -> None:
     """A horizontal line, named to the right of the axes."""
     axes.axhline(loss, linestyle=line, **LIMIT)
-    axes.annotate(name, (1, loss), (4, 0), xycoords=("axes fraction", "data"), fontsize=7,
+    name_level(axes, loss, name)
+
+
+def name_level(axes: Axes, level: float, name: str) -> None:
+    axes.annotate(name, (1, level), (4, 0), xycoords=("axes fraction", "data"), fontsize=7,
                   textcoords="offset points", va="center", annotation_clip=False)
 
 
-def pruning(rows: list[Row]) -> Figure:
-    """Loss above the whole model, against the share of weights set to zero."""
+def pruning(rows: list[Row], measure: Measure) -> Figure:
+    """What it costs, against the share of weights set to zero."""
     figure = Figure(figsize=(6.4, 4.0), layout="constrained")
     axes = figure.subplots()
     for model in compressed_models(rows):
         own = select(rows, model, PRUNED)
-        draw_spread(axes, own, "sparsity", "loss_above_float", model, MODEL_STYLES[model])
-    axes.axhline(0, **LIMIT)
-    logarithmic_above(0.01, axes)
+        draw_spread(axes, own, "sparsity", cost_column(measure), model, MODEL_STYLES[model])
+    draw_cost_axes(measure, axes)
     axes.xaxis.set_major_formatter(PercentFormatter(1.0))
     axes.set_xlabel("weights set to zero")
-    axes.set_ylabel(DAMAGE)
-    axes.legend(loc="upper left")
+    axes.legend(loc="lower left" if measure.score else "upper left")
     return figure
 
 
@@ -163,8 +199,10 @@ def neighbours(rows: list[Row]) -> Figure:
     return figure
 
 
-def size_versus_loss(rows: list[Row]) -> Figure:
-    """Every compressed language model by the bytes of its file: down and left is better."""
+def size_versus_quality(rows: list[Row], measure: Measure) -> Figure:
+    """Every compressed model by the bytes of its file: to the left is better, and a lower loss, or
+    a higher score.
+    """
     models = [model for model in compressed_models(rows) if model != "word2vec"]
     figure = Figure(figsize=(4.6 * max(1, len(models)), 4.6), layout="constrained")
     axes = figure.subplots(1, max(1, len(models)), sharey=True, squeeze=False)[0]
@@ -172,15 +210,18 @@ def size_versus_loss(rows: list[Row]) -> Figure:
         panel.set_title(model)
         for method in STYLES:
             own = select(rows, model, method)
-            draw_spread(panel, own, "file_bytes", "loss", method, scale=1e-3)
+            draw_spread(panel, own, "file_bytes", measure.column, method, scale=1e-3)
         ngrams = [row["loss"] for row in rows if row["model"] == "n-gram"]
-        draw_level(panel, min(ngrams), "best n-gram", ":")
+        if ngrams:
+            draw_level(panel, min(ngrams), "best n-gram", ":")
         panel.set_xscale("log")
         panel.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         panel.xaxis.set_major_formatter(ScalarFormatter())
         panel.xaxis.set_minor_formatter(NullFormatter())
         panel.set_xlabel("size of the saved file (kB)")
-    axes[0].set_ylabel("validation loss (nats per character)")
+    if measure.score:
+        draw_score_axes(measure, *axes)
+    axes[0].set_ylabel(measure.axis)
     handles, labels = axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper center", ncols=4)
     return figure

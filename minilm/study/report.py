@@ -7,14 +7,16 @@ import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from minilm.study.measures import LOSS, Measure
 from minilm.study.plots import compressed_models
-from minilm.study.results import COLUMNS, Row
+from minilm.study.results import Row
 from minilm.study.settings import (
     ALONE,
     DISTILLED,
     FLOAT,
     FLOAT_BITS,
     FLOAT_FURTHER,
+    LANGUAGE,
     PRUNED,
     SCHEMES,
     TRAINED,
@@ -35,7 +37,8 @@ CAPTIONS = {
     ),
     "training": (
         "Training",
-        "Validation loss while training, beside n-grams counted on the same text.",
+        "What is measured on held-out data while training, beside what limits it and, for language "
+        "models of characters, n-grams counted on the same text.",
     ),
     "pruning": (
         "Pruning",
@@ -52,10 +55,11 @@ CAPTIONS = {
         "float32, so below about 3 % of zeros it is larger than the model it came from.",
     ),
 }
+CAPTIONS["size-versus-score"] = ("Bytes against score", CAPTIONS["size-versus-loss"][1])
 
 
 def write_report(rows: list[Row], figures: dict[str, Path], settings: Settings,
-                 entropy: float | None, path: Path) -> None:
+                 measure: Measure, columns: dict[str, str], path: Path) -> None:
     """Write the page to `path`, figures inside it; nothing is loaded from elsewhere."""
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent), autoescape=True,
@@ -63,13 +67,14 @@ def write_report(rows: list[Row], figures: dict[str, Path], settings: Settings,
     )
     page = environment.get_template("report.html").render(
         settings=settings,
-        entropy=entropy,
+        measure=measure,
+        about=about(settings, measure, rows),
         figures=[(*CAPTIONS[name], inline_svg(svg)) for name, svg in figures.items()],
         baselines=[row for row in rows if row["model"] == "n-gram"],
-        headline=headline_table(rows),
-        findings=findings(rows),
+        headline=headline_table(rows, measure),
+        findings=findings(rows, measure),
         rows=rows,
-        columns=COLUMNS,
+        columns=columns,
     )
     path.write_text(page, encoding="utf-8")
 
@@ -80,7 +85,37 @@ def inline_svg(path: Path) -> Markup:
     return Markup(text[text.index("<svg"):])  # our own drawing, so nothing in it needs escaping
 
 
-def headline_table(rows: list[Row]) -> list[dict[str, Any]]:
+def about(settings: Settings, measure: Measure, rows: list[Row]) -> str:
+    """What was studied, in what unit, and what is known of the best that there can be."""
+    number = {1: "One model was", 2: "Two models were", 3: "Three models were"}
+    models = len(settings.models)
+    text = (
+        f"{number.get(models, f'{models} models were')} trained from nothing and compressed in "
+        f"every basic way; seeds: {', '.join(map(str, settings.seeds))}. "
+    )
+    if settings.task == LANGUAGE:
+        text += f"Losses are in {measure.unit}"
+        if settings.word2vec:
+            text += " (word2vec: nats per pair with its negative samples)"
+        text += " on text that no model was trained on."
+        for entropy in measure.limits.values():
+            text += (
+                " The source is a grammar whose entropy is known exactly: "
+                f"{entropy:.4f} nats per character. No model can be below it."
+            )
+        return text
+    text += (
+        f"They are judged by {measure.name} on up to {settings.asked} examples with combinations "
+        "of words that training never shows."
+    )
+    if f"structure_{measure.column}" in rows[0]:
+        text += " Columns named structure_… are of sentence patterns that it never shows."
+    for name, value in measure.limits.items():
+        text += f" The {' '.join(name.split())}: {measure.shown(value)}."
+    return text
+
+
+def headline_table(rows: list[Row], measure: Measure = LOSS) -> list[dict[str, Any]]:
     """What the report quotes, averaged over seeds: all but the sweeps, and two rows of those."""
     groups: dict[tuple[str, str, Any], list[Row]] = {}
     for row in rows:
@@ -93,24 +128,24 @@ def headline_table(rows: list[Row]) -> list[dict[str, Any]]:
             "model": model, "method": method, "bits": bits,
             "bits_per_weight": mean(seeds, "bits_per_weight"),
             "kilobytes": mean(seeds, "file_bytes") / 1000,
-            "loss": mean(seeds, "loss"),
-            "spread": max(row["loss"] for row in seeds) - min(row["loss"] for row in seeds),
-            "above": mean(seeds, "loss_above_float"),
+            "quality": measure.shown(mean(seeds, measure.column)),
+            "spread": measure.shown(spread(seeds, measure.column)),
+            "change": measure.shown_change(mean(seeds, measure.change)).removesuffix(" nats"),
             "seeds": len(seeds),
         }
         for (model, method, bits), seeds in groups.items()
     ]
 
 
-def findings(rows: list[Row]) -> dict[str, list[str]]:
+def findings(rows: list[Row], measure: Measure = LOSS) -> dict[str, list[str]]:
     """For each model, sentences made of its numbers, whichever way the numbers fell."""
     return {
         model: [
-            *above_entropy(rows, model),
-            eight_bits(rows, model),
-            *(recovery(rows, model, bits) for bits in TRAINED_BITS),
-            control(rows, model),
-            distillation(rows, model),
+            *(float_score(rows, model, measure) if measure.score else above_entropy(rows, model)),
+            eight_bits(rows, model, measure),
+            *(recovery(rows, model, bits, measure) for bits in TRAINED_BITS),
+            control(rows, model, measure),
+            distillation(rows, model, measure),
         ]
         for model in compressed_models(rows)
     }
@@ -125,39 +160,60 @@ def above_entropy(rows: list[Row], model: str) -> list[str]:
     return [f"In float32 it ends {above:.4f} nats per character above the entropy of the source."]
 
 
-def eight_bits(rows: list[Row], model: str) -> str:
-    change = mean_where(rows, model, "per-channel absmax", 8, "loss_above_float")
-    return f"Rounding to 8 bits per channel changes the loss by {change:+.4f} nats."
+def float_score(rows: list[Row], model: str, measure: Measure) -> list[str]:
+    """How much of what can be reached the float32 model reaches."""
+    floats = [row for row in rows if (row["model"], row["method"]) == (model, FLOAT)]
+    text = f"In float32: {measure.name} {measure.shown(mean(floats, measure.column))}"
+    structure = f"structure_{measure.column}"
+    if structure in floats[0]:
+        text += f"; where the sentence pattern is new too, {measure.shown(mean(floats, structure))}"
+    return [text + "."]
 
 
-def recovery(rows: list[Row], model: str, bits: int) -> str:
+def eight_bits(rows: list[Row], model: str, measure: Measure = LOSS) -> str:
+    change = mean_where(rows, model, "per-channel absmax", 8, measure.change)
+    said = measure.shown_change(change)
+    return f"Rounding to 8 bits per channel changes the {measure.name} by {said}."
+
+
+def recovery(rows: list[Row], model: str, bits: int, measure: Measure = LOSS) -> str:
     """How much of the damage of rounding after training is undone by training with rounding."""
-    after = mean_where(rows, model, TRAINED_SCHEME, bits, "loss_above_float")
-    trained = mean_where(rows, model, TRAINED, bits, "loss_above_float")
+    after, trained = (
+        measure.damage(mean_where(rows, model, method, bits, measure.change))
+        for method in (TRAINED_SCHEME, TRAINED)
+    )
     share = f": {1 - trained / after:.0%} of the damage is undone" if after > trained > 0 else ""
     return (
-        f"{bits} bit{'s' if bits > 1 else ''} per group cost {after:+.3f} nats after training, "
-        f"{trained:+.3f} with quantization-aware training{share}."
+        f"{bits} bit{'s' if bits > 1 else ''} per group cost {measure.shown_change(after, 3)} "
+        f"after training, {measure.shown_change(trained, 3).removesuffix(' nats')} with "
+        f"quantization-aware training{share}."
     )
 
 
-def control(rows: list[Row], model: str) -> str:
+def control(rows: list[Row], model: str, measure: Measure = LOSS) -> str:
     """What the further training of quantization-aware training does to the float model."""
-    change = mean_where(rows, model, FLOAT_FURTHER, FLOAT_BITS, "loss_above_float")
-    return f"The same further training without rounding changes float32 by {change:+.4f} nats."
+    change = mean_where(rows, model, FLOAT_FURTHER, FLOAT_BITS, measure.change)
+    said = measure.shown_change(change)
+    return f"The same further training without rounding changes float32 by {said}."
 
 
-def distillation(rows: list[Row], model: str) -> str:
+def distillation(rows: list[Row], model: str, measure: Measure = LOSS) -> str:
     alone, taught = (
-        [row["loss"] for row in rows if (row["model"], row["method"]) == (model, method)]
+        [row[measure.column] for row in rows if (row["model"], row["method"]) == (model, method)]
         for method in (ALONE, DISTILLED)
     )
-    gain = float(np.mean(alone) - np.mean(taught))
+    gain = measure.damage(float(np.mean(alone) - np.mean(taught)))
+    said = measure.shown_change(abs(gain)).removeprefix("+")
     return (
-        f"Of half the width and taught by this model, a student ends at {np.mean(taught):.4f}, "
-        f"{abs(gain):.4f} nats {'better' if gain > 0 else 'worse'} than the same student trained "
+        f"Of half the width and taught by this model, a student ends at "
+        f"{measure.shown(float(np.mean(taught)))}, "
+        f"{said} {'better' if gain > 0 else 'worse'} than the same student trained "
         f"alone (mean of {len(alone)} seed{'s' if len(alone) > 1 else ''})."
     )
+
+
+def spread(rows: list[Row], column: str) -> float:
+    return max(row[column] for row in rows) - min(row[column] for row in rows)
 
 
 def mean_where(rows: list[Row], model: str, method: str, bits: int, column: str) -> float:

@@ -5,6 +5,7 @@ perplexity of word2vec, a bit-width of a pruned model).
 """
 
 import csv
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -31,28 +32,62 @@ COLUMNS = {
     "seconds": "that the measurement took, training included",
 }
 
+SHARED = ("model", "method", "bits", "sparsity", "bits_per_weight", "file_bytes", "sqnr_db", "loss",
+          "loss_above_float")  # fmt: skip
+OF_ANSWERS = {
+    "exact_match": "share of answers that are right to the last character",
+    "bleu": "BLEU of the answers, 0 to 100",
+    "rouge_l": "ROUGE-L of the answers, 0 to 1",
+}
+OF_LABELS = {
+    "accuracy": "share of labels that are right, expected over those that are wrong on purpose",
+    "macro_f1": "mean over labels of F1, 0 to 1",
+}
 
-def complete(rows: list[Row], entropy: float | None) -> list[Row]:
-    """Fill in what one row cannot know alone: its distance to the float model and to the floor."""
-    floats = {
-        (row["model"], row["seed"]): row["loss"] for row in rows if row["method"] == FLOAT
-    }
+
+def task_columns(rows: list[Row]) -> dict[str, str]:
+    """The columns of a study of a task: how answers are judged, in the place of perplexity."""
+    judged = {name: what for name, what in (OF_ANSWERS | OF_LABELS).items() if name in rows[0]}
+    unseen = {
+        f"structure_{name}": f"{name}, where training never showed the sentence pattern"
+        for name in judged if f"structure_{name}" in rows[0]
+    }  # fmt: skip
+    first = {name: what for name, what in COLUMNS.items() if name in SHARED}
+    return {
+        **first, "model": "an encoder–decoder or a classifier",
+        "loss": "nats per token of the right answers, or per label",
+        **judged, **unseen,
+        "score_above_float": "the score that the study shows − that of the model in float32",
+        **{name: COLUMNS[name] for name in ("seed", "seconds")},
+    }  # fmt: skip
+
+
+def complete(
+    rows: list[Row], entropy: float | None, score: str | None = None
+) -> list[Row]:
+    """Fill in what one row cannot know alone: its distance to the float model and to the floor.
+
+    score: the column of a score, where there is one.
+    """
+    floats = {(row["model"], row["seed"]): row for row in rows if row["method"] == FLOAT}
     completed = []
     for row in rows:
         row = dict(row)
         own_float = floats.get((row["model"], row["seed"]))
         if own_float is not None:
-            row["loss_above_float"] = row["loss"] - own_float
+            row["loss_above_float"] = row["loss"] - own_float["loss"]
+            if score is not None:
+                row["score_above_float"] = row[score] - own_float[score]
         if entropy is not None and "bits_per_character" in row:
             row["loss_above_entropy"] = row["loss"] - entropy
         completed.append(row)
     return completed
 
 
-def write(rows: list[Row], path: Path) -> None:
+def write(rows: list[Row], path: Path, columns: Iterable[str] = COLUMNS) -> None:
     """Write `path`, floats with six significant digits."""
     with path.open("w", newline="", encoding="utf-8") as file:
-        table = csv.DictWriter(file, fieldnames=list(COLUMNS), lineterminator="\n")
+        table = csv.DictWriter(file, fieldnames=list(columns), lineterminator="\n")
         table.writeheader()
         for row in rows:
             table.writerow({key: shown(value) for key, value in row.items()})

@@ -1,4 +1,4 @@
-"""The main job: train three models, compress each in every basic way, and show what a bit costs."""
+"""The main job: train models, compress each in every basic way, and show what a bit costs."""
 
 import json
 import multiprocessing
@@ -10,11 +10,13 @@ from pathlib import Path
 from minilm.study import results
 from minilm.study.baselines import exact_entropy, ngram_rows
 from minilm.study.cells import plan
+from minilm.study.measures import measure_of
 from minilm.study.plots import draw_figures
 from minilm.study.report import write_report
-from minilm.study.settings import Settings
+from minilm.study.settings import LANGUAGE, Settings
 from minilm.study.subjects import new_subject
 from minilm.study.sweep import sweep
+from minilm.study.task_data import TaskData
 from minilm.text import load_corpus
 
 
@@ -35,13 +37,31 @@ def run_study(
         workers or available_cores(), mp_context=context, initializer=end_with_parent
     ) as executor:
         rows = sweep(settings, folder, plan(settings), executor, progress=progress)
-    text = (folder / "corpus.txt").read_text(encoding="utf-8")
-    entropy = exact_entropy(settings.corpus)
-    rows = results.complete(ngram_rows(text, settings.ngram_order) + rows, entropy)
-    results.write(rows, folder / "results.csv")
-    figures = draw_figures(rows, folder, entropy)
-    write_report(rows, figures, settings, entropy, folder / "report.html")
+    measure = measure_of(settings)
+    if settings.task != LANGUAGE:
+        rows = results.complete(rows, None, measure.column)
+        columns = results.task_columns(rows)
+    else:
+        text = (folder / "corpus.txt").read_text(encoding="utf-8")
+        # counted characters beside a model's larger pieces: other units, so they are left out
+        by_character = settings.tokenizer in (None, "char")
+        counted = ngram_rows(text, settings.ngram_order) if by_character else []
+        entropy = exact_entropy(settings.corpus) if by_character else None
+        rows = results.complete(counted + rows, entropy)
+        columns = results.COLUMNS
+    results.write(rows, folder / "results.csv", columns)
+    figures = draw_figures(rows, folder, measure)
+    write_report(rows, figures, settings, measure, columns, folder / "report.html")
     return rows
+
+
+def study_text(settings: Settings) -> str:
+    """What is kept of the data beside the results: the corpus; of a task, all that is asked."""
+    if settings.task == LANGUAGE:
+        return load_corpus(settings.corpus)
+    recipe = next(iter(settings.task_models.values()))
+    data = TaskData(settings.task, settings.corpus, recipe.examples, settings.asked, seed=0)
+    return "".join(f"{e.source}\t{e.target}\n" for e in [*data.test, *data.structure])
 
 
 def open_folder(settings: Settings, folder: Path) -> None:
@@ -54,9 +74,9 @@ def open_folder(settings: Settings, folder: Path) -> None:
                 f"folder {str(folder)!r} holds a study with other settings ({written.name} says "
                 "which); choose another --name, or delete that folder to start anew"
             )
-        check_same_text(settings.corpus, folder)
+        check_same_text(settings, folder)
         return
-    text = load_corpus(settings.corpus)
+    text = study_text(settings)
     for model in settings.models:
         new_subject(settings, model, text, folder / "models" / model, seed=0).check()
     (folder / "models").mkdir(parents=True, exist_ok=True)
@@ -64,16 +84,16 @@ def open_folder(settings: Settings, folder: Path) -> None:
     written.write_text(wanted, encoding="utf-8")  # last: its presence says that the rest is there
 
 
-def check_same_text(corpus: str, folder: Path) -> None:
+def check_same_text(settings: Settings, folder: Path) -> None:
     """Refuse to go on when the corpus has changed; one that is gone is read from the folder."""
     try:
-        text = load_corpus(corpus)
+        text = study_text(settings)
     except FileNotFoundError:
         return
     if (folder / "corpus.txt").read_text(encoding="utf-8") != text:
         raise ValueError(
-            f"folder {str(folder)!r} holds a study of {corpus!r} as it was then, and its text has "
-            "changed; choose another --name, or delete that folder to start anew"
+            f"folder {str(folder)!r} holds a study of {settings.corpus!r} as it was then, and its "
+            "text has changed; choose another --name, or delete that folder to start anew"
         )
 
 
