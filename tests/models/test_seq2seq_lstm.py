@@ -241,7 +241,7 @@ def test_compressed_it_runs_and_learns_with_no_new_code(attention):
 def test_it_learns_to_write_backwards(attention):
     model = Seq2SeqLSTM(10, width=32, attention=attention)
     params, _ = fit(
-        model, model.init(0), reversals, steps=400, optimizer=AdamW(), schedule=lambda step: 5e-3
+        model, model.init(0), reversals, steps=1500, optimizer=AdamW(), schedule=lambda step: 5e-3
     )
     source, target_inputs, targets = reversals(10_000, rows=500)
     logits, _ = model.forward(params, source, target_inputs)
