@@ -27,7 +27,8 @@ def add_study(commands: Any) -> None:
         f"(default: {CORPUS})",
     )
     command.add_argument(
-        "--tokenizer", choices=TOKENIZERS, help="of the models (default: char; of a task, what suits it)"
+        "--tokenizer", choices=TOKENIZERS,
+        help="of the models (default: char; of a task, what suits it)",
     )
     command.add_argument("--name", help="folder under runs/ (default: that of the corpus or task)")
     command.add_argument("--thorough", action="store_true", help="larger models, three seeds")

@@ -5,6 +5,7 @@ another process. What it draws at random follows from its own seed, never from t
 cells happen to run: an interrupted study therefore ends with the same numbers.
 """
 
+import math
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -102,8 +103,19 @@ def train_cell(subject: Subject, cell: Cell) -> Row:
 
 def quantize_cell(subject: Subject, cell: Cell) -> Row:
     params, bits = subject.trained(), int(cell.amount)
-    quantized = quantize(params, bits, **SCHEMES[cell.method])
+    quantized = quantize(params, bits, **fitting(SCHEMES[cell.method], params))
     return {"method": cell.method, "bits": bits, **measured(subject, params, quantized)}
+
+
+def fitting(scheme: dict[str, Any], params: Params) -> dict[str, Any]:
+    """The scheme with groups that divide every channel: of its size, or the largest that does."""
+    if "group_size" not in scheme:
+        return scheme
+    channels = [
+        w.shape[1] if name.endswith("embedding") else w.shape[0]
+        for name, w in params.items() if w.ndim == 2
+    ]  # fmt: skip
+    return {**scheme, "group_size": math.gcd(scheme["group_size"], *channels)}
 
 
 def prune_cell(subject: Subject, cell: Cell) -> Row:
@@ -121,7 +133,7 @@ def tune_cell(subject: Subject, cell: Cell) -> Row:
     if bits == FLOAT_BITS:
         tuned = subject.tune(params, as_is)
         return {"method": FLOAT_FURTHER, "bits": bits, **measured(subject, params, tuned)}
-    scheme = SCHEMES[TRAINED_SCHEME]
+    scheme = fitting(SCHEMES[TRAINED_SCHEME], params)
     tuned = subject.tune(params, straight_through(bits, **scheme))
     quantized = quantize(tuned, bits, **scheme)
     return {"method": TRAINED, "bits": bits, **measured(subject, params, quantized)}

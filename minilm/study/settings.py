@@ -13,7 +13,8 @@ LANGUAGE = "lm"  # the task of a language model: to predict the next token
 BIT_WIDTHS = (8, 7, 6, 5, 4, 3, 2, 1)
 SPARSITIES = (0.0, 0.2, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
 
-# Each way to round the weights after training, as arguments of `minilm.quantize`.
+# Each way to round the weights after training, as arguments of `minilm.quantize`. (Groups are
+# smaller where 64 does not divide every channel of a model.)
 SCHEMES: dict[str, dict[str, Any]] = {
     "per-tensor absmax": {"axis": "tensor"},
     "per-channel absmax": {},
