@@ -24,8 +24,9 @@ from typing import Any
 
 from threadpoolctl import threadpool_limits
 
+from benchmarks import tasks_report
 from benchmarks.memory import highest_resident_size
-from benchmarks.records import HERE, Row, write
+from benchmarks.records import Row, write
 from benchmarks.tasks import tokens_of
 from minilm.metrics import bleu, exact_match
 from minilm.study.settings import task_settings
@@ -36,7 +37,6 @@ from minilm.text import TASKS
 from minilm.text.tasks import save_pairs
 from minilm.types import Params
 
-RESULTS = HERE / "pairs.csv"
 EVERY = 100  # steps from one checkpoint to the next
 ASKED = 1000  # held-out pairs that are translated
 
@@ -123,19 +123,6 @@ def measure(file: Path, folder: Path, recipe: TaskRecipe, *sizes: int) -> Row:
     }  # fmt: skip
 
 
-def summary(row: Row) -> str:
-    """What was found, in two sentences."""
-    peak = f"{int(row['peak_bytes']) / 1e6:,.0f} MB" if row["peak_bytes"] else "unknown"
-    return (
-        f"{int(row['pairs']):,} pairs, {int(row['trained']):,} of them trained on: "
-        f"{row['steps']} steps of {row['batch_size']} pairs in {float(row['seconds']):.0f} s, "
-        f"{int(row['tokens_per_second']):,} tokens/s on one core, at most {peak} of memory. "
-        f"On {row['asked']} pairs that were held out: BLEU {row['bleu']}, exact match "
-        f"{100 * float(row['exact_match']):.1f} %. Stopped and continued, it ends with the same "
-        f"bits: {row['same_bits_when_resumed']}.\n"
-    )
-
-
 def main(arguments: list[str]) -> None:
     """Measure and keep."""
     parser = argparse.ArgumentParser(
@@ -153,5 +140,6 @@ def main(arguments: list[str]) -> None:
         if options.file is None:
             save_pairs(file, TASKS["translation"].examples(options.pairs, seed=0))
         row = measure(file, Path(folder), recipe.changed(steps=options.steps))
-    write(RESULTS, [row])
-    print(summary(row), end="")
+    write(tasks_report.PAIRS, [row])
+    tasks_report.save()
+    print(tasks_report.pairs_summary(row), end="")

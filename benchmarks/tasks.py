@@ -167,5 +167,5 @@ def main(arguments: list[str]) -> None:
     os.environ["OPENBLAS_NUM_THREADS"] = "1"  # before a new process makes more
     rows = measure(options.names or NAMES, options.seeds, options.processes, tasks_report.RESULTS)
     if rows:
-        tasks_report.save(rows)
+        tasks_report.save()
         print("\n" + tasks_report.summary(rows), end="")

@@ -1,4 +1,4 @@
-"""What `benchmarks/tasks.py` found: tasks.csv, docs/tasks.svg, a table."""
+"""What `benchmarks/tasks.py` and `pairs.py` found: docs/tasks.svg, a table, a few sentences."""
 
 from typing import Any
 
@@ -9,19 +9,22 @@ from matplotlib.figure import Figure
 
 from benchmarks.figure import RC
 from benchmarks.figure import write as write_figure
-from benchmarks.records import HERE, Row
+from benchmarks.records import HERE, Row, read, replace_between
 from minilm.study.task_recipes import BAG_OF_WORDS, LSTM, NOISE, TRANSFORMER
 from minilm.text.tasks import bag_of_words_ceiling
 
 RESULTS, FIGURE = HERE / "tasks.csv", HERE.parent / "docs" / "tasks.svg"
+PAIRS, README = HERE / "pairs.csv", HERE / "README.md"
+BEGIN, END = "<!-- tasks -->\n", "<!-- end of the tasks -->\n"
+PAIRS_BEGIN, PAIRS_END = "<!-- pairs -->\n", "<!-- end of the pairs -->\n"
 # Okabe and Ito's colours; shapes say the same again
 STYLES: dict[str, dict[str, Any]] = {
     TRANSFORMER: {"color": "#0072B2", "marker": "o"},
     LSTM: {"color": "#D55E00", "marker": "D"},
     BAG_OF_WORDS: {"color": "#009E73", "marker": "s"},
 }
-PARTS = {"test": "unseen\ncombinations", "structure": "unseen\nstructures"}
-SPREAD = 0.05  # between the dots of one kind, so that equal ones can be counted
+PARTS = {"test": "unseen combinations of words", "structure": "unseen structures too"}
+SPREAD = 0.16  # between the dots of one kind, so that equal ones can be counted
 
 
 def runs(rows: list[Row], task: str, architecture: str) -> list[Row]:
@@ -69,57 +72,86 @@ def spread(values: np.ndarray, digits: int = 1) -> str:
 
 
 def figure(rows: list[Row]) -> Figure:
-    """A panel for each task: a dot for each seed, on either split; the limit as a line."""
+    """A line for each task and architecture, a dot for each seed; a panel for each split."""
     tasks = list(dict.fromkeys(row["task"] for row in rows))
-    width = 2.3 * len(tasks) + 0.6
-    drawing = Figure(figsize=(width, 3.4), layout="constrained", facecolor="white")
-    panels = drawing.subplots(1, len(tasks), squeeze=False, sharey=True)[0]
-    for axes, task in zip(panels, tasks, strict=True):
-        draw_task(axes, rows, task)
-    panels[0].set_ylabel("right answers (%)")
-    panels[0].set_ylim(0, 106)
+    lines = [(task, name) for task in tasks for name in STYLES if runs(rows, task, name)]
+    # from the top, with half a line between one task and the next
+    places = [-(i + tasks.index(task) / 2) for i, (task, _) in enumerate(lines)]
+    size = (7.4, 1.1 - 0.3 * places[-1])
+    drawing = Figure(figsize=size, layout="constrained", facecolor="white")
+    panels = drawing.subplots(1, 2, sharey=True)
+    for axes, (part, title) in zip(panels, PARTS.items(), strict=True):
+        for (task, name), place in zip(lines, places, strict=True):
+            draw_line(axes, runs(rows, task, name), part, place)
+        axes.set_title(title, loc="left")
+        axes.set_xlabel("right answers (%)")
+        axes.set_xlim(0, 119)  # room for the mean beside the dots
+        axes.set_xticks(range(0, 101, 20))
+        axes.set_ylim(places[-1] - 0.6, 0.6)
+        axes.grid(visible=False, axis="y")
+    panels[0].set_yticks(places, [f"{task}, {name}" for task, name in lines])
+    for tick, (_, name) in zip(panels[0].get_yticklabels(), lines, strict=True):
+        tick.set_color(STYLES[name]["color"])
     return drawing
 
 
-def draw_task(axes: Axes, rows: list[Row], task: str) -> None:
-    """One panel."""
-    own = [row for row in rows if row["task"] == task]
-    architectures = [name for name in STYLES if runs(rows, task, name)]
+def draw_line(axes: Axes, own: list[Row], part: str, place: float) -> None:
+    """One task and architecture: its seeds, their mean as a number, and the limits as marks."""
+    name = own[0]["architecture"]
+    style = STYLES[name]
     limit = 100 * float(own[0]["limit"])
-    axes.axhline(limit, color="#000000", linewidth=1, zorder=1)
-    name = "limit" if limit == 100 else f"Bayes {limit:g}"
-    axes.annotate(name, (1.62, limit), (0, 2), textcoords="offset points", ha="right", fontsize=8)
-    for place, part in enumerate(PARTS):
-        lowest = 200.0
-        for which, architecture in enumerate(architectures):
-            style = STYLES[architecture]
-            found = runs(rows, task, architecture)
-            middle = place + 0.3 * (which - (len(architectures) - 1) / 2)
-            x = middle + SPREAD * (np.arange(len(found)) - (len(found) - 1) / 2)
-            y = np.array([100 * float(row[part]) for row in found])
-            axes.plot(x, y, linestyle="", markersize=5, alpha=0.75, zorder=2, **style)
+    values = np.array([100 * float(row[part]) for row in own])
+    heights = place + SPREAD * (np.arange(len(own)) - (len(own) - 1) / 2)
+    axes.plot(values, heights, linestyle="", markersize=5, alpha=0.75, zorder=2, **style)
+    marks = [(limit, "#000000", "" if limit == 100 else "Bayes")]
+    if name == BAG_OF_WORDS:
+        ceiling = 100 * bag_of_words_ceiling(NOISE, part)
+        marks.append((ceiling, style["color"], "a bag of words' limit"))
+    for x, colour, meaning in marks:
+        axes.plot([x, x], [place - 0.4, place + 0.4], color=colour, linewidth=1.6, zorder=1)
+        if meaning and name == BAG_OF_WORDS:
+            side = "left" if x == limit else "right"
             axes.annotate(
-                f"{architecture}\n{y.mean():.1f}", (middle, y.min()), (0, -6),
-                textcoords="offset points", ha="center", va="top", rotation=90, fontsize=7.5,
-                color=style["color"],
+                meaning, (x, place - 0.4), (0, -1), textcoords="offset points", ha=side,
+                va="top", fontsize=7, color=colour,
             )  # fmt: skip
-            lowest = min(lowest, y.min())
-        if BAG_OF_WORDS in architectures:
-            ceiling = 100 * bag_of_words_ceiling(NOISE, part)
-            axes.plot([place - 0.45, place + 0.45], [ceiling] * 2, "--", linewidth=1,
-                      color=STYLES[BAG_OF_WORDS]["color"], zorder=1)  # fmt: skip
-            axes.annotate(
-                f"no bag of words above {ceiling:.0f}", (place, ceiling), (0, 2),
-                textcoords="offset points", ha="center", fontsize=6.5,
-                color=STYLES[BAG_OF_WORDS]["color"],
-            )  # fmt: skip
-    axes.set_xlim(-0.65, 1.65)
-    axes.set_xticks(range(len(PARTS)), list(PARTS.values()))
-    axes.set_title(task, loc="left")
-    axes.grid(visible=False, axis="x")
+    axes.annotate(
+        f"{values.mean():.1f}", (max(values.max(), limit), place), (7, 0), va="center",
+        textcoords="offset points", fontsize=8, color=style["color"],
+    )  # fmt: skip
 
 
-def save(rows: list[Row]) -> None:
-    """Draw the figure."""
-    with matplotlib.rc_context(RC):
-        write_figure(figure(rows), FIGURE)
+def pairs_summary(row: Row) -> str:
+    """What was found on a file of pairs, in three sentences."""
+    peak = f"{int(row['peak_bytes']) / 1e6:,.0f} MB" if row["peak_bytes"] else "unknown"
+    return (
+        f"{int(row['pairs']):,} pairs, {int(row['trained']):,} of them trained on: "
+        f"{row['steps']} steps of {row['batch_size']} pairs in {float(row['seconds']):.0f} s, "
+        f"{int(row['tokens_per_second']):,} tokens/s on one core, at most {peak} of memory. "
+        f"On {row['asked']} pairs that were held out: BLEU {row['bleu']}, exact match "
+        f"{100 * float(row['exact_match']):.1f} %. Stopped and continued, it ends with the same "
+        f"bits: {row['same_bits_when_resumed']}.\n"
+    )
+
+
+def section() -> str:
+    """What the README shows of tasks.csv."""
+    if not RESULTS.exists():
+        return "Not yet run.\n"
+    return f"![Right answers of each model to each task](../docs/{FIGURE.name})\n\n" + summary(
+        read(RESULTS)
+    )
+
+
+def pairs_section() -> str:
+    """What the README shows of pairs.csv."""
+    return pairs_summary(read(PAIRS)[0]) if PAIRS.exists() else "Not yet run.\n"
+
+
+def save() -> None:
+    """Draw the figure, and put what is there into the README."""
+    if RESULTS.exists():
+        with matplotlib.rc_context(RC):
+            write_figure(figure(read(RESULTS)), FIGURE)
+    replace_between(README, BEGIN, END, section())
+    replace_between(README, PAIRS_BEGIN, PAIRS_END, pairs_section())

@@ -91,9 +91,9 @@ def classifier(name: str, steps: int, learning_rate: float, **options: Any) -> T
 
 
 TASK_RECIPES: dict[str, dict[str, TaskRecipe]] = {
-    "translation": {TRANSFORMER: transformer(2000), LSTM: lstm(2400)},
+    "translation": {TRANSFORMER: transformer(2000), LSTM: lstm(2000)},
     "dates": {TRANSFORMER: transformer(1500, width=96), LSTM: lstm(1200, width=96)},
-    "summarization": {TRANSFORMER: transformer(2400, batch_size=32), LSTM: lstm(2000)},
+    "summarization": {TRANSFORMER: transformer(2400, batch_size=32), LSTM: lstm(1500)},
     "sentiment": {
         TRANSFORMER: classifier(
             "TransformerClassifier", 800, 2e-3, width=64, layers=2, heads=4
