@@ -56,7 +56,7 @@ def measure_of(settings: Settings) -> Measure:
     if settings.task == "sentiment":
         limits = {
             "Bayes accuracy": 1 - NOISE,
-            "most that a bag\nof words can": bag_of_words_ceiling(NOISE),
+            "bag of words'\nlimit": bag_of_words_ceiling(NOISE),
         }
         return Measure("accuracy", "accuracy", limits=limits)
     if task == "sentiment":

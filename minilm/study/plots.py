@@ -68,7 +68,8 @@ def draw_figures(rows: list[Row], folder: Path, measure: Measure) -> dict[str, P
 def error_versus_bits(rows: list[Row], measure: Measure) -> Figure:
     """Top: SQNR of the weights with the Gaussian limits. Bottom: what it costs."""
     models = compressed_models(rows)
-    figure = Figure(figsize=(3.6 * len(models), 6.4), layout="constrained")
+    width = max(3.6 * len(models), 5.0 * min(2, len(models)))  # room for legend and labels
+    figure = Figure(figsize=(width, 6.4), layout="constrained")
     axes = figure.subplots(2, len(models), sharex=True, sharey="row", squeeze=False)
     for column, model in enumerate(models):
         top, bottom = axes[:, column]
@@ -83,7 +84,7 @@ def error_versus_bits(rows: list[Row], measure: Measure) -> Figure:
     axes[0, 0].set_ylabel("SQNR of the weights (dB)")
     axes[0, 0].set_ylim(-2, 52)
     handles, labels = axes[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=4)
+    figure.legend(handles, labels, loc="outside upper center", ncols=columns_of_legend(models))
     return figure
 
 
@@ -136,16 +137,18 @@ def training_curves(rows: list[Row], folder: Path, measure: Measure) -> Figure:
         share = np.array([point["step"] for point in curves[0]]) / curves[0][-1]["step"]
         losses = np.array([[point["validation_loss"] for point in curve] for curve in curves])
         colour, marker = MODEL_STYLES[model]
-        axes.plot(share, losses.mean(axis=0), color=colour, marker=marker)
+        axes.plot(share, losses.mean(axis=0), color=colour, marker=marker, label=model)
         axes.fill_between(share, losses.min(axis=0), losses.max(axis=0), color=colour, alpha=0.2)
-        axes.annotate(model, (share[0], losses[:, 0].mean()), (6, 4), color=colour,
-                      textcoords="offset points")
+        if not measure.score:  # scores may begin alike: nothing is right yet
+            axes.annotate(model, (share[0], losses[:, 0].mean()), (6, 4), color=colour,
+                          textcoords="offset points")
     for row in rows:
         if row["model"] == "n-gram":
             draw_level(axes, row["loss"], f"n-gram, {row['method']}", ":")
     axes.set_xlabel("share of the training")
     if measure.score:
         draw_score_axes(measure, axes)
+        axes.legend(loc="lower right")
     else:
         for name, value in measure.limits.items():
             draw_level(axes, value, name, "-")
@@ -223,8 +226,13 @@ def size_versus_quality(rows: list[Row], measure: Measure) -> Figure:
         draw_score_axes(measure, *axes)
     axes[0].set_ylabel(measure.axis)
     handles, labels = axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=4)
+    figure.legend(handles, labels, loc="outside upper center", ncols=columns_of_legend(models))
     return figure
+
+
+def columns_of_legend(models: list[str]) -> int:
+    """As many as stand side by side above a panel for each model."""
+    return 4 if len(models) > 1 else 2
 
 
 def logarithmic_above(loss: float, *panels: Axes) -> None:

@@ -1,0 +1,167 @@
+"""A task as the subject of a study: what is learned, what is asked, and how answers are judged."""
+
+import csv
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from minilm.study import cells, run_study, task_study
+from minilm.study.measures import EXACT_MATCH, LOSS, Measure, measure_of
+from minilm.study.plots import compressed_models
+from minilm.study.report import eight_bits, findings, recovery
+from minilm.study.settings import LANGUAGE, TRAINED, TRAINED_SCHEME, Settings, task_settings
+from minilm.study.subjects import new_subject, saved_task_subject
+from minilm.study.task_data import TaskData
+from minilm.study.tasks import LabelSubject, cutting
+from minilm.text import TASKS
+from minilm.text.tasks import save_pairs
+from minilm.text.tasks.sentiment import sentiment_of
+from minilm.training import as_is
+
+
+def small(task, model, **options):
+    few = {"steps": 3, "tuning_steps": 2, "batch_size": 8, "width": 32, "examples": 100}
+    settings = replace(task_settings(task), asked=30)
+    return replace(
+        settings.changed(model, {**few, **options}),
+        task_models={model: settings.changed(model, {**few, **options}).task_models[model]},
+    )
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs") / "sentiment"
+    with pytest.MonkeyPatch.context() as patched:  # all kinds of cells, some of each
+        patched.setattr(cells, "BIT_WIDTHS", (8, 3, 2, 1))
+        patched.setattr(cells, "SPARSITIES", (0.0, 0.9))
+        settings = small("sentiment", "bag of words")
+        return folder, run_study(settings, folder, workers=1, progress=False)
+
+
+def test_every_cell_runs_on_a_task_and_the_table_has_its_columns(finished):
+    folder, rows = finished
+    assert {row["method"] for row in rows} > {"float32", TRAINED, "student distilled"}
+    for row in rows:
+        assert 0.1 <= row["accuracy"] <= 0.9  # between all wrong and Bayes, labels wrong at 0.1
+        floats = rows[0]["accuracy"]
+        assert row["score_above_float"] == pytest.approx(row["accuracy"] - floats)
+    with (folder / "results.csv").open(encoding="utf-8") as file:
+        read = list(csv.DictReader(file))
+    assert {"accuracy", "structure_accuracy", "score_above_float"} <= read[0].keys()
+    assert "perplexity" not in read[0] and "bleu" not in read[0]
+    assert compressed_models(rows) == ["bag of words"]
+
+
+def test_the_page_speaks_of_the_task(finished):
+    folder, _ = finished
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    assert page.count("<svg") == 4
+    for words in ("One model was", "accuracy", "Bayes accuracy: 90.0 %", "The bag of words&#39; limit: 70.0 %"):
+        assert words in page
+    for words in ("nats per character", "n-gram, Witten", "word2vec"):
+        assert words not in page
+    assert "Bayes accuracy" in (folder / "error-versus-bits.svg").read_text(encoding="utf-8")
+    assert (folder / "size-versus-score.png").exists()
+
+
+def test_what_was_asked_is_kept_and_guarded(finished, tmp_path):
+    folder, _ = finished
+    settings = small("sentiment", "bag of words")
+    asked = (folder / "corpus.txt").read_text(encoding="utf-8")
+    assert asked.count("\n") == 60
+    (folder / "corpus.txt").write_text(asked + "A\tb\n", encoding="utf-8")
+    with pytest.raises(ValueError, match="its text has changed"):
+        run_study(settings, folder, workers=1, progress=False)
+    (folder / "corpus.txt").write_text(asked, encoding="utf-8")
+
+
+def test_the_labels_asked_are_true_and_those_trained_on_are_not_all():
+    data = TaskData("sentiment", "", 400, 100, seed=0)
+    wrong = np.mean([sentiment_of(e.source) != e.target for e in data.train])
+    assert 0.03 < wrong < 0.2
+    for part in (data.test, data.structure):
+        assert all(sentiment_of(e.source) == e.target for e in part)
+
+
+def test_accuracy_is_what_noisy_labels_would_give(tmp_path):
+    subject = new_subject(small("sentiment", "LSTM"), "LSTM", "", tmp_path / "m.npz", 0)
+    assert isinstance(subject, LabelSubject)
+    labels = subject.tokenizer.classes([e.target for e in subject.data.test])
+    perfect = np.eye(2)[labels]
+    assert subject.accuracy(perfect, subject.data.test) == pytest.approx(0.9)
+    assert subject.accuracy(-perfect, subject.data.test) == pytest.approx(0.1)
+
+
+def test_a_subject_of_a_saved_file_judges_alike(tmp_path):
+    settings = small("reverse", "Transformer", heads=2)
+    subject = new_subject(settings, "Transformer", "", tmp_path / "m.npz", 0)
+    params = subject.train()
+    again = saved_task_subject(settings, tmp_path / "m.npz")
+    assert again.judge(again.trained(), params) == subject.judge(params, params)
+    assert again.model == subject.model
+    tuned = again.tune(params, as_is)
+    assert any(not np.array_equal(tuned[name], params[name]) for name in params)
+    student, of_student = again.student(params)
+    assert student.judge(of_student, params).keys() == again.judge(params, params).keys()
+
+
+def test_answers_are_compared_with_the_targets_of_their_own_sources(tmp_path, monkeypatch):
+    subject = new_subject(small("reverse", "LSTM"), "LSTM", "", tmp_path / "m.npz", 0)
+    told = {e.source: e.target for e in [*subject.data.test, *subject.data.structure]}
+    monkeypatch.setattr(
+        type(subject), "answers", lambda self, params, asked: [told[e.source] for e in asked]
+    )
+    measured = subject.judge(subject.model.init(0), None)
+    assert measured["exact_match"] == measured["structure_exact_match"] == measured["rouge_l"] == 1
+    assert measured["bleu"] == pytest.approx(100)
+    assert subject.validation(None) == 1
+
+
+def test_of_a_file_every_tenth_line_is_held_out_unless_it_is_trained_on(tmp_path):
+    examples = TASKS["reverse"].examples(40, seed=0)
+    examples[19] = examples[0]
+    save_pairs(tmp_path / "my.tsv", examples)
+    data = TaskData("pairs", str(tmp_path / "my.tsv"), 0, 30, seed=0)
+    assert data.test == [examples[9], examples[29], examples[39]]
+    assert len(data.train) == 36 and data.structure == []
+    whole = TaskData("pairs", str(tmp_path / "my.tsv"), 0, 30, seed=0, whole=True)
+    assert whole.test == examples and whole.train == []
+
+
+def test_groups_divide_every_channel():
+    w = np.zeros((96, 8))
+    assert cells.fitting({"group_size": 64}, {"w": w})["group_size"] == 32
+    assert cells.fitting({"group_size": 64}, {"a_embedding": w})["group_size"] == 8
+    assert cells.fitting({"group_size": 64}, {"w": w[:64], "b": w[0]})["group_size"] == 64
+    assert cells.fitting({"axis": "tensor"}, {"w": w}) == {"axis": "tensor"}
+
+
+def test_each_study_knows_its_measure():
+    of = {task: measure_of(task_study(task)) for task in ("translation", "sentiment", "dates")}
+    assert of["translation"] == of["dates"] == EXACT_MATCH
+    assert list(of["sentiment"].limits.values()) == [0.9, pytest.approx(0.7)]
+    assert measure_of(task_study("summarization")).column == "rouge_l"
+    assert measure_of(Settings()) == LOSS
+    assert measure_of(Settings(corpus="grammar")).limits.keys() == {"entropy of\nthe source"}
+    assert measure_of(Settings(corpus="grammar", tokenizer="bpe")).limits == {}
+    assert Settings().task == LANGUAGE
+
+
+def test_findings_of_a_score_speak_of_points():
+    def row(method, bits, score):
+        return {"model": "LSTM", "method": method, "bits": bits, "seed": 0, "exact_match": score,
+                "score_above_float": score - 0.9}  # fmt: skip
+
+    rows = [row("per-channel absmax", 8, 0.89), row(TRAINED_SCHEME, 2, 0.4), row(TRAINED, 2, 0.8)]
+    assert "exact match by -1.00 points" in eight_bits(rows, "LSTM", EXACT_MATCH)
+    assert recovery(rows, "LSTM", 2, EXACT_MATCH) == (
+        "2 bits per group cost +50.00 points after training, +10.00 points with "
+        "quantization-aware training: 80% of the damage is undone."
+    )
+    assert findings([], Measure("accuracy", "accuracy")) == {}
+
+
+def test_few_spaces_mean_characters():
+    assert cutting(["我看见了", "一只猫"])("一只猫") == ["一", "只", "猫"]
+    assert cutting(["a cat", "the dog", "x"])("a cat.") == ["a", "cat", "."]
