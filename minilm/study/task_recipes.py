@@ -70,12 +70,10 @@ class TaskRecipe:
         return {"steps": self.steps, "optimizer": AdamW(beta2=0.98), "schedule": schedule}
 
 
-def transformer(
-    steps: int, width: int = 128, batch_size: int = 64, learning_rate: float = 2e-3
-) -> TaskRecipe:
+def transformer(steps: int, width: int = 128, learning_rate: float = 2e-3) -> TaskRecipe:
     """An encoder–decoder Transformer of two layers on either side."""
     config = {"model": "Seq2SeqTransformer", "width": width, "layers": 2, "heads": 4}
-    return TaskRecipe(config, steps, batch_size, learning_rate, EXAMPLES, steps // 6)
+    return TaskRecipe(config, steps, 64, learning_rate, EXAMPLES, steps // 6)
 
 
 def lstm(steps: int, width: int = 128, learning_rate: float = 4e-3) -> TaskRecipe:
@@ -93,7 +91,7 @@ def classifier(name: str, steps: int, learning_rate: float, **options: Any) -> T
 TASK_RECIPES: dict[str, dict[str, TaskRecipe]] = {
     "translation": {TRANSFORMER: transformer(2000), LSTM: lstm(2000)},
     "dates": {TRANSFORMER: transformer(1500, width=96), LSTM: lstm(1200, width=96)},
-    "summarization": {TRANSFORMER: transformer(2400, batch_size=32), LSTM: lstm(1500)},
+    "summarization": {TRANSFORMER: transformer(2000), LSTM: lstm(2200, learning_rate=3e-3)},
     "sentiment": {
         TRANSFORMER: classifier(
             "TransformerClassifier", 800, 2e-3, width=64, layers=2, heads=4

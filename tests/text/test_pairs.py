@@ -118,6 +118,25 @@ def test_equal_sources_are_sorted_by_target():
     assert {tuple(lengths[1][batch(step)]) for step in range(2)} == {(1, 1), (4, 4)}
 
 
+def test_the_first_length_counts_most():
+    lengths = np.array([1, 2, 1, 2]), np.array([9, 8, 1, 2])
+    batch = like_lengths(lengths, 2, seed=0)
+    assert {tuple(lengths[0][batch(step)]) for step in range(2)} == {(1, 1), (2, 2)}
+
+
+def test_pairs_of_one_source_length_are_sorted_by_target():
+    lengths = zip("acde", (9, 1, 9, 1), strict=True)
+    examples = [Example(f"{word} b", "x" * length) for word, length in lengths]
+    batch = pair_batches(PairTokenizer.train(examples), examples, 2, seed=0)
+    assert {batch(step)[2].shape for step in range(2)} == {(2, 2), (2, 10)}
+
+
+def test_epochs_differ_in_their_order():
+    batch = like_lengths((np.arange(20),), 5, seed=0)
+    first, second = (np.concatenate([batch(4 * e + step) for step in range(4)]) for e in (0, 1))
+    assert (first != second).any()
+
+
 def test_filled():
     rows = [np.array([1, 2]), np.array([3])]
     assert filled(rows, -100).tolist() == [[1, 2], [3, -100]]
