@@ -39,11 +39,13 @@ class Measure:
         return f"{100 * value:.1f} %" if self.score else f"{value:.4f}"
 
     def shown_change(self, change: float, digits: int = 4) -> str:
-        return f"{100 * change:+.2f} points" if self.score else f"{change:+.{digits}f} nats"
+        if self.score:
+            return f"{round(100 * change, 2) + 0.0:+.2f} points"  # + 0.0: no "-0.00"
+        return f"{round(change, digits) + 0.0:+.{digits}f} nats"
 
     def damage(self, change: float) -> float:
         """How much worse: a loss that rose, a score that fell."""
-        return -change if self.score else change
+        return -change + 0.0 if self.score else change
 
 
 LOSS = Measure("loss", "loss", "nats per character", score=False)
