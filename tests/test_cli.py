@@ -173,12 +173,14 @@ def test_bits_outside_the_range_are_a_bad_command_line(capsys):
     assert "invalid choice: 9" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("command", cli.EXAMPLES)
-def test_help_shows_an_example_that_parses(command, capsys):
+@pytest.mark.parametrize(
+    ("command", "example"), [*cli.EXAMPLES.items(), *cli.TASK_EXAMPLES.items()]
+)
+def test_help_shows_an_example_that_parses(command, example, capsys):
     with pytest.raises(SystemExit):
         cli.main([command, "--help"])
-    assert cli.EXAMPLES[command] in " ".join(capsys.readouterr().out.split())
-    python, minus_m, minilm, *words = shlex.split(cli.EXAMPLES[command])
+    assert example in " ".join(capsys.readouterr().out.split())
+    python, minus_m, minilm, *words = shlex.split(example)
     assert (python, minus_m, minilm) == ("python", "-m", "minilm")
     assert cli.parser().parse_args(words).command == command
 

@@ -9,6 +9,6 @@
 """
 
 from minilm.cli.commands import main, parser
-from minilm.cli.options import EXAMPLES
+from minilm.cli.options import EXAMPLES, TASK_EXAMPLES
 
-__all__ = ["EXAMPLES", "main", "parser"]
+__all__ = ["EXAMPLES", "TASK_EXAMPLES", "main", "parser"]

@@ -10,8 +10,6 @@ from minilm.cli.studying import add_study
 from minilm.cli.training import add_distill, add_evaluate, add_train
 from minilm.cli.writing import add_generate
 
-CONTINUED = ("study", "train")  # what goes on where it was interrupted
-
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command. Exit status: 0; 2 for a bad command line; 1 for bad input or a failed write.
@@ -26,10 +24,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt:
         goes_on = "; it goes on where it stopped when called again"
-        more = goes_on if arguments.command in CONTINUED else ""
+        more = goes_on if goes_on_again(arguments) else ""
         print(f"\nminilm {arguments.command}: interrupted{more}", file=sys.stderr)
         return 130
     return 0
+
+
+def goes_on_again(arguments: argparse.Namespace) -> bool:
+    """Whether the command, called again, takes up what it did before it was interrupted."""
+    training = arguments.command == "train" and arguments.model != "word2vec"  # has no checkpoint
+    return training or arguments.command == "study"
 
 
 def parser() -> argparse.ArgumentParser:

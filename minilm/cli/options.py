@@ -15,14 +15,23 @@ EXAMPLES = {
     "distill": "python -m minilm distill lstm.npz --out student.npz",
 }
 
+TASK_EXAMPLES = {
+    "study": "python -m minilm study --task translation",
+    "train": "python -m minilm train transformer --task translation --out t.npz",
+    "evaluate": "python -m minilm evaluate t.npz",
+    "generate": 'python -m minilm generate t.npz --prompt "Her son likes those apples." --beams 4',
+}
+
 
 def add(
     commands: Any, name: str, run: Callable[[argparse.Namespace], None], what: str
 ) -> argparse.ArgumentParser:
     """A command with its example; an option must be written out whole."""
+    example = f"example:  {EXAMPLES[name]}"
+    if name in TASK_EXAMPLES:
+        example += f"   of a task:  {TASK_EXAMPLES[name]}"
     command: argparse.ArgumentParser = commands.add_parser(
-        name, help=what, description=what.capitalize() + ".",
-        epilog=f"example:  {EXAMPLES[name]}", allow_abbrev=False,
+        name, help=what, description=what.capitalize() + ".", epilog=example, allow_abbrev=False,
     )
     command.set_defaults(run=run)
     return command

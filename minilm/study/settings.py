@@ -185,8 +185,7 @@ def task_settings(task: str, file: str = "") -> Settings:
 
 
 def task_study(task: str, *, thorough: bool = False) -> Settings:
-    """The study of a task: within ten minutes on two cores; thorough: trained longer, three seeds.
-    """
+    """The study of a task: about ten minutes on two cores; thorough: longer, from three seeds."""
     settings = task_settings(task)
     if thorough:
         return replace(settings, seeds=(0, 1, 2))

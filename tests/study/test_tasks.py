@@ -57,7 +57,7 @@ def test_the_page_speaks_of_the_task(finished):
     folder, _ = finished
     page = (folder / "report.html").read_text(encoding="utf-8")
     assert page.count("<svg") == 4
-    for words in ("One model was", "accuracy", "Bayes accuracy: 90.0 %", "words&#39; limit: 70.0 %"):
+    for words in ("One model", "accuracy", "Bayes accuracy: 90.0 %", "words&#39; limit: 70.0 %"):
         assert words in page
     for words in ("nats per character", "n-gram, Witten", "word2vec"):
         assert words not in page
