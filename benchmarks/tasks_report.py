@@ -59,10 +59,9 @@ def summary(rows: list[Row]) -> str:
     seeds = len({row["seed"] for row in rows})
     return (
         "\n".join(lines) + f"\n\nPercent of the answers that are right to the last character "
-        f"(sentiment: labels, of which {100 * NOISE:g} % are wrong); {seeds} seed{'s' * (seeds > 1)}, "
-        f"mean (lowest – "
-        f"highest); one thread, on a machine of {first['cores']} cores with Python "
-        f"{first['python']}, NumPy {first['numpy']}.\n"
+        f"(sentiment: labels, of which {100 * NOISE:g} % are wrong); "
+        f"{seeds} seed{'s' * (seeds > 1)}, mean (lowest – highest); one thread, on a machine "
+        f"of {first['cores']} cores with Python {first['python']}, NumPy {first['numpy']}.\n"
     )
 
 
