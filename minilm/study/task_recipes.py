@@ -92,7 +92,7 @@ def classifier(name: str, steps: int, learning_rate: float, **options: Any) -> T
 TASK_RECIPES: dict[str, dict[str, TaskRecipe]] = {
     "translation": {TRANSFORMER: transformer(2000), LSTM: lstm(2000)},
     "dates": {TRANSFORMER: transformer(1500, width=96), LSTM: lstm(1200, width=96)},
-    "summarization": {TRANSFORMER: transformer(2000), LSTM: lstm(2200, learning_rate=3e-3)},
+    "summarization": {TRANSFORMER: transformer(2000), LSTM: lstm(2800, learning_rate=3e-3)},
     "sentiment": {
         TRANSFORMER: classifier(
             "TransformerClassifier", 800, 2e-3, width=64, layers=2, heads=4
