@@ -162,6 +162,7 @@ def test_tokenizers_are_compared_in_bits_per_byte_unless_text_is_lost(folder, ca
         assert "bits_per_byte  not measured" in printed
     else:
         assert 0.5 < float(pieces["bits_per_byte"]) < float(pieces["loss"]) / np.log(2)
+        assert pieces["bits_per_character"] == pieces["bits_per_byte"]
     call(f"quantize {folder}/pieces.npz --bits 8 --out {folder}/pieces-8.npz")
     call(f'generate {folder}/pieces-8.npz --prompt "the " --length 5')
 
