@@ -5,6 +5,7 @@
     batches.py   many texts side by side, after prompts of any lengths
     beam.py      beam search: the likeliest text
     caches.py    another key–value cache, for any model that has one
+    rescoring.py not writing but judging: the likeliest of several texts
     pieces.py    text while it is being written
     sequences.py the answer of a model that reads one sequence and writes another
 """
@@ -13,6 +14,7 @@ from minilm.generation.batches import generate_batch
 from minilm.generation.beam import Hypothesis, beam_search, length_penalty
 from minilm.generation.caches import with_cache
 from minilm.generation.pieces import decode_pieces
+from minilm.generation.rescoring import log_likelihoods
 from minilm.generation.sampling import (
     Sampling,
     generate,
@@ -32,6 +34,7 @@ __all__ = [
     "generate_batch",
     "length_penalty",
     "likeliest",
+    "log_likelihoods",
     "next_token_probabilities",
     "stream",
     "with_cache",
