@@ -1,6 +1,7 @@
 """Compression: smaller parameters, and training that bears it.
 
-    quantization/    fewer bits a weight: quantize, dequantize, fake_quantize, the affine map
+    quantization/    fewer bits a weight: quantize, dequantize, fake_quantize,
+                     product_quantize, the affine map
     pruning.py       fewer weights: prune
     distillation.py  a smaller model, taught by a larger one: distillation_loss, distil
     views.py         training what will be compressed: straight_through, masked, compose
@@ -15,6 +16,7 @@ from minilm.compression.quantization import (
     dequantize,
     fake_quantize,
     lloyd_max,
+    product_quantize,
     quantize,
 )
 from minilm.compression.views import compose, masked, straight_through
@@ -30,6 +32,7 @@ __all__ = [
     "keep_masks",
     "lloyd_max",
     "masked",
+    "product_quantize",
     "prune",
     "quantize",
     "straight_through",

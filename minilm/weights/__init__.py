@@ -4,6 +4,7 @@
     packing.py       codes of 1 to 8 bits without gaps
     rows.py          tensors kept as packed rows
     quantized.py     QuantizedTensor: codes and scales
+    product_quantized.py   ProductQuantizedTensor: codes of subvectors and their codebooks
     sparse.py        SparseTensor: a bitmask and the values under it
     combinators.py   Product, Sum, Diagonal: weights made of weights
     recorder.py      Recorder: a weight that writes down what multiplies it
@@ -14,6 +15,7 @@
 from minilm.weights.combinators import Diagonal, Product, Sum
 from minilm.weights.files import check_target, load, read_header, replacing, save
 from minilm.weights.packing import pack, unpack
+from minilm.weights.product_quantized import ProductQuantizedTensor
 from minilm.weights.protocol import Weight, as_dense, row_ids
 from minilm.weights.quantized import QuantizedTensor
 from minilm.weights.recorder import Recorder, Seen
@@ -25,6 +27,7 @@ __all__ = [
     "Diagonal",
     "PackedRows",
     "Product",
+    "ProductQuantizedTensor",
     "QuantizedTensor",
     "Recorder",
     "Seen",

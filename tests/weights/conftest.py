@@ -8,11 +8,13 @@ import pytest
 from minilm.weights import (
     Diagonal,
     Product,
+    ProductQuantizedTensor,
     QuantizedTensor,
     SparseTensor,
     Sum,
     to_rows,
 )
+from minilm.weights.rows import rows_shape
 
 
 def normal(*shape, seed=0):
@@ -43,6 +45,15 @@ def quantized(shape, bits=4, axis=-1, groups=1, zero=False, codebook=False, seed
     )
 
 
+def product_quantized(shape, bits=4, width=4, axis=-1, seed=0):
+    """Random codes and random codebooks."""
+    rng = np.random.default_rng([seed, bits, width])
+    rows, n = rows_shape(shape, axis)
+    codes = rng.integers(0, 2**bits, (rows, n // width)).astype(np.uint8)
+    codebooks = rng.normal(size=(n // width, 2**bits, width)).astype(np.float32)
+    return ProductQuantizedTensor.from_codes(codes, codebooks, bits, array_shape=shape, axis=axis)
+
+
 def sparse(*shape, density=0.3, seed=0):
     mask = np.random.default_rng([seed, 1]).random(shape) < density
     return SparseTensor.from_dense(normal(*shape, seed=seed), mask)
@@ -59,6 +70,10 @@ def every_leaf():
     leaves["zero points"] = quantized(shape, 3, groups=4, zero=True)
     leaves["codebook"] = quantized(shape, 3, axis=0, codebook=True)
     leaves["transposed"] = quantized((20, 24), 3, groups=5).T
+    leaves["subvectors"] = product_quantized(shape, 8, width=6)
+    leaves["subvectors of rows"] = product_quantized(shape, 3, width=5, axis=0)
+    leaves["subvectors transposed"] = product_quantized((20, 24), 3, axis=0).T
+    leaves["subvectors looked up"] = product_quantized(shape, 3, width=8)
     leaves["sparse"] = sparse(*shape)
     leaves["sparse transposed"] = sparse(20, 24).T
     leaves["low rank"] = Product(normal(24, 3), normal(3, 20))
@@ -72,8 +87,14 @@ def every_leaf():
 
 @pytest.fixture(scope="session")
 def make():
-    """The makers above: make.quantized(shape, bits, …), make.sparse(…), make.normal(…)."""
-    return SimpleNamespace(normal=normal, quantized=quantized, sparse=sparse, every_leaf=every_leaf)
+    """The makers above: make.quantized(shape, bits, …), make.sparse(…), make.normal(…), …."""
+    return SimpleNamespace(
+        normal=normal,
+        quantized=quantized,
+        product_quantized=product_quantized,
+        sparse=sparse,
+        every_leaf=every_leaf,
+    )
 
 
 @pytest.fixture(params=sorted(every_leaf()))

@@ -15,13 +15,20 @@ The files, each of which has other choices for one of these lines:
     scheme.py     one combination, laid on one array
     quantize.py   arrays and whole models: quantize, dequantize, fake_quantize
 
+where a code stands for several numbers at once:
+
+    clusters.py   vectors that stand for those nearest to them: k_means
+    product.py    rows cut into pieces, a codebook for each place: product_quantize
+
 and for numbers that no one learned:
 
     key_value_cache.py   what a Transformer has read: QuantizedKeyValueCache
 """
 
+from minilm.compression.quantization.clusters import k_means
 from minilm.compression.quantization.grids import lloyd_max
 from minilm.compression.quantization.key_value_cache import QuantizedKeyValueCache
+from minilm.compression.quantization.product import product_quantize
 from minilm.compression.quantization.quantize import dequantize, fake_quantize, quantize
 from minilm.compression.quantization.rounding import affine_codes, affine_values
 
@@ -31,6 +38,8 @@ __all__ = [
     "affine_values",
     "dequantize",
     "fake_quantize",
+    "k_means",
     "lloyd_max",
+    "product_quantize",
     "quantize",
 ]
