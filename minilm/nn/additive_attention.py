@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from minilm.nn.checks import describe, require_float, require_shape
+from minilm.nn.checks import require_float, require_mask, require_shape
 from minilm.nn.linear import input_gradient, linear, weight_gradient
 from minilm.nn.sums import flat, row_dot, row_sum
 from minilm.types import Array, Cache
@@ -108,11 +108,7 @@ def _fits(query: Array, keys: Array, out: Array) -> None:
 def masked_softmax(scores: Array, mask: Array | None) -> Array:
     """softmax over the last axis, of what the mask allows; a row without any becomes zeros."""
     if mask is not None:
-        if not (isinstance(mask, np.ndarray) and mask.dtype == bool):
-            raise TypeError(f"mask must be a bool array (True = may look), got {describe(mask)}")
-        sizes = zip(mask.shape[::-1], scores.shape[::-1], strict=False)
-        if mask.ndim > scores.ndim or any(m not in (1, n) for m, n in sizes):
-            raise ValueError(f"mask must broadcast to {scores.shape}, got {mask.shape}")
+        require_mask(mask, scores.shape)
         scores = np.where(mask, scores, scores.dtype.type(-np.inf))
     weights = scores - scores.max(axis=-1, keepdims=True, initial=np.finfo(scores.dtype).min)
     np.exp(weights, out=weights)

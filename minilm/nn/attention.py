@@ -7,10 +7,12 @@ import math
 
 import numpy as np
 
-from minilm.nn.checks import describe, require_float
+from minilm.nn.checks import require_float, require_mask
 from minilm.nn.small_products import many_products
 from minilm.nn.sums import row_dot, row_sum
 from minilm.types import Array, Cache
+
+FEW_ROWS = 8
 
 
 def causal_mask(T_q: int, T_k: int | None = None) -> Array:
@@ -120,23 +122,17 @@ def _scaled_product(a: Array, b: Array, scale: float) -> Array:
     """scale · a bᵀ, for each of many small matrices: (..., M, K), (..., N, K) -> (..., M, N).
 
     With bᵀ copied into rows, OpenBLAS multiplies small matrices nearly twice as fast; that pays
-    for the copy, which also takes the scale along, unless a is a single row.
+    for the copy, which also takes the scale along, unless a has few rows: while a text is written,
+    one for each head that shares these keys.
     """
     b_t = b.swapaxes(-1, -2)
-    if a.shape[-2] == 1:
+    if a.shape[-2] <= FEW_ROWS:
         return (a * scale) @ b_t
     return many_products(a, np.multiply(b_t, scale, order="C"))
 
 
 def _largest_score(mask: Array, scores: Array) -> Array:
     """inf where a query may look and −inf where it may not, of the mask's shape."""
-    if not (isinstance(mask, np.ndarray) and mask.dtype == bool):
-        raise TypeError(f"mask must be a bool array (True = may look), got {describe(mask)}")
-    try:
-        fits = np.broadcast_shapes(mask.shape, scores.shape) == scores.shape
-    except ValueError:
-        fits = False
-    if not fits:
-        raise ValueError(f"mask must broadcast to {scores.shape}, got {mask.shape}")
+    require_mask(mask, scores.shape)
     number = scores.dtype.type
     return np.where(mask, number(np.inf), number(-np.inf))

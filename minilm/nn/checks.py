@@ -24,6 +24,18 @@ def require_integers(name: str, value: Any) -> None:
         raise TypeError(f"{name} must be an integer array, got {describe(value)}")
 
 
+def require_mask(mask: Any, shape: tuple[int, ...]) -> None:
+    """TypeError unless the mask is an array of bools, ValueError unless it broadcasts to shape."""
+    if not (isinstance(mask, np.ndarray) and mask.dtype == bool):
+        raise TypeError(f"mask must be a bool array (True = may look), got {describe(mask)}")
+    try:
+        fits = np.broadcast_shapes(mask.shape, shape) == shape
+    except ValueError:
+        fits = False
+    if not fits:
+        raise ValueError(f"mask must broadcast to {shape}, got {mask.shape}")
+
+
 def require_below(limit: int, name: str, value: Any) -> None:
     """ValueError unless every number of the argument lies in [0, limit)."""
     if value.size and not (value.min() >= 0 and value.max() < limit):

@@ -13,6 +13,7 @@ import numpy as np
 
 from minilm.nn.attention import attention, write_attention_gradients
 from minilm.nn.linear import linear, linear_backward
+from minilm.nn.multi_head_attention import by_head, side_by_side
 from minilm.types import Array, Cache
 
 
@@ -103,28 +104,26 @@ def read_memory(
     [q_1 … q_H] = x w_q + b_q; the other arguments are as in cross_attention.
     Raises ValueError if kv is not that of as many sequences and heads.
     """
-    (B, T, _), head_dim = x.shape, kv.shape[-1]
+    B, head_dim = len(x), kv.shape[-1]
     if kv.shape[1] != B or kv.shape[2] * head_dim != w_q.shape[-1]:
         raise ValueError(
             f"kv must have shape (2, B, H, S, d) with B = {B} and H d = {w_q.shape[-1]}, "
             f"got {kv.shape}"
         )
     flat_q, q_cache = linear(x, w_q, b_q)
-    q = np.ascontiguousarray(flat_q.reshape(B, T, -1, head_dim).transpose(0, 2, 1, 3))
-    heads, heads_cache = attend(q, *kv, mask)
-    y, out_cache = linear(heads.transpose(0, 2, 1, 3).reshape(B, T, -1), w_out, b_out)
+    heads, heads_cache = attend(np.ascontiguousarray(by_head(flat_q, head_dim)), *kv, mask)
+    y, out_cache = linear(side_by_side(heads), w_out, b_out)
     return y, (q_cache, heads_cache, out_cache, kv.shape)
 
 
 def read_memory_backward(dy: Array, cache: Cache) -> tuple[Any, ...]:
     """Gradients of read_memory: dx, dkv, dw_q, db_q, dw_out, db_out."""
     q_cache, heads_cache, out_cache, (_, B, H, S, head_dim) = cache
-    T = dy.shape[1]
     dconcat, dw_out, db_out = linear_backward(dy, out_cache)
-    dheads = dconcat.reshape(B, T, H, head_dim).transpose(0, 2, 1, 3)
-    dflat_q = np.empty((B, T, H, head_dim), dy.dtype)  # both are written to head by head
+    dheads = by_head(dconcat, head_dim)
+    dflat_q = np.empty(dconcat.shape, dy.dtype)  # both are written to head by head
     dkv = np.empty((B, S, 2, H, head_dim), dy.dtype).transpose(2, 0, 3, 1, 4)
     dk, dv = dkv
-    write_attention_gradients(dflat_q.transpose(0, 2, 1, 3), dk, dv, dheads, heads_cache)
-    dx, dw_q, db_q = linear_backward(dflat_q.reshape(B, T, -1), q_cache)
+    write_attention_gradients(by_head(dflat_q, head_dim), dk, dv, dheads, heads_cache)
+    dx, dw_q, db_q = linear_backward(dflat_q, q_cache)
     return dx, dkv, dw_q, db_q, dw_out, db_out

@@ -7,7 +7,7 @@ G = H is multi-head attention, G = 1 is multi-query attention (Shazeer 2019).
 import numpy as np
 
 from minilm.nn.attention import attention, attention_backward
-from minilm.nn.checks import describe, require_float
+from minilm.nn.checks import require_float, require_mask
 from minilm.types import Array, Cache
 
 
@@ -52,19 +52,14 @@ def grouped_query_attention_backward(dy: Array, cache: Cache) -> tuple[Array, Ar
     return dq.reshape(*dy.shape[:-1], d), dk, dv
 
 
-def below_one_another(mask: Array, shape: tuple[int, int, int, int], G: int) -> Array:
+def below_one_another(mask: Array, shape: tuple[int, ...], G: int) -> Array:
     """The mask for grouped queries: shape (B, H, T_q, T_k) -> (B, G, H/G · T_q, T_k).
 
     Sizes of 1 that stand for B, G or T_k stay 1: a mask for all heads is copied for one group only.
     """
-    if not (isinstance(mask, np.ndarray) and mask.dtype == bool):
-        raise TypeError(f"mask must be a bool array (True = may look), got {describe(mask)}")
-    if mask.ndim > 4 or any(
-        n not in (1, m) for n, m in zip(mask.shape[::-1], shape[::-1], strict=False)
-    ):
-        raise ValueError(f"mask must broadcast to {shape}, got {mask.shape}")
-    _, H, T_q, _ = shape
-    batch, heads, _, keys = (1,) * (4 - mask.ndim) + mask.shape
-    groups = G if heads == H else 1
-    by_head = np.broadcast_to(mask, (batch, groups * (H // G), T_q, keys))
-    return by_head.reshape(batch, groups, H // G * T_q, keys)
+    require_mask(mask, shape)
+    H, T_q = shape[1:3]
+    B, heads, _, T_k = np.broadcast_shapes(mask.shape, (1, 1, 1, 1))
+    groups = 1 if heads == 1 else G
+    by_head = np.broadcast_to(mask, (B, groups * (H // G), T_q, T_k))
+    return by_head.reshape(B, groups, H // G * T_q, T_k)

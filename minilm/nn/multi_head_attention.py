@@ -48,19 +48,20 @@ def multi_head_attention(
     H, G = head_counts(w_qkv.shape[-1], w_out.shape[0], head_dim)
     flat_qkv, qkv_cache = linear(x, w_qkv, b_qkv)
     B, T, _ = x.shape
-    # The output is split, never the weight: (B, heads, T, head_dim). The copy puts the rows of a
-    # head side by side: several products read them, and do so faster.
-    qkv = np.ascontiguousarray(flat_qkv.reshape(B, T, -1, head_dim).transpose(0, 2, 1, 3))
+    # The output is split, never the weight. The copy puts the rows of a head side by side: several
+    # products read them, and do so faster.
+    qkv = np.ascontiguousarray(by_head(flat_qkv, head_dim))
     qk, v, turn_cache = qkv[:, : H + G], qkv[:, H + G :], None
     if turn is not None:
         qk, turn_cache = turn(qk)
     q, k = qk[:, :H], qk[:, H:]
     if G < H:
         q = q.reshape(B, G, H // G * T, head_dim)
-        mask = None if mask is None else below_one_another(mask, (B, H, T, mask.shape[-1]), G)
+        if mask is not None:  # `attend` will see that it has a column for each key
+            mask = below_one_another(mask, (B, H, T, *np.shape(mask)[-1:]), G)
     heads, heads_cache = attend(q, k, v, mask)
     heads = heads.reshape(B, H, T, head_dim)
-    y, out_cache = linear(heads.transpose(0, 2, 1, 3).reshape(B, T, -1), w_out, b_out)
+    y, out_cache = linear(side_by_side(heads), w_out, b_out)
     return y, (qkv_cache, turn_cache, heads_cache, out_cache, (H, G, head_dim))
 
 
@@ -69,9 +70,9 @@ def multi_head_attention_backward(dy: Array, cache: Cache) -> tuple[Array | None
     qkv_cache, turn_cache, heads_cache, out_cache, (H, G, head_dim) = cache
     B, T, _ = dy.shape
     dconcat, dw_out, db_out = linear_backward(dy, out_cache)
-    dheads = dconcat.reshape(B, T, H, head_dim).transpose(0, 2, 1, 3)
-    dflat_qkv = np.empty((B, T, H + 2 * G, head_dim), dy.dtype)  # written to head by head
-    dqkv = dflat_qkv.transpose(0, 2, 1, 3)
+    dheads = by_head(dconcat, head_dim)
+    dflat_qkv = np.empty((B, T, (H + 2 * G) * head_dim), dy.dtype)
+    dqkv = by_head(dflat_qkv, head_dim)  # a view, which is written to
     dq, dk, dv = dqkv[:, :H], dqkv[:, H : H + G], dqkv[:, H + G :]
     if G == H:
         write_attention_gradients(dq, dk, dv, dheads, heads_cache)
@@ -82,8 +83,20 @@ def multi_head_attention_backward(dy: Array, cache: Cache) -> tuple[Array | None
         dq[:] = dgrouped_q.reshape(dq.shape)
     if turn_cache is not None:
         dqkv[:, : H + G] = rotary_backward(dqkv[:, : H + G], turn_cache)
-    dx, dw_qkv, db_qkv = linear_backward(dflat_qkv.reshape(B, T, -1), qkv_cache)
+    dx, dw_qkv, db_qkv = linear_backward(dflat_qkv, qkv_cache)
     return dx, dw_qkv, db_qkv, dw_out, db_out
+
+
+def by_head(x: Array, head_dim: int) -> Array:
+    """A view with the heads in front of time: (B, T, H · head_dim) -> (B, H, T, head_dim)."""
+    B, T, width = x.shape
+    return x.reshape(B, T, width // head_dim, head_dim).transpose(0, 2, 1, 3)
+
+
+def side_by_side(heads: Array) -> Array:
+    """concat(head_1 … head_H): (B, H, T, d) -> (B, T, H · d)."""
+    B, H, T, d = heads.shape
+    return heads.transpose(0, 2, 1, 3).reshape(B, T, H * d)
 
 
 def head_counts(columns: int, rows: int, head_dim: int) -> tuple[int, int]:

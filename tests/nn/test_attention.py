@@ -17,6 +17,7 @@ from minilm.nn import (
     multi_head_attention_backward,
     padding_mask,
 )
+from minilm.nn.attention import FEW_ROWS
 
 
 def test_masks_by_hand():
@@ -64,6 +65,16 @@ def test_gradient(normal, lead):
     check_gradient(attention, attention_backward, q, k, v, mask=mask)
     views = [a.swapaxes(-1, -2).copy().swapaxes(-1, -2) for a in (q, k, v)]
     check_gradient(attention, attention_backward, *views, mask=mask)
+
+
+@pytest.mark.parametrize("T_q", [FEW_ROWS, FEW_ROWS + 1])
+def test_few_queries_and_many(normal, T_q):
+    q, k, v = normal(2, T_q, 3), normal(2, 5, 3), normal(2, 5, 4)
+    weights = np.exp(np.einsum("bqd,bkd->bqk", q, k) / math.sqrt(3))
+    weights /= weights.sum(axis=-1, keepdims=True)
+    y, _ = attention(q, k, v)
+    np.testing.assert_allclose(y, weights @ v, atol=1e-12)
+    check_gradient(attention, attention_backward, q, k, v)
 
 
 def test_one_query_alone_finds_what_it_finds_among_others(normal):

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from minilm.nn import (
+    attention,
     causal_mask,
     check_gradient,
     grouped_query_attention,
@@ -61,6 +62,33 @@ def test_it_is_its_parts_one_after_the_other(G, per_group, first, mask, seed):
     heads, _ = grouped_query_attention(rotary(q, first)[0], rotary(k, first)[0], v, MASKS[mask])
     expected = heads.swapaxes(1, 2).reshape(2, 4, H * d) @ w_out + b_out
     np.testing.assert_allclose(y, expected, atol=1e-12)
+
+
+def test_each_head_of_a_group_has_its_own_mask(normal):
+    x, w_qkv, b_qkv, w_out, b_out = arguments(normal, H=4, G=2)
+    mask = np.random.default_rng(3).random((2, 4, 4, 4)) < 0.6
+    y, _ = multi_head_attention(x, w_qkv, b_qkv, w_out, b_out, head_dim=2, mask=mask)
+    columns = np.split(x @ w_qkv + b_qkv, [8, 12], axis=-1)
+    q, k, v = (a.reshape(2, 4, -1, 2).swapaxes(1, 2) for a in columns)
+    heads = [attention(q[:, h], k[:, h // 2], v[:, h // 2], mask[:, h])[0] for h in range(4)]
+    np.testing.assert_allclose(y, np.concatenate(heads, axis=-1) @ w_out + b_out, atol=1e-12)
+
+
+@pytest.mark.parametrize("G", [2, 4])
+def test_masks_are_refused_in_the_same_words_whether_keys_are_shared_or_not(normal, G):
+    inputs = arguments(normal, G=G)
+
+    def look(mask):
+        return multi_head_attention(*inputs, head_dim=2, mask=mask)
+
+    with pytest.raises(TypeError, match="mask must be a bool array"):
+        look([[True] * 4] * 4)
+    with pytest.raises(TypeError, match="mask must be a bool array"):
+        look(np.ones((4, 4)))
+    for shape in ((3, 4), (2, 3, 4, 4), (1, 1, 1, 4, 4), (4, 5)):
+        with pytest.raises(ValueError, match="mask must broadcast to"):
+            look(np.ones(shape, bool))
+    np.testing.assert_array_equal(look(np.array(True))[0], look(None)[0])
 
 
 def test_its_inputs_and_its_gradient_are_left_alone(normal):
