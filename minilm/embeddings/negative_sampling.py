@@ -10,11 +10,8 @@ One pair's gradients are three lines, `pair_gradients`. The rest of this page is
 for M centres in a row at once, in a few large products instead of many small ones:
 
 - Windows of neighbouring centres overlap. A block of b centres has b + 2w tokens in sight (w: the
-  window), so all its scores are one product (b, D) @ (D, b + 2w), of which the band
-  0 < |i − j| <= w counts.
-- Word2vec narrows each window to a random width in 1..w. A word at distance d is then inside with
-  chance (w − d + 1)/w. Skip-gram's gradient is a sum over pairs, so the chance is the pair's
-  weight; CBOW's is not (a mean stands inside σ), so there the widths are drawn.
+  window), so all its scores are one product (b, D) @ (D, b + 2w), of which a band counts: see
+  `windows`.
 - The centres of a run share N drawn negatives: one product (M, D) @ (D, N). A centre whose pairs
   weigh p together is owed K·p negatives, so each of the N counts K·p/N times.
 
@@ -22,8 +19,8 @@ One gradient comes back for each row that was read, duplicates and all; `descend
 """
 
 import numpy as np
-from numpy.lib.stride_tricks import as_strided
 
+from minilm.embeddings.windows import means_of_windows, sum_of_windows, windows_of
 from minilm.nn.activations import sigmoid_in_place
 from minilm.types import Array
 
@@ -40,15 +37,31 @@ def pair_gradients(v: Array, u: Array, noise: Array) -> tuple[Array, Array, Arra
     return error * u + noise_error @ noise, error * v, noise_error[:, None] * v
 
 
-def skip_gram_gradients(
+def minus_log_sigmoid(x: Array) -> Array:
+    """−log σ(x) = log(1 + e^−x), however large x is."""
+    return np.logaddexp(0, -x)
+
+
+def skip_gram_loss(
     v: Array, context: Array, noise: Array, pair_weights: Array, negative: int
-) -> tuple[Array, Array, Array]:
-    """Gradients of Σ_ij −pair_weights_ij log σ(v_i·u_j), and of the negatives that these pairs owe.
+) -> float:
+    """Σ_ij −pair_weights_ij log σ(v_i·u_j), and the negatives that these pairs owe.
 
     v: (M, D) input rows of the centres; context: (M + 2w, D) output rows of the tokens in sight;
     noise: (N, D) output rows of the negatives; pair_weights: (M/b, b, b + 2w) weights; negative: K
-    ->  dv, dcontext, dnoise, in those shapes
     """
+    blocks, block, sight = pair_weights.shape
+    u_blocks = windows_of(context, block, sight)
+    scores = v.reshape(blocks, block, -1) @ u_blocks.transpose(0, 2, 1)
+    owed = pair_weights.sum(axis=-1).reshape(-1, 1) * (negative / len(noise))      # (M, 1)
+    pairs = pair_weights * minus_log_sigmoid(scores)
+    return float(pairs.sum() + (owed * minus_log_sigmoid(-v @ noise.T)).sum())
+
+
+def skip_gram_gradients(
+    v: Array, context: Array, noise: Array, pair_weights: Array, negative: int
+) -> tuple[Array, Array, Array]:
+    """The gradients of skip_gram_loss: dv, dcontext, dnoise, in the shapes of v, context, noise."""
     blocks, block, sight = pair_weights.shape
     v_blocks = v.reshape(blocks, block, -1)
     u_blocks = windows_of(context, block, sight)
@@ -61,19 +74,31 @@ def skip_gram_gradients(
     return dv, dcontext, noise_error.T @ v
 
 
-def cbow_gradients(
-    context: Array, u: Array, noise: Array, pair_weights: Array, negative: int
-) -> tuple[Array, Array, Array]:
-    """Gradients of Σ_i −log σ(h_i·u_i), h_i the mean over i's window, and of K negatives each.
+def cbow_loss(
+    context: Array, u: Array, noise: Array, pair_weights: Array, negative: int, mean: bool = True
+) -> float:
+    """Σ_i −log σ(h_i·u_i), h_i the mean over i's window, and K negatives each.
 
     context: (M + 2w, D) input rows of the tokens in sight; u: (M, D) output rows of the centres;
     noise: (N, D) output rows of the negatives; pair_weights: (M/b, b, b + 2w), 1 inside a window,
-    else 0; negative: K  ->  dcontext, du, dnoise, in those shapes. A centre with an empty window
-    has h = 0 and no part in any gradient.
+    else 0; negative: K; mean: False adds the words' rows up and does not divide. A centre with an
+    empty window has no part in the loss, nor in any gradient.
     """
+    _, block, sight = pair_weights.shape
+    average = means_of_windows(pair_weights, mean)
+    h = (average @ windows_of(context, block, sight)).reshape(u.shape)
+    owing = (pair_weights.max(axis=-1) > 0).reshape(-1, 1)                  # (M, 1)
+    noise_loss = (negative / len(noise)) * minus_log_sigmoid(-h @ noise.T)
+    pairs = minus_log_sigmoid((h * u).sum(axis=-1, keepdims=True))
+    return float((owing * pairs).sum() + (owing * noise_loss).sum())
+
+
+def cbow_gradients(
+    context: Array, u: Array, noise: Array, pair_weights: Array, negative: int, mean: bool = True
+) -> tuple[Array, Array, Array]:
+    """The gradients of cbow_loss: dcontext, du, dnoise, in the shapes of context, u, noise."""
     blocks, block, sight = pair_weights.shape
-    size = np.maximum(pair_weights.sum(axis=-1, keepdims=True), 1)
-    average = pair_weights / size                                           # (M/b, b, b + 2w)
+    average = means_of_windows(pair_weights, mean)                          # (M/b, b, b + 2w)
     h = (average @ windows_of(context, block, sight)).reshape(u.shape)
     error = sigmoid_in_place((h * u).sum(axis=-1, keepdims=True)) - 1       # (M, 1)
     noise_error = (negative / len(noise)) * sigmoid_in_place(h @ noise.T)   # (M, N)
@@ -81,45 +106,6 @@ def cbow_gradients(
     dh = (error * u + noise_error @ noise).reshape(blocks, block, -1)
     dcontext = sum_of_windows(average.transpose(0, 2, 1) @ dh, block)
     return dcontext, error * h, noise_error.T @ h
-
-
-def distances(window: int, block: int) -> Array:
-    """How far token j in sight of a block stands from its centre i: (b, b + 2w) integers."""
-    return np.abs(np.arange(block + 2 * window) - window - np.arange(block)[:, None])
-
-
-def window_chance(distance: Array, window: int) -> Array:
-    """The chance that a token at each distance d is in the window: (w − d + 1)/w for d = 1..w."""
-    chance = np.maximum(window + 1 - distance, 0) / window
-    return np.where(distance > 0, chance, 0).astype(np.float32)
-
-
-def draw_windows(distance: Array, window: int, blocks: int, rng: np.random.Generator) -> Array:
-    """Whether token j is in the window of centre i, its width drawn from 1..w: (M/b, b, b + 2w)."""
-    width = rng.integers(1, window, (blocks, len(distance), 1), endpoint=True)
-    return (distance > 0) & (distance <= width)
-
-
-def same_sentence(sentence_of: Array, window: int, block: int) -> Array:
-    """Whether centre i and token j are in one sentence: numbers (M + 2w,) -> (M/b, b, b + 2w)."""
-    centres = sentence_of[window : len(sentence_of) - window].reshape(-1, block, 1)
-    return centres == windows_of(sentence_of, block, block + 2 * window)[:, None]
-
-
-def windows_of(rows: Array, block: int, sight: int) -> Array:
-    """The tokens that each block has in sight: (M + 2w, …) -> (M/b, b + 2w, …), not copied."""
-    blocks = (len(rows) - sight) // block + 1
-    strides = (block * rows.strides[0], *rows.strides)
-    return as_strided(rows, (blocks, sight, *rows.shape[1:]), strides, writeable=False)
-
-
-def sum_of_windows(windows: Array, block: int) -> Array:
-    """The transpose of windows_of: (M/b, b + 2w, D) -> (M + 2w, D), shared rows added (2w <= b)."""
-    blocks, sight, width = windows.shape
-    rows = np.zeros((blocks + 1, block, width), windows.dtype)
-    rows[:-1] = windows[:, :block]
-    rows[1:, : sight - block] += windows[:, block:]
-    return rows.reshape(-1, width)[: (blocks - 1) * block + sight]
 
 
 def descend(table: Array, ids: Array, gradient: Array, rate: float, terms: float) -> None:

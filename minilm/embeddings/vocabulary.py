@@ -7,8 +7,11 @@ Three numbers of word2vec depend on the counts alone (Mikolov et al. 2013b, sect
     drawn as noise      count^0.75 / Σ count^0.75
 """
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import chain, repeat
 
 import numpy as np
 
@@ -17,7 +20,10 @@ from minilm.types import Array
 
 @dataclass(frozen=True, eq=False)
 class Vocabulary:
-    """The words of a corpus and their counts (int64, (V,)), most frequent first."""
+    """The words of a corpus and their counts (int64, (V,)), most frequent first.
+
+    (Words that a later text added stand after those that were there.)
+    """
 
     words: list[str]
     counts: Array
@@ -25,14 +31,19 @@ class Vocabulary:
     def __len__(self) -> int:
         return len(self.words)
 
+    @cached_property
+    def index(self) -> dict[str, int]:
+        """The row of every word."""
+        return {word: i for i, word in enumerate(self.words)}
+
     def keep_probability(self, sample: float = 1e-3) -> Array:
         """The chance that one occurrence of each word is read: (V,) float64; all 1 for sample=0.
 
         Frequent words say little about their neighbours; this thins them out. It is the form of
         the published program; the paper prints √(t/f), by dropping with chance 1 − √(t/f).
         """
-        if not sample >= 0:
-            raise ValueError(f"sample must be 0 (read every word) or a share above, got {sample!r}")
+        if not 0 <= sample < 1:
+            raise ValueError(f"sample must be 0 (read every word) or a share < 1, got {sample!r}")
         if sample == 0:
             return np.ones(len(self))
         ratio = sample * self.counts.sum() / self.counts
@@ -49,14 +60,22 @@ class Vocabulary:
 
     def encode(self, sentences: Iterable[Sequence[str]]) -> tuple[Array, Array]:
         """Sentences -> (ids, sentence numbers), both (N,) int32; unknown words are left out."""
-        index = {word: i for i, word in enumerate(self.words)}
-        ids: list[int] = []
-        lengths = []
-        for sentence in sentences:
-            known = [index[word] for word in checked(sentence) if word in index]
-            ids.extend(known)
-            lengths.append(len(known))
-        return np.array(ids, np.int32), np.repeat(np.arange(len(lengths), dtype=np.int32), lengths)
+        texts = [checked(sentence) for sentence in sentences]
+        lengths = [len(text) for text in texts]
+        words = chain.from_iterable(texts)
+        ids = np.fromiter(map(self.index.get, words, repeat(-1)), np.int32, sum(lengths))
+        known = ids >= 0
+        return ids[known], np.repeat(np.arange(len(lengths), dtype=np.int32), lengths)[known]
+
+    def extended(self, counts: "WordCounts", min_count: int) -> "Vocabulary":
+        """These words, the new text's counts added; then its other words of min_count or more."""
+        more = [counts.of.get(word, 0) for word in self.words]
+        new = sorted(
+            (word for word, n in counts.of.items() if n >= min_count and word not in self.index),
+            key=lambda word: -counts.of[word],
+        )
+        added = np.array([counts.of[word] for word in new], np.int64)
+        return Vocabulary(self.words + new, np.concatenate((self.counts + more, added)))
 
 
 def draw_noise(cdf: Array, shape: int | tuple[int, ...], rng: np.random.Generator) -> Array:
@@ -64,44 +83,89 @@ def draw_noise(cdf: Array, shape: int | tuple[int, ...], rng: np.random.Generato
     return np.searchsorted(cdf, rng.random(shape), side="right")
 
 
+@dataclass(frozen=True, eq=False)
+class WordCounts:
+    """How often each word stands in a text, in the order of first places; the text's size."""
+
+    of: dict[str, int]
+    sentences: int
+    words: int
+
+
+def count_words(
+    sentences: Iterable[Sequence[str]], max_vocab_size: int | None = None
+) -> WordCounts:
+    """One pass over the sentences.
+
+    max_vocab_size bounds the memory: whenever a sentence leaves more different words than that,
+    the rarest are forgotten, first those seen once, the next time those seen once or twice, and so
+    on. (The first such time forgets nothing, as in gensim.) Counts are then lower bounds.
+
+    Raises TypeError for strings in the place of token lists, ValueError where there is no word.
+    """
+    if isinstance(sentences, str):
+        raise TypeError(
+            f"sentences must be lists of words, got one string {preview(sentences)}; "
+            "LineSentence(path) reads a file"
+        )
+    if not isinstance(sentences, Iterable):
+        raise TypeError(f"sentences must be lists of words, got {type(sentences).__name__}")
+    counts: Counter[str] = Counter()
+    number, words, fewest = 0, 0, 1
+    for sentence in sentences:
+        counts.update(checked(sentence))
+        words += len(sentence)
+        number += 1
+        if max_vocab_size is not None and len(counts) > max_vocab_size:
+            counts = Counter({word: n for word, n in counts.items() if n >= fewest})
+            fewest += 1
+    if not counts:
+        raise ValueError(f"sentences must hold at least one word, got {number} empty ones")
+    other = next((word for word in counts if not isinstance(word, str)), "")
+    checked([other])
+    return WordCounts(dict(counts), number, words)
+
+
+def choose_words(
+    counts: WordCounts, min_count: int = 5, max_final_vocab: int | None = None
+) -> Vocabulary:
+    """The words that occur at least `fewest_counted` times; ValueError where that leaves none."""
+    fewest = fewest_counted(counts, min_count, max_final_vocab)
+    kept = [word for word, n in counts.of.items() if n >= fewest]
+    if not kept:
+        word = max(counts.of, key=counts.of.__getitem__)
+        limit = "" if fewest == min_count else f" with max_final_vocab={max_final_vocab}"
+        raise ValueError(
+            f"min_count={min_count}{limit} leaves no word: the most frequent, {word!r}, "
+            f"occurs {counts.of[word]} times"
+        )
+    kept.sort(key=lambda word: -counts.of[word])  # stable: equal counts by first place
+    return Vocabulary(kept, np.array([counts.of[word] for word in kept], np.int64))
+
+
+def fewest_counted(counts: WordCounts, min_count: int, max_final_vocab: int | None) -> int:
+    """min_count, or what it takes to leave at most max_final_vocab words, if that is more."""
+    if min_count < 1:
+        raise ValueError(f"min_count must be at least 1, got {min_count}")
+    if max_final_vocab is None or max_final_vocab >= len(counts.of):
+        return min_count
+    first_left_out = sorted(counts.of.values(), reverse=True)[max_final_vocab]
+    return max(min_count, first_left_out + 1)
+
+
 def read_corpus(
     sentences: Iterable[Sequence[str]], min_count: int = 5
 ) -> tuple[Vocabulary, Array, Array]:
-    """One pass over the sentences -> vocabulary, ids (N,), sentence numbers (N,) (int32).
+    """A text that fits into memory -> vocabulary, ids (N,), sentence numbers (N,) (int32).
 
-    Words that occur fewer than min_count times are taken out before any window is laid, so that
-    their neighbours on both sides become neighbours of each other.
+    The sentences are read once. Words that occur fewer than min_count times are taken out before
+    any window is laid, so that their neighbours on both sides become neighbours of each other.
     Raises TypeError for strings in the place of token lists, ValueError where no word is left.
     """
-    if isinstance(sentences, str):
-        raise TypeError(f"sentences must be lists of words, got one string {preview(sentences)}")
-    if min_count < 1:
-        raise ValueError(f"min_count must be at least 1, got {min_count}")
-    first_seen: dict[str, int] = {}
-    ids: list[int] = []
-    lengths = []
-    for sentence in sentences:
-        ids.extend([first_seen.setdefault(word, len(first_seen)) for word in checked(sentence)])
-        lengths.append(len(sentence))
-    if not ids:
-        raise ValueError(f"sentences must hold at least one word, got {len(lengths)} empty ones")
-
-    seen = np.array(ids, np.int32)
-    counts = np.bincount(seen)
-    order = np.argsort(-counts, kind="stable")
-    order = order[counts[order] >= min_count]
-    if not len(order):
-        word = max(first_seen, key=lambda w: counts[first_seen[w]])
-        raise ValueError(
-            f"min_count={min_count} leaves no word: the most frequent, {word!r}, "
-            f"occurs {counts.max()} times"
-        )
-    rank = np.full(len(counts), -1, np.int32)
-    rank[order] = np.arange(len(order))
-    names = list(first_seen)
-    new_ids, sentence_of = rank[seen], np.repeat(np.arange(len(lengths), dtype=np.int32), lengths)
-    known = new_ids >= 0
-    return Vocabulary([names[i] for i in order], counts[order]), new_ids[known], sentence_of[known]
+    if not isinstance(sentences, str) and iter(sentences) is sentences:
+        sentences = list(sentences)
+    vocabulary = choose_words(count_words(sentences), min_count)
+    return vocabulary, *vocabulary.encode(sentences)
 
 
 def checked(sentence: Sequence[str]) -> Sequence[str]:
@@ -111,8 +175,11 @@ def checked(sentence: Sequence[str]) -> Sequence[str]:
             f"each sentence must be a list of words, got the string {preview(sentence)}: its "
             "'words' would be single characters; split it first, e.g. sentence.split()"
         )
-    if len(sentence) and not isinstance(sentence[0], str):
-        raise TypeError(f"words must be strings, got {type(sentence[0]).__name__} {sentence[0]!r}")
+    if not hasattr(sentence, "__len__"):
+        raise TypeError(f"each sentence must be a list of words, got {type(sentence).__name__}")
+    if len(sentence) and not isinstance(next(iter(sentence)), str):
+        word = next(iter(sentence))
+        raise TypeError(f"words must be strings, got {type(word).__name__} {word!r}")
     return sentence
 
 

@@ -1,175 +1,301 @@
 """Word2vec: vectors of words that are near when the words' company is alike.
 
-The text is read `epochs` times. Each time frequent words are thinned out, and what is left is cut
-into runs of about 500 centres; each run is one step of gradient descent (`negative_sampling`) on
-the few rows that it touches. The learning rate falls in a line from alpha to min_alpha.
+The text is read once for its words (`build_vocab`) and `epochs` times to learn (`train`), each
+time from its source and piece by piece, so a text larger than the memory will do. Arguments and
+life cycle are those of gensim 4's Word2Vec, and code written for it runs here with another import.
 """
 
-import math
-from collections.abc import Iterable, Iterator, Sequence
+import os
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 
+from minilm.embeddings.callbacks import check_callbacks
+from minilm.embeddings.hierarchical_softmax import HuffmanTree, huffman_tree
 from minilm.embeddings.keyed_vectors import KeyedVectors
-from minilm.embeddings.negative_sampling import (
-    LIMIT,
-    cbow_gradients,
-    descend,
-    distances,
-    draw_windows,
-    same_sentence,
-    skip_gram_gradients,
-    window_chance,
-)
+from minilm.embeddings.line_sentence import LineSentence, check_rereadable
 from minilm.embeddings.skip_gram_model import SkipGram
-from minilm.embeddings.vocabulary import draw_noise, read_corpus
-from minilm.models.language_model import check_positive
-from minilm.types import Array, Params
+from minilm.embeddings.vocabulary import Vocabulary, choose_words, count_words, fewest_counted
+from minilm.embeddings.word2vec_settings import (
+    SETTINGS,
+    check_settings,
+    check_totals,
+    settings_of,
+)
+from minilm.embeddings.word2vec_training import Training
+from minilm.types import Params
+from minilm.weights import load, read_header, save
 
-RUN = 512  # centres of one step; with twice as many, vectors are worse at equal epochs
-BLOCK = 32  # centres of one product of scores, more where the window is wide
+Sentences = Iterable[Sequence[str]]
+STATE = ("corpus_count", "corpus_total_words", "effective_min_count", "train_count")
 
 
 class Word2Vec:
-    """Skip-gram (sg=1) or CBOW (sg=0) with negative sampling, trained when it is made.
+    """Skip-gram (sg=1) or CBOW (sg=0), trained when it is made if it is given sentences.
 
         model = Word2Vec(sentences, vector_size=100, sg=1)
         model.wv["word"]; model.wv.most_similar("word")
 
-    sentences: lists of words, read once (a generator will do); no window crosses from one to
-    another. vector_size: D; window: the largest distance w of a pair; words occurring fewer than
-    min_count times are left out; negative: K drawn words for each pair; epochs: times the text is
-    read; alpha -> min_alpha: learning rate; sample: frequent words, of a share above this, are
-    thinned out (0: not); ns_exponent: negatives are drawn by count^ns_exponent.
+    sentences: lists of words; no window crosses from one to another. They are read epochs + 1
+    times: what can be read only once (a generator) is refused. corpus_file: the path of a text, a
+    sentence a line, instead. Without either, call build_vocab and train.
 
-    wv: the input table as KeyedVectors; params: {"input_embedding", "output_embedding"}, (V, D)
-    float32, the tables as `fit`, `quantize` and `save` take them; vocabulary: words and counts.
+    What is learned: vector_size: D; window: the largest distance w of a pair; shrink_windows: each
+    window is narrowed to a random width in 1..w; negative: K drawn words for each pair (0: none),
+    drawn by count^ns_exponent; hs: hierarchical softmax, beside the negatives if both are set (as
+    in gensim: take negative=0 with it); cbow_mean: CBOW's mean, or sum (0); bias: a bias for every
+    word, for skip-gram with negatives (see `word_bias`).
+    Which words: those of at least min_count, and of those no more than the max_final_vocab most
+    frequent; sample: frequent words, of a share above this, are thinned out (0: not);
+    max_vocab_size bounds the memory of counting (see `count_words`).
+    How: epochs; alpha -> min_alpha: learning rate, falling in a line; compute_loss, callbacks: see
+    `train`. workers is taken for gensim's sake and changes nothing: the work is in matrix products,
+    whose threads are BLAS's own, and the same seed gives the same vectors.
+
+    wv: the input table as KeyedVectors; vocabulary: words and counts; params: the tables as `fit`,
+    `quantize` and `save` take them, float32: input_embedding (V, D), output_embedding (V, D) of
+    negative sampling, node_embedding (V − 1, D) of hierarchical softmax, input_bias (V,).
 
     Raises TypeError for strings in the place of token lists; ValueError for settings out of range,
     no word left, or no two words in one sentence; FloatingPointError where training diverged.
     Mikolov et al. 2013a, 2013b.
     """
 
+    training: type[Training] = Training  # FastText has others
+    settings: tuple[str, ...] = SETTINGS
+
     def __init__(
         self,
-        sentences: Iterable[Sequence[str]],
+        sentences: Sentences | None = None,
+        corpus_file: str | os.PathLike[str] | None = None,
         vector_size: int = 100,
+        alpha: float = 0.025,
         window: int = 5,
         min_count: int = 5,
-        sg: int = 0,
-        negative: int = 5,
-        epochs: int = 5,
-        alpha: float = 0.025,
-        min_alpha: float = 1e-4,
+        max_vocab_size: int | None = None,
         sample: float = 1e-3,
-        ns_exponent: float = 0.75,
         seed: int = 1,
+        workers: int = 3,
+        min_alpha: float = 1e-4,
+        sg: int = 0,
+        hs: int = 0,
+        negative: int = 5,
+        ns_exponent: float = 0.75,
+        cbow_mean: int = 1,
+        *,
+        epochs: int = 5,
+        compute_loss: bool = False,
+        callbacks: Iterable[Any] = (),
+        max_final_vocab: int | None = None,
+        shrink_windows: bool = True,
+        bias: bool = False,
     ) -> None:
-        check_positive(
-            vector_size=vector_size, window=window, min_count=min_count,
-            negative=negative, epochs=epochs,
-        )  # fmt: skip
-        if sg not in (0, 1):
-            raise ValueError(f"sg must be 1 (skip-gram) or 0 (CBOW), got {sg!r}")
-        if not (0 <= min_alpha <= alpha and 0 < alpha <= 1):
-            raise ValueError(
-                "alpha and min_alpha must satisfy 0 <= min_alpha <= alpha and 0 < alpha <= 1, "
-                f"got {alpha!r} and {min_alpha!r}"
-            )
-        self.window, self.sg, self.negative, self.epochs = window, sg, negative, epochs
-        self.alpha, self.min_alpha, self.seed = alpha, min_alpha, seed
-        self.sample, self.ns_exponent = sample, ns_exponent
+        self.vector_size, self.window, self.min_count = vector_size, window, min_count
+        self.max_vocab_size, self.max_final_vocab = max_vocab_size, max_final_vocab
+        self.alpha, self.min_alpha, self.epochs, self.seed = alpha, min_alpha, epochs, seed
+        self.sample, self.ns_exponent, self.negative = sample, ns_exponent, negative
+        self.sg, self.hs, self.cbow_mean, self.bias = sg, hs, cbow_mean, bias
+        self.shrink_windows, self.workers, self.compute_loss = shrink_windows, workers, compute_loss
+        check_settings(self)
 
-        self.vocabulary, ids, sentence_of = read_corpus(sentences, min_count)
-        if not (sentence_of[1:] == sentence_of[:-1]).any():
-            raise ValueError(
-                f"sentences must have two known words in one, got {len(ids)} words, each alone"
-            )
-        self.params = SkipGram(len(self.vocabulary), vector_size).init(seed)
-        with np.errstate(over="ignore", invalid="ignore"):  # said once, at the end of training
-            self._train(ids, sentence_of)
-        self.wv = KeyedVectors(self.vocabulary.words, self.params["input_embedding"])
+        self.vocabulary = Vocabulary([], np.zeros(0, np.int64))
+        self.params: Params = {}
+        self.tree: HuffmanTree | None = None
+        self.corpus_count = self.corpus_total_words = self.train_count = 0
+        self.effective_min_count = min_count
+        self._loss = 0.0
+        callbacks = check_callbacks(callbacks)
+        if sentences is not None or corpus_file is not None:
+            text = one_source(sentences, corpus_file)
+            check_rereadable(text, epochs + 1)
+            self.build_vocab(text)
+            self.train(
+                text, total_words=self.corpus_total_words, epochs=epochs,
+                compute_loss=compute_loss, callbacks=callbacks,
+            )  # fmt: skip
 
-    def _train(self, ids: Array, sentence_of: Array) -> None:
-        """Gradient descent over the text (ids and sentence numbers, (N,) each)."""
-        rng = np.random.default_rng([self.seed, 1])  # the tables were drawn from the seed alone
-        keep = self.vocabulary.keep_probability(self.sample)[ids]
-        noise = self.vocabulary.noise_cdf(self.ns_exponent)
-        window, block = self.window, max(BLOCK, 2 * self.window)
-        blocks = max(1, RUN // block)
-        distance = distances(window, block)
-        chance = window_chance(distance, window)
-        owed = blocks * block * self.negative * (window + 1 if self.sg else 1)  # K for each pair
-        drawn = math.ceil(owed * self.alpha / LIMIT)  # each stands for at most LIMIT / alpha
-        step = skip_gram_step if self.sg else cbow_step
+    def build_vocab(
+        self,
+        corpus_iterable: Sentences | None = None,
+        corpus_file: str | os.PathLike[str] | None = None,
+        *,
+        update: bool = False,
+    ) -> None:
+        """Read the text once for its words, and make the tables, untrained.
 
-        for epoch in range(self.epochs):
-            kept = rng.random(len(ids)) < keep
-            text = runs(ids[kept], sentence_of[kept], blocks * block, window)
-            for done, sight, numbers in text:
-                progress = (epoch + done) / self.epochs
-                rate = self.alpha + (self.min_alpha - self.alpha) * progress
-                inside = chance if self.sg else draw_windows(distance, window, blocks, rng)
-                pairs = np.multiply(inside, same_sentence(numbers, window, block), dtype=np.float32)
-                negatives = draw_noise(noise, drawn, rng)
-                step(self.params, sight, negatives, pairs, self.negative, rate)
+        update: keep the words and vectors there are and add this text's: its counts are added, and
+        new words of at least effective_min_count come in behind, with new vectors. A tree has other
+        nodes then: the vectors of hierarchical softmax's nodes start again at 0.
+        corpus_count and corpus_total_words are this text's sentences and words.
+        """
+        if update and not self.params:
+            raise RuntimeError("update needs a vocabulary: call build_vocab(sentences) first")
+        counts = count_words(one_source(corpus_iterable, corpus_file), self.max_vocab_size)
+        if update:
+            fewest = fewest_counted(counts, self.effective_min_count, self.max_final_vocab)
+            self.vocabulary = self.vocabulary.extended(counts, fewest)
+        else:
+            self.vocabulary = choose_words(counts, self.min_count, self.max_final_vocab)
+            fewest = fewest_counted(counts, self.min_count, self.max_final_vocab)
+            self.params, self.train_count = {}, 0
+        self.effective_min_count = fewest
+        self.corpus_count, self.corpus_total_words = counts.sentences, counts.words
+        self._make_tables()
+
+    def _make_tables(self) -> None:
+        """Rows for every word: those that there are, and behind them new ones."""
+        old, size = self.params, len(self.vocabulary)
+        fresh = SkipGram(size, self.vector_size).init(self.seed)
+        if self.bias:
+            fresh["input_bias"] = np.zeros(size, np.float32)
+        if not self.negative:
+            del fresh["output_embedding"]
+        for name, table in old.items():
+            if name in fresh:
+                fresh[name][: len(table)] = table
+        if self.hs:
+            self.tree = huffman_tree(self.vocabulary.counts)
+            fresh["node_embedding"] = np.zeros((size - 1, self.vector_size), np.float32)
+        self.params = fresh
+        self._publish()
+
+    def train(
+        self,
+        corpus_iterable: Sentences | None = None,
+        corpus_file: str | os.PathLike[str] | None = None,
+        total_examples: int | None = None,
+        total_words: int | None = None,
+        epochs: int | None = None,
+        start_alpha: float | None = None,
+        end_alpha: float | None = None,
+        *,
+        compute_loss: bool = False,
+        callbacks: Iterable[Any] = (),
+    ) -> tuple[int, int]:
+        """Read the text `epochs` times, learning -> (words learned from, words read), all epochs.
+
+            model.train(sentences, total_examples=model.corpus_count, epochs=model.epochs)
+
+        total_examples or total_words: the text's sentences or words, by which the learning rate
+        falls from start_alpha to end_alpha (default: alpha, min_alpha). callbacks: see
+        `CallbackAny2Vec`. compute_loss: add up the loss, at about a third more time: see
+        get_latest_training_loss.
+        """
+        if not self.params:
+            raise RuntimeError("train needs a vocabulary: call build_vocab(sentences) first")
+        epochs, total = check_totals(epochs, total_examples, total_words)
+        sentences, callbacks = one_source(corpus_iterable, corpus_file), check_callbacks(callbacks)
+        check_rereadable(sentences, epochs)
+        first = self.alpha if start_alpha is None else start_alpha
+        last = self.min_alpha if end_alpha is None else end_alpha
+        check_settings(self, alpha=first, min_alpha=last)
+        self.epochs, self.compute_loss, self._loss = epochs, compute_loss, 0.0
+        # the tables were drawn from the seed alone
+        rng = np.random.default_rng([self.seed, 1, self.train_count])
+        training = self.training(self, first, rng, want_loss=compute_loss)
+
+        trained = read = 0
+        notify(callbacks, "on_train_begin", self)
+        for epoch in range(epochs):
+            notify(callbacks, "on_epoch_begin", self)
+            slope = (last - first) / epochs
+            rates = first + slope * epoch, first + slope * (epoch + 1)
+            reading = training.read(sentences, rates, total, total_examples is not None)
+            if not reading.paired:
+                raise ValueError(
+                    "sentences must have two known words in one, "
+                    f"got {reading.words} words, each alone"
+                )
+            self._loss += reading.loss
+            trained, read = trained + reading.trained, read + reading.words
+            self._publish()
+            notify(callbacks, "on_epoch_end", self)
+        self.train_count += 1
+        notify(callbacks, "on_train_end", self)
+        return trained, read
+
+    def get_latest_training_loss(self) -> float:
+        """Nats, the sum over all pairs of the latest `train` (all its epochs) of what is lowered.
+
+        0 without compute_loss. A pair is weighed as in training: by its window's chance in
+        skip-gram, and with it the K negatives it is owed; hierarchical softmax's −log p is added.
+        It is the loss of each run before its step. gensim's sum is over the pairs of its drawn
+        windows, without scores beyond ±6, and of hierarchical softmax it adds log σ of the wrong
+        sign; so its figures are near these for negative sampling only.
+        """
+        return self._loss
+
+    def predict_output_word(
+        self, context_words_list: Sequence[str], topn: int = 10
+    ) -> list[tuple[str, float]] | None:
+        """The topn likeliest centres of these words by softmax(h·u), h their mean (or sum).
+
+        Unknown words are left out; None if all are. Negative sampling does not learn these
+        probabilities (the scores come to PMI, not to log p), so they are a rough guide.
+        Raises RuntimeError for a model without negative sampling.
+        """
+        if "output_embedding" not in self.params:
+            raise RuntimeError("predict_output_word needs a model trained with negative > 0")
+        index = self.vocabulary.index
+        known = [index[word] for word in context_words_list if word in index]
+        if not known:
+            return None
+        h = self.params["input_embedding"][known].sum(axis=0)
+        scores = self.params["output_embedding"] @ (h / len(known) if self.cbow_mean else h)
+        chance = np.exp(scores - scores.max())
+        chance /= chance.sum()
+        best = np.argsort(-chance, kind="stable")[:topn]
+        return [(self.vocabulary.words[i], float(chance[i])) for i in best]
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Everything that more training needs, in one file; nothing in it is pickled."""
+        header = {
+            "settings": settings_of(self), "words": self.vocabulary.words,
+            "counts": self.vocabulary.counts.tolist(),
+            "state": {name: getattr(self, name) for name in STATE},
+        }  # fmt: skip
+        save(path, self.params, header=header)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> "Word2Vec":
+        """The model that `save` wrote; ValueError naming the file for any other file."""
+        header, params = read_header(path), load(path)
+        if "settings" not in header or "words" not in header:
+            raise ValueError(f"{os.fspath(path)} holds no Word2Vec model")
+        model = cls(**header["settings"])
+        for name in STATE:
+            setattr(model, name, header["state"][name])
+        model.vocabulary = Vocabulary(header["words"], np.array(header["counts"], np.int64))
+        if params:
+            model.params = params
+            model.tree = huffman_tree(model.vocabulary.counts) if model.hs else None
+            model._publish()
+        return model
+
+    def __str__(self) -> str:
+        return (
+            f"Word2Vec<vocab={len(self.vocabulary)}, vector_size={self.vector_size}, "
+            f"alpha={self.alpha}>"
+        )
+
+    def _publish(self) -> None:
+        """wv over the table as it is now; FloatingPointError if that is no longer numbers."""
         if not all(np.isfinite(np.vdot(table, table)) for table in self.params.values()):
             raise FloatingPointError(f"training diverged: take alpha below {self.alpha}")
+        self.wv = KeyedVectors(self.vocabulary.words, self.params["input_embedding"])
 
 
-def skip_gram_step(
-    params: Params, sight: Array, negatives: Array, pairs: Array, negative: int, rate: float
-) -> None:
-    """One run: v of the centres, u of the tokens in sight (M + 2w,) and of the negatives (N,).
-
-    A centre has w + 1 pairs on average (windows have the mean width (w + 1) / 2, on two sides),
-    each with its K negatives.
-    """
-    v_table, u_table = params["input_embedding"], params["output_embedding"]
-    window = (pairs.shape[2] - pairs.shape[1]) // 2
-    centres, mean_pairs = sight[window:-window], window + 1
-    dv, dcontext, dnoise = skip_gram_gradients(
-        v_table[centres], u_table[sight], u_table[negatives], pairs, negative
-    )
-    descend(v_table, centres, dv, rate, mean_pairs * (1 + negative))
-    descend(u_table, sight, dcontext, rate, mean_pairs)
-    owed = len(centres) * mean_pairs * negative
-    descend(u_table, negatives, dnoise, rate, owed / len(negatives))
+def one_source(sentences: Any, corpus_file: Any) -> Sentences:
+    """The sentences, or those of the file: exactly one of the two."""
+    if (sentences is None) == (corpus_file is None):
+        raise TypeError(
+            "exactly one of sentences (corpus_iterable) and corpus_file must be given, got "
+            + ("neither" if sentences is None else "both")
+        )
+    return LineSentence(corpus_file) if sentences is None else sentences
 
 
-def cbow_step(
-    params: Params, sight: Array, negatives: Array, pairs: Array, negative: int, rate: float
-) -> None:
-    """One run: v of the tokens in sight (M + 2w,), u of the centres and of the negatives (N,).
-
-    A word's share in a mean of n is 1/n, and so is its gradient. The published program leaves the
-    1/n out, and its customary alpha counts on that. Here the gradient is the true one, and the
-    input table's step is longer by the mean n, w + 1.
-    """
-    v_table, u_table = params["input_embedding"], params["output_embedding"]
-    window = (pairs.shape[2] - pairs.shape[1]) // 2
-    centres, mean_size = sight[window:-window], window + 1
-    dcontext, du, dnoise = cbow_gradients(
-        v_table[sight], u_table[centres], u_table[negatives], pairs, negative
-    )
-    descend(v_table, sight, dcontext, mean_size * rate, 1 + negative)
-    descend(u_table, centres, du, rate, 1)
-    descend(u_table, negatives, dnoise, rate, len(centres) * negative / len(negatives))
-
-
-def runs(
-    ids: Array, sentence_of: Array, length: int, window: int
-) -> Iterator[tuple[float, Array, Array]]:
-    """The text in runs of `length` centres: the share done before, ids and sentences in sight.
-
-    Both are (length + 2w,): w tokens more at each end. Beyond the text stands word 0, each in a
-    sentence of its own (numbers −1, −2, …), so that it is in nobody's window.
-    """
-    starts = range(0, len(ids), length)
-    padded = len(starts) * length + 2 * window
-    all_ids, numbers = np.zeros(padded, ids.dtype), -1 - np.arange(padded)
-    all_ids[window : window + len(ids)] = ids
-    numbers[window : window + len(ids)] = sentence_of
-    for start in starts:
-        sight = slice(start, start + length + 2 * window)
-        yield start / len(ids), all_ids[sight], numbers[sight]
+def notify(callbacks: Iterable[Any], event: str, model: Word2Vec) -> None:
+    for callback in callbacks:
+        getattr(callback, event)(model)

@@ -9,11 +9,13 @@ from minilm.embeddings.negative_sampling import (
     LIMIT,
     cbow_gradients,
     descend,
+    pair_gradients,
+    skip_gram_gradients,
+)
+from minilm.embeddings.windows import (
     distances,
     draw_windows,
-    pair_gradients,
     same_sentence,
-    skip_gram_gradients,
     sum_of_windows,
     window_chance,
     windows_of,

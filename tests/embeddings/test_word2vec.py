@@ -5,7 +5,7 @@ import pytest
 
 from minilm import embeddings
 from minilm.embeddings import Word2Vec
-from minilm.embeddings.word2vec import runs
+from minilm.embeddings.windows import runs
 
 
 def two_topics(sentences=200, seed=0):
@@ -39,7 +39,7 @@ def test_the_same_seed_gives_the_same_bits(sg):
 
 
 def test_tables_and_vectors_are_one():
-    model = Word2Vec(iter(two_topics(40)), vector_size=8, sg=1, epochs=1)  # a generator will do
+    model = Word2Vec(two_topics(40), vector_size=8, sg=1, epochs=1)
     assert model.wv.vectors is model.params["input_embedding"]
     assert model.wv.index_to_key == model.vocabulary.words
     assert model.params["output_embedding"].any()
@@ -114,7 +114,7 @@ def test_high_rates_do_not_diverge_and_divergence_is_said(sg, monkeypatch):
     options = {"vector_size": 8, "sg": sg, "alpha": 1.0, "epochs": 50}
     sentences = two_topics(100)
     assert np.abs(Word2Vec(sentences, **options).wv.vectors).max() < 1000
-    for module in (embeddings.negative_sampling, embeddings.word2vec):
+    for module in (embeddings.negative_sampling,):
         monkeypatch.setattr(module, "LIMIT", 1e6)  # the sums of crowded rows taken in full
     with pytest.raises(FloatingPointError, match=r"alpha below 1\.0"):
         Word2Vec(sentences, **options)

@@ -1,0 +1,136 @@
+"""One step of word2vec: a run of text, the rows that it touches, and how far each is moved.
+
+Each step reads rows, asks for their gradients (`negative_sampling`, `hierarchical_softmax`) and
+goes down them in place (`descend`). It returns the run's loss before the step if that is wanted,
+which costs the products of the scores a second time; else 0.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from minilm.embeddings.hierarchical_softmax import (
+    HuffmanTree,
+    cbow_path_gradients,
+    cbow_path_loss,
+    skip_gram_path_gradients,
+    skip_gram_path_loss,
+)
+from minilm.embeddings.negative_sampling import (
+    cbow_gradients,
+    cbow_loss,
+    descend,
+    skip_gram_gradients,
+    skip_gram_loss,
+)
+from minilm.embeddings.word_bias import biased_skip_gram_gradients, biased_skip_gram_loss
+from minilm.types import Array, Params
+
+
+class Run(NamedTuple):
+    """M centres in a row. sight: (M + 2w,) ids; pairs: (M/b, b, b + 2w) weights (see `windows`);
+    mean_size: the pairs of one centre on average; mean: whether CBOW divides by a window's size.
+    """
+
+    sight: Array
+    pairs: Array
+    mean_size: float
+    mean: bool = True
+
+    @property
+    def centres(self) -> Array:
+        window = (self.pairs.shape[2] - self.pairs.shape[1]) // 2
+        return self.sight[window:-window]
+
+
+def skip_gram_step(
+    params: Params, run: Run, negatives: Array, negative: int, rate: float, want_loss: bool = False
+) -> float:
+    """v of the centres, u of the tokens in sight and of the negatives (N,)."""
+    v_table, u_table, centres = params["input_embedding"], params["output_embedding"], run.centres
+    read = v_table[centres], u_table[run.sight], u_table[negatives], run.pairs, negative
+    dv, dcontext, dnoise = skip_gram_gradients(*read)
+    descend(v_table, centres, dv, rate, run.mean_size * (1 + negative))
+    descend(u_table, run.sight, dcontext, rate, run.mean_size)
+    owed = len(centres) * run.mean_size * negative
+    descend(u_table, negatives, dnoise, rate, owed / len(negatives))
+    return skip_gram_loss(*read) if want_loss else 0.0
+
+
+def biased_skip_gram_step(
+    params: Params, run: Run, negatives: Array, negative: int, rate: float, want_loss: bool = False
+) -> float:
+    """The same, and the bias of the centres."""
+    v_table, u_table, centres = params["input_embedding"], params["output_embedding"], run.centres
+    b = params["input_bias"]
+    read = v_table[centres], b[centres], u_table[run.sight], u_table[negatives], run.pairs, negative
+    dv, db, dcontext, dnoise = biased_skip_gram_gradients(*read)
+    descend(v_table, centres, dv, rate, run.mean_size * (1 + negative))
+    descend(b[:, None], centres, db[:, None], rate, run.mean_size * (1 + negative))
+    descend(u_table, run.sight, dcontext, rate, run.mean_size)
+    owed = len(centres) * run.mean_size * negative
+    descend(u_table, negatives, dnoise, rate, owed / len(negatives))
+    return biased_skip_gram_loss(*read) if want_loss else 0.0
+
+
+def cbow_step(
+    params: Params, run: Run, negatives: Array, negative: int, rate: float, want_loss: bool = False
+) -> float:
+    """v of the tokens in sight, u of the centres and of the negatives (N,)."""
+    v_table, u_table, centres = params["input_embedding"], params["output_embedding"], run.centres
+    read = v_table[run.sight], u_table[centres], u_table[negatives], run.pairs, negative, run.mean
+    dcontext, du, dnoise = cbow_gradients(*read)
+    descend_context(v_table, run, dcontext, rate, 1 + negative)
+    descend(u_table, centres, du, rate, 1)
+    descend(u_table, negatives, dnoise, rate, len(centres) * negative / len(negatives))
+    return cbow_loss(*read) if want_loss else 0.0
+
+
+def skip_gram_path_step(
+    params: Params, run: Run, tree: HuffmanTree, rate: float, want_loss: bool = False
+) -> float:
+    """v of the tokens in sight, u of the nodes on the centres' paths. pairs: (M, 1, 2w + 1)"""
+    v_table, node_table = params["input_embedding"], params["node_embedding"]
+    points, signs = tree.paths(run.centres)
+    read = v_table[run.sight], node_table[points], signs, run.pairs
+    dcontext, dnodes = skip_gram_path_gradients(*read)
+    questions = float(np.count_nonzero(signs)) / len(points)  # of one path, on average
+    descend(v_table, run.sight, dcontext, rate, run.mean_size * questions)
+    descend_nodes(node_table, points, signs, dnodes, rate, run.mean_size)
+    return skip_gram_path_loss(*read) if want_loss else 0.0
+
+
+def cbow_path_step(
+    params: Params, run: Run, tree: HuffmanTree, rate: float, want_loss: bool = False
+) -> float:
+    """v of the tokens in sight, u of the nodes on the centres' paths."""
+    v_table, node_table = params["input_embedding"], params["node_embedding"]
+    points, signs = tree.paths(run.centres)
+    read = v_table[run.sight], node_table[points], signs, run.pairs, run.mean
+    dcontext, dnodes = cbow_path_gradients(*read)
+    questions = float(np.count_nonzero(signs)) / len(points)
+    descend_context(v_table, run, dcontext, rate, questions)
+    descend_nodes(node_table, points, signs, dnodes, rate, 1)
+    return cbow_path_loss(*read) if want_loss else 0.0
+
+
+def descend_context(table: Array, run: Run, gradient: Array, rate: float, terms: float) -> None:
+    """CBOW's step of the words in sight; terms: what each centre's gradient is the sum of.
+
+    A word's share in a mean of n is 1/n, and so is its gradient. The published program leaves the
+    1/n out, and its customary alpha counts on that. Here the gradient is the true one, and the
+    step is longer by the mean n. For sums, where no 1/n belongs, gensim puts one in: there the
+    step is shorter by the mean n.
+    """
+    if run.mean:
+        descend(table, run.sight, gradient, rate * run.mean_size, terms)
+    else:
+        descend(table, run.sight, gradient, rate / run.mean_size, terms * run.mean_size)
+
+
+def descend_nodes(
+    table: Array, points: Array, signs: Array, gradient: Array, rate: float, terms: float
+) -> None:
+    """The step of the nodes on M paths, (M, L, D), without what is beyond a path's end."""
+    on_path = signs != 0
+    descend(table, points[on_path], gradient[on_path], rate, terms)
