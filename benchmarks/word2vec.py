@@ -46,7 +46,7 @@ def scores(vectors: Any) -> Scores:
     """Spearman's correlation with each list of pairs, of minilm's vectors or of gensim's."""
     if not isinstance(vectors, KeyedVectors):
         vectors = KeyedVectors(vectors.index_to_key, vectors.vectors)
-    return {name: vectors.evaluate_word_pairs(path).spearman for name, path in PAIRS.items()}
+    return {name: vectors.evaluate_word_pairs(path)[1][0] for name, path in PAIRS.items()}
 
 
 COMPARISONS = (

@@ -4,10 +4,17 @@
     negative_sampling.py  the gradients of skip-gram and CBOW as matrix products
     word2vec.py           Word2Vec: from sentences to vectors
     skip_gram_model.py    SkipGram: the same model for `fit`, with its losses and batches
-    keyed_vectors.py      KeyedVectors: nearest words, analogies, agreement with people
+    keyed_vectors.py      KeyedVectors: look-up, nearest words, the queries known from gensim
+    table_rows.py         rows of an array or a compressed table, a part at a time
+    unknown_word.py       the error for a word without a vector
+    word_pairs.py         do the vectors rank pairs of words as people do?
+    analogies.py          a is to b as c is to what?
+    agreement.py          do two tables name the same neighbours?
+    word2vec_format.py    the files that word2vec programs exchange
 """
 
-from minilm.embeddings.keyed_vectors import KeyedVectors, WordPairScores, neighbour_agreement
+from minilm.embeddings.agreement import neighbour_agreement
+from minilm.embeddings.keyed_vectors import KeyedVectors
 from minilm.embeddings.skip_gram_model import (
     Pairs,
     SkipGram,
@@ -16,13 +23,17 @@ from minilm.embeddings.skip_gram_model import (
     pair_batches,
     validation_loss,
 )
+from minilm.embeddings.unknown_word import UnknownWordError
 from minilm.embeddings.vocabulary import Vocabulary, read_corpus
 from minilm.embeddings.word2vec import Word2Vec
+from minilm.embeddings.word_pairs import Correlation, WordPairScores
 
 __all__ = [
+    "Correlation",
     "KeyedVectors",
     "Pairs",
     "SkipGram",
+    "UnknownWordError",
     "Vocabulary",
     "Word2Vec",
     "WordPairScores",

@@ -1,4 +1,4 @@
-"""Vectors under their words: look-up, nearest words, and how well they agree with people.
+"""Vectors under their words: look-up, nearest words, and the queries that people know from gensim.
 
     cos(a, b) = a·b / (|a| |b|)
 
@@ -6,35 +6,33 @@ Every query is `E[ids]` and `x @ E.T`, which an array answers and a compressed t
 words are searched on the packed bytes. A zero vector has cosine 0 to everything.
 """
 
-import difflib
-import math
 import os
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, TypeAlias
 
 import numpy as np
 
+from minilm.embeddings.analogies import word_analogies
+from minilm.embeddings.table_rows import batches, highest, row_norms, rows_at_once, unit_rows
+from minilm.embeddings.unknown_word import UnknownWordError
+from minilm.embeddings.word2vec_format import read_word2vec, write_word2vec
+from minilm.embeddings.word_pairs import WordPairScores, word_pair_scores
 from minilm.types import Array
 
-BATCH = 1024  # rows unpacked, or words compared with all others, at a time
+KEY = (str, int, np.integer)
 
-
-class WordPairScores(NamedTuple):
-    """Correlations of cosine and people's score over the known pairs; the share of unknown ones."""
-
-    pearson: float
-    spearman: float
-    oov_ratio: float
+Key: TypeAlias = str | int | np.integer[Any]  # a word, or the number of its row
 
 
 class KeyedVectors:
-    """V words and their vectors: wv["word"], "word" in wv, len(wv).
+    """V words and their vectors: wv["word"], "word" in wv, len(wv). Rows go by number, too: wv[0].
 
     index_to_key: the words; vectors: (V, D), an array or a compressed table (taken as it is, not
-    copied; norms are measured once); key_to_index: the words' rows.
-    Raises ValueError for a word given twice, another number of vectors than words, or vectors
-    that are not finite.
+    copied); key_to_index: the words' rows. norms: (V,) lengths of the vectors, measured at once;
+    who changes the vectors calls fill_norms(force=True) or sets norms to None.
+    Every query raises KeyError for an unknown word. Here: ValueError for a word given twice,
+    another number of vectors than words, or vectors that are not finite.
     """
 
     def __init__(self, index_to_key: Sequence[str], vectors: Any) -> None:
@@ -48,7 +46,10 @@ class KeyedVectors:
                 f"vectors must have shape (V, D), a row for each of the {len(self.index_to_key)} "
                 f"words, got {tuple(vectors.shape)}"
             )
-        self.norms = row_norms(vectors)
+        self.norms: Array | None = None
+        self.fill_norms()
+
+    # -- look-up ----------------------------------------------------------------------------------
 
     @property
     def vector_size(self) -> int:
@@ -57,157 +58,268 @@ class KeyedVectors:
     def __len__(self) -> int:
         return len(self.index_to_key)
 
-    def __contains__(self, word: str) -> bool:
-        return word in self.key_to_index
+    def __iter__(self) -> Iterator[Array]:
+        """The vectors, row after row (the words are in index_to_key)."""
+        return (row for ids in batches(len(self)) for row in self.vectors[ids])
 
-    def __getitem__(self, words: str | Sequence[str]) -> Array:
-        """The vector of one word (D,), or of a list of words (n, D); KeyError for unknown ones."""
-        if isinstance(words, str):
-            return self.vectors[np.array([self.index(words)])][0]
-        return self.vectors[np.array([self.index(word) for word in words], np.intp)]
+    def __contains__(self, key: Key) -> bool:
+        return self.has_index_for(key)
 
-    def index(self, word: str) -> int:
-        """The row of a word; KeyError with near spellings where there is none."""
-        if word in self.key_to_index:
-            return self.key_to_index[word]
-        near = difflib.get_close_matches(str(word), self.index_to_key, n=3)
-        hint = f"; near spellings: {', '.join(near)}" if near else ""
-        raise KeyError(f"no vector for the word {word!r}{hint}")
+    def has_index_for(self, key: Key) -> bool:
+        """Has the key a row? (A table of word pieces has vectors for words without one.)"""
+        return self.get_index(key, -1) >= 0
 
-    def similarity(self, a: str, b: str) -> float:
+    def get_index(self, key: Key, default: int | None = None) -> int:
+        """The row of a word, or of a row's number; for an unknown one default, if given."""
+        if key in self.key_to_index:
+            return self.key_to_index[key]  # type: ignore[index]
+        if isinstance(key, int | np.integer) and 0 <= key < len(self):
+            return int(key)
+        if default is None:
+            raise UnknownWordError(key, self.index_to_key)
+        return default
+
+    def vectors_of(self, keys: Sequence[Key]) -> Array:
+        """(n, D): the vectors of these words; all queries by word come here."""
+        return self.vectors[np.array([self.get_index(key) for key in keys], np.intp)]
+
+    def __getitem__(self, keys: Key | Sequence[Key]) -> Array:
+        """The vector of one word (D,), or of a list of words (n, D)."""
+        return self.get_vector(keys) if isinstance(keys, KEY) else self.vectors_of(keys)
+
+    def get_vector(self, key: Key, norm: bool = False) -> Array:
+        """The vector of one word (D,), of length 1 with norm=True."""
+        vector = self.vectors_of([key])
+        return unit_rows(vector)[0] if norm else vector[0]
+
+    def unit_vectors(self, ids: Array) -> Array:
+        """E[ids] / |E[ids]|: rows (n,) -> (n, D)."""
+        return unit_rows(self.vectors[ids])
+
+    def get_normed_vectors(self) -> Array:
+        """The whole table as floats, every row of length 1: (V, D)."""
+        return self.unit_vectors(np.arange(len(self)))
+
+    def fill_norms(self, force: bool = False) -> Array:
+        """The lengths of the vectors, (V,): measured if need be, or again with force=True."""
+        if self.norms is None or force:
+            self.norms = row_norms(self.vectors)
+        return self.norms
+
+    def get_mean_vector(
+        self,
+        keys: Sequence[Key | Array],
+        weights: Sequence[float] | Array | None = None,
+        pre_normalize: bool = True,
+        post_normalize: bool = False,
+        ignore_missing: bool = True,
+    ) -> Array:
+        """Σ w_i x_i / Σ |w_i| over words and vectors: (D,).
+
+        pre_normalize: each word's vector (not a vector given as such) at length 1;
+        post_normalize: the mean, too; ignore_missing: unknown words are left out.
+        """
+        if isinstance(keys, str) or not len(keys):
+            raise ValueError(f"keys must be a list of at least one word or vector, got {keys!r}")
+        weights = np.ones(len(keys)) if weights is None else np.asarray(weights)
+        if weights.shape != (len(keys),):
+            raise ValueError(f"weights must be {len(keys)}, one a key, got shape {weights.shape}")
+        rows, used = [np.zeros(self.vector_size, np.float32)], [0.0]  # for no key known: 0
+        for key, weight in zip(keys, weights, strict=True):
+            if isinstance(key, np.ndarray):
+                rows.append(self._checked(key))
+            elif key in self or not ignore_missing:
+                rows.append(self.get_vector(key, norm=pre_normalize))
+            else:
+                continue
+            used.append(float(weight))
+        table = np.stack(rows)
+        mean = np.array(used, table.dtype) @ table / (sum(map(abs, used)) or 1.0)
+        return unit_rows(mean[None])[0] if post_normalize else mean
+
+    # -- cosines ----------------------------------------------------------------------------------
+
+    def cosines(self, x: Array, count: int | None = None) -> Array:
+        """cos of each query with every word, or with the first `count`: (n, D) -> (n, V)."""
+        norms = self.fill_norms()[:count]
+        if len(norms) == len(self):
+            products = unit_rows(x) @ self.vectors.T
+        else:
+            parts = [unit_rows(x) @ self.vectors[ids].T for ids in batches(len(norms))]
+            products = np.concatenate(parts, axis=1)
+        return products * (1 / np.where(norms > 0, norms, 1))
+
+    def similarity(self, w1: Key, w2: Key) -> float:
         """cos of the two words' vectors."""
-        (x, y), norms = self[[a, b]], self.norms[[self.index(a), self.index(b)]]
-        return float(x @ y) / (float(norms[0] * norms[1]) or 1.0)
+        x, y = unit_rows(self.vectors_of([w1, w2]))
+        return float(x @ y)
 
-    def cosines(self, x: Array) -> Array:
-        """cos of each query with every word: (n, D) -> (n, V)."""
-        scale = 1 / np.where(self.norms > 0, self.norms, 1)
-        return unit_rows(x) @ self.vectors.T * scale
+    def distance(self, w1: Key, w2: Key) -> float:
+        """1 − cos."""
+        return 1 - self.similarity(w1, w2)
+
+    def distances(self, word_or_vector: Key | Array, other_words: Sequence[Key] = ()) -> Array:
+        """1 − cos with each of the other words, (n,), or with every word of the table, (V,)."""
+        x = word_or_vector
+        x = self._checked(x) if isinstance(x, np.ndarray) else self.get_vector(x)
+        if len(other_words):
+            return 1 - unit_rows(self.vectors_of(other_words)) @ unit_rows(x[None])[0]
+        return 1 - self.cosines(x[None])[0]
+
+    def n_similarity(self, ws1: Sequence[Key], ws2: Sequence[Key]) -> float:
+        """cos of the two lists' mean vectors."""
+        means = [
+            self.get_mean_vector(words, pre_normalize=False, ignore_missing=False)
+            for words in (ws1, ws2)
+        ]
+        x, y = unit_rows(np.stack(means))
+        return float(x @ y)
+
+    def closer_than(self, key1: Key, key2: Key) -> list[str]:
+        """The words that are nearer to key1 than key2 is, in the table's order."""
+        distance = self.distances(key1)
+        nearer = np.flatnonzero(distance < distance[self.get_index(key2)])
+        return [self.index_to_key[i] for i in nearer if i != self.get_index(key1, -1)]
+
+    def rank(self, key1: Key, key2: Key) -> int:
+        """The place of key2 among the neighbours of key1: 1 for the nearest."""
+        return len(self.closer_than(key1, key2)) + 1
+
+    def most_similar_to_given(self, key1: Key, keys_list: Sequence[Key]) -> Key:
+        """The one of keys_list that is nearest to key1."""
+        if isinstance(keys_list, str) or not len(keys_list):
+            raise ValueError(f"keys_list must be a list of at least one word, got {keys_list!r}")
+        return keys_list[int(self.distances(key1, keys_list).argmin())]
+
+    def doesnt_match(self, words: Sequence[Key]) -> Key:
+        """The word that is farthest from the mean of all; unknown ones are left out and named."""
+        known = [] if isinstance(words, str) else [word for word in words if word in self]
+        if not known:
+            raise ValueError(f"words must be a list with at least one known word, got {words!r}")
+        if len(known) < len(words):
+            unknown = [word for word in words if word not in self]
+            warnings.warn(f"words without a vector are left out: {unknown}", stacklevel=2)
+        rows = unit_rows(self.vectors_of(known))
+        return min(zip(rows @ unit_rows(rows.mean(axis=0)[None])[0], known, strict=True))[1]
+
+    # -- neighbours -------------------------------------------------------------------------------
 
     def most_similar(
-        self,
-        positive: str | Array | Sequence[str | Array] = (),
-        negative: str | Array | Sequence[str | Array] = (),
-        topn: int = 10,
-    ) -> list[tuple[str, float]]:
-        """The topn words of highest cosine with Σ positive − Σ negative (of unit vectors).
+        self, positive: Any = (), negative: Any = (), topn: int | None = 10, *,
+        restrict_vocab: int | None = None,
+    ) -> Any:  # fmt: skip
+        """The topn words of highest cosine with the mean of positive and −negative: [(word, cos)].
 
-        Each side: a word, a vector, or a list of these; the words asked with are not answered.
+        Each side: a word, a vector, or a list of these and of (word, weight); words count at length
+        1, vectors as they are. The words asked with are not answered. restrict_vocab: only so many
+        first words are searched. topn=None: the cosine of each of them instead, (V,).
         So a : b = c : ? is most_similar(positive=[b, c], negative=[a]).
         """
-        if topn < 1:
-            raise ValueError(f"topn must be at least 1, got {topn}")
-        plus, minus = as_list(positive), as_list(negative)
-        if not plus and not minus:
+        for name, value in (("topn", topn), ("restrict_vocab", restrict_vocab)):
+            if value is not None and value < 0:
+                raise ValueError(f"{name} must be None or at least 0, got {value}")
+        items = [(key, 1.0) for key in as_list(positive)]
+        items += [(key, -1.0) for key in as_list(negative)]
+        if not items:
             raise ValueError("positive or negative must hold a word or a vector, got neither")
-        rows = [self[k] if isinstance(k, str) else np.asarray(k, np.float32) for k in plus + minus]
-        signs = np.array([1] * len(plus) + [-1] * len(minus), np.float32)
-        cosine = self.cosines((signs @ unit_rows(np.stack(rows)))[None])[0]
-        asked = {self.index(key) for key in plus + minus if isinstance(key, str)}
-        best = np.argsort(-cosine, kind="stable")[: topn + len(asked)]
-        found = [(self.index_to_key[i], float(cosine[i])) for i in best if i not in asked]
-        return found[:topn]
+        keys, weights = zip(
+            *(key if isinstance(key, tuple) else (key, sign) for key, sign in items), strict=True
+        )
+        mean = self.get_mean_vector(keys, weights, post_normalize=True, ignore_missing=False)
+        cosine = self.cosines(mean[None], restrict_vocab or None)[0]
+        if topn is None:
+            return cosine
+        asked = {self.get_index(key, -1) for key in keys if not isinstance(key, np.ndarray)}
+        found = (i for i in highest(cosine, topn + len(asked)) if i not in asked)
+        return [(self.index_to_key[i], float(cosine[i])) for i in found][:topn]
 
-    def nearest(self, words: Sequence[str], topn: int = 10) -> list[set[str]]:
+    def similar_by_word(
+        self, word: Key, topn: int | None = 10, restrict_vocab: int | None = None
+    ) -> Any:
+        """most_similar to one word."""
+        return self.most_similar([word], topn=topn, restrict_vocab=restrict_vocab)
+
+    def similar_by_vector(
+        self, vector: Array, topn: int | None = 10, restrict_vocab: int | None = None
+    ) -> Any:
+        """most_similar to one vector: no word is left out."""
+        return self.most_similar([vector], topn=topn, restrict_vocab=restrict_vocab)
+
+    def nearest(self, words: Sequence[Key], topn: int = 10) -> list[set[str]]:
         """The topn nearest words of each word, itself left out."""
         if not 1 <= topn < len(self):
             raise ValueError(f"topn must be from 1 to {len(self) - 1} (all others), got {topn}")
-        found = []
-        for start in range(0, len(words), BATCH):
-            ids = np.array([self.index(word) for word in words[start : start + BATCH]])
+        found, step = [], rows_at_once(len(self))
+        for start in range(0, len(words), step):
+            ids = np.array([self.get_index(word) for word in words[start : start + step]])
             cosine = self.cosines(self.vectors[ids])
             cosine[np.arange(len(ids)), ids] = -np.inf
             for row in np.argpartition(-cosine, topn - 1, axis=1)[:, :topn]:
                 found.append({self.index_to_key[i] for i in row})
         return found
 
+    # -- agreement with people --------------------------------------------------------------------
+
     def evaluate_word_pairs(
-        self, pairs: str | os.PathLike[str] | Iterable[tuple[str, str, float]]
+        self, pairs: str | os.PathLike[str] | Iterable[tuple[str, str, float]], **how: Any
     ) -> WordPairScores:
-        """Do the cosines rank word pairs as people do?
+        """Do the cosines rank word pairs as people do? Correlations with p-values, % unknown.
 
         pairs: (word, word, score) triples, or a file of them, one a line, parted by tabs or
-        spaces; lines that begin with # are comments. Case is ignored: of words that differ only in
-        case, the first in the table counts. A correlation with a constant is nan.
+        spaces (or `delimiter`); lines that begin with # are comments.
+        how: restrict_vocab=300_000, only so many first words are known; case_insensitive=True: of
+        words that differ only in case, the first counts; dummy4unknown=False: True gives pairs of
+        unknown words the cosine 0, else they are left out. A correlation with a constant is nan.
         Raises ValueError for a line of another form, or fewer than two pairs of known words.
         """
-        if isinstance(pairs, str | os.PathLike):
-            pairs = read_pairs(pairs)
-        known = {word.lower(): word for word in reversed(self.index_to_key)}
-        people, cosine, total = [], [], 0
-        for a, b, score in pairs:
-            total += 1
-            if a.lower() in known and b.lower() in known:
-                people.append(float(score))
-                cosine.append(self.similarity(known[a.lower()], known[b.lower()]))
-        if len(people) < 2:
+        return word_pair_scores(self, pairs, **how)
+
+    def evaluate_word_analogies(
+        self, analogies: str | os.PathLike[str], **how: Any
+    ) -> tuple[float, list[dict[str, Any]]]:
+        """The share of analogies that are solved, and for each section of the file which ones.
+
+        analogies: a file of lines "a b c d" in sections, each begun by a line ": name".
+        how: as in `evaluate_word_pairs`; questions with an unknown word are left out, or count as
+        wrong with dummy4unknown=True.  ->  share of all, [{"section": name, "correct": [(a, b, c,
+        d), …], "incorrect": […]}, …, the same of all as "Total accuracy"]
+        Raises ValueError for a line of another form, or no questions.
+        """
+        return word_analogies(self, analogies, **how)
+
+    # -- files ------------------------------------------------------------------------------------
+
+    def save_word2vec_format(
+        self, fname: str | os.PathLike[str], *, binary: bool = False, write_header: bool = True
+    ) -> None:
+        """Write the file that word2vec programs exchange: see `write_word2vec`."""
+        write_word2vec(fname, self.index_to_key, self.vectors, binary=binary, header=write_header)
+
+    @staticmethod
+    def load_word2vec_format(
+        fname: str | os.PathLike[str], *, binary: bool = False,
+        unicode_errors: str = "strict", limit: int | None = None, no_header: bool = False,
+    ) -> "KeyedVectors":  # fmt: skip
+        """Read such a file: see `read_word2vec`. no_header: a text file as GloVe's program writes.
+
+        Raises EOFError for a truncated file, ValueError for one of another form.
+        """
+        return KeyedVectors(*read_word2vec(
+            fname, binary=binary, header=not no_header, limit=limit, unicode_errors=unicode_errors
+        ))  # fmt: skip
+
+    def _checked(self, vector: Array) -> Array:
+        if vector.shape != (self.vector_size,) or not np.isfinite(vector).all():
             raise ValueError(
-                f"pairs must hold at least two of known words, got {len(people)} among {total}"
+                f"a vector must be finite and of shape ({self.vector_size},), "
+                f"got {vector.dtype} {vector.shape}"
             )
-        gold, ours = np.array(people), np.array(cosine)
-        spearman = correlation(average_ranks(gold), average_ranks(ours))
-        return WordPairScores(correlation(gold, ours), spearman, 1 - len(people) / total)
-
-
-def neighbour_agreement(
-    wv_a: KeyedVectors, wv_b: KeyedVectors, topn: int = 10, words: Sequence[str] | None = None
-) -> float:
-    """The share of a word's topn nearest words that both tables name, the mean over `words`.
-
-    1: the same neighbours; topn/(V − 1): chance. words: default, all that both tables have.
-    """
-    if words is None:
-        words = [word for word in wv_a.index_to_key if word in wv_b]
-    if not words:
-        raise ValueError("words must hold at least one word that both tables have, got none")
-    both = zip(wv_a.nearest(words, topn), wv_b.nearest(words, topn), strict=True)
-    return sum(len(a & b) for a, b in both) / (topn * len(words))
-
-
-def read_pairs(path: str | os.PathLike[str]) -> Iterator[tuple[str, str, float]]:
-    """(word, word, score) from a file in the form of WordSim-353 and SimLex-999."""
-    for number, line in enumerate(Path(path).read_text(encoding="utf-8").splitlines(), start=1):
-        if line.strip() and not line.startswith("#"):
-            try:
-                a, b, score = line.split("\t") if "\t" in line else line.split()
-                yield a.strip(), b.strip(), float(score)
-            except ValueError:
-                raise ValueError(
-                    f"{path}, line {number}: must be two words and a score, got {line!r}"
-                ) from None
-
-
-def row_norms(table: Any) -> Array:
-    """|E_i| of every row, (V,) float32, from `E[ids]` alone; ValueError if a row is not finite."""
-    starts = range(0, table.shape[0], BATCH)
-    ids = (np.arange(start, min(start + BATCH, table.shape[0])) for start in starts)
-    norms = [np.linalg.norm(table[chunk], axis=1).astype(np.float32) for chunk in ids]
-    result = np.concatenate(norms) if norms else np.zeros(0, np.float32)
-    if not np.isfinite(result).all():
-        raise ValueError(f"vectors must be finite, row {np.isfinite(result).argmin()} is not")
-    return result
-
-
-def unit_rows(x: Array) -> Array:
-    """x / |x| row by row; a zero row stays zero."""
-    norms = np.linalg.norm(x, axis=1, keepdims=True)
-    return x / np.where(norms > 0, norms, 1)
-
-
-def average_ranks(x: Array) -> Array:
-    """Ranks from 1; equal values share the mean of their ranks: [5, 7, 7] -> [1, 2.5, 2.5]."""
-    _, which, count = np.unique(x, return_inverse=True, return_counts=True)
-    return (np.cumsum(count) - (count - 1) / 2)[which]
-
-
-def correlation(x: Array, y: Array) -> float:
-    """Pearson's Σ x'y' / √(Σ x'² Σ y'²), x' = x − mean; nan if either is constant."""
-    x, y = x - x.mean(), y - y.mean()
-    scale = math.sqrt(float(x @ x) * float(y @ y))
-    return float(x @ y) / scale if scale > 0 else math.nan
+        return vector
 
 
 def as_list(keys: Any) -> list[Any]:
-    """A word or a vector on its own as a list of one."""
-    alone = isinstance(keys, str) or (isinstance(keys, np.ndarray) and keys.ndim == 1)
+    """None as no key; a word, a number or a vector on its own as a list of one."""
+    if keys is None:
+        return []
+    alone = isinstance(keys, KEY) or (isinstance(keys, np.ndarray) and keys.ndim == 1)
     return [keys] if alone else list(keys)

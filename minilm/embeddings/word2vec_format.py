@@ -11,6 +11,7 @@ import contextlib
 import gzip
 import os
 import warnings
+import zlib
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any, BinaryIO, cast
@@ -172,9 +173,14 @@ def check_header(binary: bool, header: bool) -> None:
         raise ValueError("a binary file must have its header: without it, its size is not known")
 
 
-def opened(path: str | os.PathLike[str]) -> BinaryIO:
+@contextlib.contextmanager
+def opened(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     """The file to be read, unpacked if its name ends in .gz."""
-    return cast(BinaryIO, gzip.open(path) if os.fspath(path).endswith(".gz") else open(path, "rb"))
+    try:
+        with gzip.open(path) if os.fspath(path).endswith(".gz") else open(path, "rb") as file:
+            yield cast(BinaryIO, file)
+    except (gzip.BadGzipFile, zlib.error) as error:
+        raise ValueError(f"{os.fspath(path)} is damaged, or no gzip file: {error}") from error
 
 
 def packed(
