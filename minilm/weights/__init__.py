@@ -1,15 +1,15 @@
 """Weights that are not plain arrays, and what can be done with any of them.
 
-    protocol.py      what a weight answers, and what every leaf inherits
-    packing.py       codes of 1 to 8 bits without gaps
-    rows.py          tensors kept as packed rows
-    quantized.py     QuantizedTensor: codes and scales
-    product_quantized.py   ProductQuantizedTensor: codes of subvectors and their codebooks
-    sparse.py        SparseTensor: a bitmask and the values under it
-    combinators.py   Product, Sum, Diagonal: weights made of weights
-    recorder.py      Recorder: a weight that writes down what multiplies it
-    tree.py          parameters as plain arrays and back; thaw
-    files.py         save and load
+    protocol.py           what a weight answers, and what every leaf inherits
+    packing.py            codes of 1 to 8 bits without gaps
+    rows.py               tensors kept as packed rows
+    quantized.py          QuantizedTensor: codes and scales
+    product_quantized.py  ProductQuantizedTensor: codes of subvectors and their codebooks
+    sparse.py             SparseTensor: a bitmask and the values under it
+    combinators.py        Product, Sum, Diagonal: weights made of weights
+    recorder.py           Recorder: a weight that writes down what multiplies it
+    tree.py               parameters as plain arrays and back; thaw
+    files.py              save and load
 """
 
 from minilm.weights.combinators import Diagonal, Product, Sum
