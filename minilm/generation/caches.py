@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from minilm.models import Seq2SeqTransformer, TransformerLanguageModel
+
 
 @dataclass(frozen=True)
 class WithCache:
@@ -28,6 +30,8 @@ class WithCache:
         return partial(self.model.read, new_cache=self.new_cache)
 
     def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):  # copy and pickle ask before there is a model
+            raise AttributeError(name)
         return getattr(self.model, name)  # all else is the model's own
 
 
@@ -35,5 +39,11 @@ def with_cache(model: Any, new_cache: Callable[[int], Any]) -> Any:
     """The model, with `new_cache(context)` for each layer in the place of `KeyValueCache`.
 
     model: a Transformer: a language model, or the encoder–decoder of a `Conditioned`
+    Raises TypeError for a model that keeps no keys and values.
     """
+    if not isinstance(model, TransformerLanguageModel | Seq2SeqTransformer):
+        raise TypeError(
+            "model must be a TransformerLanguageModel or a Seq2SeqTransformer, which a Conditioned "
+            f"then takes, got {type(model).__name__}"
+        )
     return WithCache(model, new_cache)

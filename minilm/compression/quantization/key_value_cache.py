@@ -8,7 +8,8 @@
 
 Long texts make this cache larger than the weights: 2·L·H·d floats a token. A token's numbers come
 together, so by token is the simplest. But some channels of keys are large in every token, and by
-token they alone set the scale; by channel each has its own (Liu et al. 2024, KIVI, section 3).
+token they alone set the scale; by channel each has its own. Values have none such, so KIVI rounds
+keys by channel and values by token (Liu et al. 2024, section 3).
 
 Codes are packed, scales are float16. K and V are unpacked whole for every token that is read, for
 all layers in turn: this saves memory, not time.
@@ -20,6 +21,7 @@ import numpy as np
 
 from minilm.compression.quantization.quantize import quantize
 from minilm.models.key_value_cache import Attend, check_fit
+from minilm.models.language_model import check_choice
 from minilm.types import Array
 from minilm.weights import QuantizedTensor
 from minilm.weights.packing import check_bits
@@ -31,17 +33,21 @@ FIELDS = ("packed", "scales", "zero_points")  # what is kept of quantized rows
 class QuantizedKeyValueCache:
     """`KeyValueCache` in so many bits: for `model.fresh_state(new_cache)`, by `with_cache`.
 
-    context: the most tokens it takes; bits: 1 … 8; by: "token" or "channel".
+    context: the most tokens it takes; bits: 1 … 8; by: "token" or "channel"; values_by: the same
+    for the values, if they differ from the keys: KIVI is by="channel", values_by="token".
     What comes back by token does not depend on the pieces in which a text was read; by channel
     tokens are rounded when their group is full. Raises ValueError for other bits or another `by`.
     """
 
-    def __init__(self, context: int, bits: int = 8, by: str = "token") -> None:
-        if by not in ("token", "channel"):
-            raise ValueError(f'by must be "token" or "channel", got {by!r}')
-        self.context, self.bits, self.by = context, check_bits(bits), by
-        self.length = 0
-        self.keys, self.values = QuantizedTokens(bits, by), QuantizedTokens(bits, by)
+    def __init__(
+        self, context: int, bits: int = 8, by: str = "token", values_by: str | None = None
+    ) -> None:
+        values_by = by if values_by is None else values_by
+        check_choice("by", by, ("token", "channel"))
+        check_choice("values_by", values_by, ("token", "channel"))
+        self.context, self.length = context, 0
+        self.keys = QuantizedTokens(check_bits(bits), by)
+        self.values = QuantizedTokens(bits, values_by)
 
     def append(self, k: Array, v: Array) -> tuple[Array, Array]:
         """Take in the keys and values of T new tokens; answer with all so far, K and V, rounded.
@@ -56,12 +62,14 @@ class QuantizedKeyValueCache:
         for name, new, held in (("k", k, self.keys), ("v", v, self.values)):
             if held.floats is not None:
                 check_fit(name, new[:, :, :0], held.floats[:, :, :0])
+            if not np.isfinite(new).all():
+                raise ValueError(f"{name} must be finite, got NaN or infinite numbers")
         self.length = end
         return self.keys.append(k), self.values.append(v)
 
     def chosen(self, rows: Array) -> "QuantizedKeyValueCache":
         """A new cache that holds the texts `rows` of this one's batch; see `KeyValueCache`."""
-        cache = QuantizedKeyValueCache(self.context, self.bits, self.by)
+        cache = QuantizedKeyValueCache(self.context)
         cache.length = self.length
         cache.keys, cache.values = self.keys.chosen(rows), self.values.chosen(rows)
         return cache

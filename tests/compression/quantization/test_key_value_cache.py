@@ -1,5 +1,7 @@
 """What a cache of codes gives back, what it weighs, and a model that reads through it."""
 
+import copy
+import pickle
 from functools import partial
 
 import numpy as np
@@ -7,7 +9,13 @@ import pytest
 
 from minilm.compression.quantization.key_value_cache import GROUP, QuantizedKeyValueCache
 from minilm.generation import answer, beam_search, generate, generate_batch, with_cache
-from minilm.models import Seq2SeqTransformer, TransformerLanguageModel
+from minilm.models import (
+    Conditioned,
+    LSTMLanguageModel,
+    Seq2SeqLSTM,
+    Seq2SeqTransformer,
+    TransformerLanguageModel,
+)
 from minilm.models.key_value_cache import KeyValueCache
 
 BY = ["token", "channel"]
@@ -59,6 +67,36 @@ def test_by_channel_by_the_formula(bits, pieces):
             expected = nearest(x[:, :, group], bits, axis=2)
             np.testing.assert_allclose(held[:, :, group], expected, atol=1e-5)
         np.testing.assert_array_equal(held[:, :, 2 * GROUP :], x[:, :, 2 * GROUP :])
+
+
+def test_keys_by_channel_and_values_by_token():
+    k, v = numbers(70), numbers(70, d=4, seed=1)
+    cache = QuantizedKeyValueCache(71, 4, "channel", values_by="token")
+    for end, T in ((40, 40), (70, 30)):
+        cache.append(k[:, :, end - T : end], v[:, :, end - T : end])
+    after = cache.chosen(np.array([1])).append(k[1:, :, :1], v[1:, :, :1])
+    for one, by, x in zip(after, ("channel", "token"), (k, v), strict=True):
+        other = QuantizedKeyValueCache(71, 4, by)
+        other.append(x[1:], x[1:])
+        np.testing.assert_array_equal(one, other.append(x[1:, :, :1], x[1:, :, :1])[0])
+
+
+def test_numbers_that_are_not_finite_leave_the_cache_as_it_is():
+    k, cache = numbers(3), QuantizedKeyValueCache(6)
+    cache.append(k, k)
+    for name, bad in (("k", (k * np.nan, k)), ("v", (k, k * np.inf))):
+        with pytest.raises(ValueError, match=f"^{name} must be finite"):
+            cache.append(*bad)
+    assert cache.append(k, k)[0].shape == (2, 3, 6, 6)
+
+
+def test_a_model_with_another_cache_can_be_copied_and_one_without_a_cache_is_refused():
+    model = pickle.loads(pickle.dumps(with_cache(MODEL, QuantizedKeyValueCache)))
+    assert model == with_cache(MODEL, QuantizedKeyValueCache)
+    assert model.context == copy.deepcopy(model).context == 80
+    for other in (LSTMLanguageModel(V), Conditioned(Seq2SeqLSTM(V), TOKENS)):
+        with pytest.raises(TypeError, match="model must be a TransformerLanguageModel or"):
+            with_cache(other, QuantizedKeyValueCache)
 
 
 def test_bytes_by_hand():
@@ -163,8 +201,9 @@ def test_every_way_of_writing_takes_the_cache():
 def test_what_does_not_fit_is_refused():
     with pytest.raises(ValueError, match="bits must be an integer from 1 to 8, got 9"):
         QuantizedKeyValueCache(4, 9)
-    with pytest.raises(ValueError, match='by must be "token" or "channel", got \'head\''):
-        QuantizedKeyValueCache(4, by="head")
+    for name in ("by", "values_by"):
+        with pytest.raises(ValueError, match=f"^{name} must be one of 'token', 'channel'"):
+            QuantizedKeyValueCache(4, **{name: "head"})
     for by in BY:
         cache, x = QuantizedKeyValueCache(5, 8, by), numbers(3)
         cache.append(x, x)
