@@ -245,3 +245,25 @@ def block_backward(dy: Array, cache: Cache) -> tuple[Array, Params]:
         grads |= named(f"{prefix}.norm_{number}", NORM, dnorm)
         grads |= named(name, names, dweights)
     return dy, grads
+
+
+def new_last_norm(prefix: str, width: int, norm: str, normalization: str = "layer") -> Params:
+    """The fresh parameters of last_norm: none for post-norm."""
+    return new_norm(prefix, width, normalization) if norm == "pre" else {}
+
+
+def last_norm(x: Array, params: Params, prefix: str, norm: str) -> tuple[Array, Cache]:
+    """The norm that ends a stack of pre-norm blocks; post-norm ones end in a norm already."""
+    if norm == "post":
+        return x, None
+    y, norm_cache = normalize(x, *parts(params, prefix, NORM))
+    return y, (prefix, norm_cache)
+
+
+def last_norm_backward(dy: Array, cache: Cache) -> tuple[Array, Params]:
+    """Gradients of last_norm: dx, and those of its parameters by their full names."""
+    if cache is None:
+        return dy, {}
+    prefix, norm_cache = cache
+    dx, dgain, dbias = normalize_backward(dy, norm_cache)
+    return dx, named(prefix, NORM, (dgain, dbias))

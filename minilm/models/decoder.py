@@ -2,7 +2,7 @@
 
     kv_l = keys and values of the memory         once per layer, however many tokens are written
     x = decoder_block(x, kv_l)                   once per layer, as in decoder_block.py
-    y = norm(x)                                  pre-norm only, as in encoder.py
+    y = norm(x)                                  pre-norm only: a post-norm block ends in a norm
 
 Vaswani et al. 2017, section 3.1.
 """
@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from minilm.models.block import last_norm, last_norm_backward, new_last_norm
 from minilm.models.decoder_block import (
     block_memory,
     block_memory_backward,
@@ -20,7 +21,6 @@ from minilm.models.decoder_block import (
     decoder_block_backward,
     new_decoder_block,
 )
-from minilm.models.encoder import last_norm, last_norm_backward, new_last_norm
 from minilm.models.key_value_cache import KeyValueCache, TransformerState
 from minilm.types import Array, Cache, Params
 

@@ -14,15 +14,12 @@ from typing import Any
 import numpy as np
 
 from minilm.models.block import (
-    NORM,
     block,
     block_backward,
-    named,
+    last_norm,
+    last_norm_backward,
     new_block,
-    new_norm,
-    normalize,
-    normalize_backward,
-    parts,
+    new_last_norm,
 )
 from minilm.types import Array, Cache, Params
 
@@ -77,25 +74,3 @@ def encoder_backward(dy: Array, cache: Cache) -> tuple[Array, Params]:
         dx, block_grads = block_backward(dx, block_cache)
         grads |= block_grads
     return dx, grads
-
-
-def new_last_norm(prefix: str, width: int, norm: str) -> Params:
-    """The fresh parameters of last_norm: none for post-norm."""
-    return new_norm(prefix, width) if norm == "pre" else {}
-
-
-def last_norm(x: Array, params: Params, prefix: str, norm: str) -> tuple[Array, Cache]:
-    """The norm that ends a stack of pre-norm blocks; post-norm ones end in a norm already."""
-    if norm == "post":
-        return x, None
-    y, norm_cache = normalize(x, *parts(params, prefix, NORM))
-    return y, (prefix, norm_cache)
-
-
-def last_norm_backward(dy: Array, cache: Cache) -> tuple[Array, Params]:
-    """Gradients of last_norm: dx, and those of its parameters by their full names."""
-    if cache is None:
-        return dy, {}
-    prefix, norm_cache = cache
-    dx, dgain, dbias = normalize_backward(dy, norm_cache)
-    return dx, named(prefix, NORM, (dgain, dbias))

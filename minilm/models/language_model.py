@@ -24,7 +24,10 @@ class LanguageModel(Protocol):
         """Fresh float32 parameters; the same seed gives the same bits."""
 
     def fresh_state(self) -> Any:
-        """The state before the first token, of any number of texts side by side."""
+        """The state before the first token, of any number of texts side by side.
+
+        A Transformer's also takes `new_cache`: what makes the caches of its keys and values.
+        """
 
     def chosen(self, state: Any, rows: Array) -> Any:
         """The state of the texts `rows` of the batch, (B',) integers, in this order.

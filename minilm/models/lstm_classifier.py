@@ -14,12 +14,12 @@ from typing import Any
 
 import numpy as np
 
-from minilm.models.language_model import check_dropout, check_positive, normal
+from minilm.models.language_model import check_choice, check_dropout, check_positive, normal
 from minilm.models.lstm_encoder import (
     check_even,
     lstm_encoder,
     lstm_encoder_backward,
-    new_encoder,
+    new_lstm_encoder,
     token_vectors,
     token_vectors_backward,
 )
@@ -63,8 +63,7 @@ class LSTMClassifier:
             layers=self.layers,
         )
         check_even(self.width)
-        if self.pooling not in ("mean", "last"):
-            raise ValueError(f'pooling must be "mean" or "last", got {self.pooling!r}')
+        check_choice("pooling", self.pooling, ("mean", "last"))
         check_padding_id(self.padding_id, self.vocab_size)
         check_dropout(self.dropout)
 
@@ -78,7 +77,7 @@ class LSTMClassifier:
         width, inputs = self.width, self.embedding_width
         assert inputs is not None
         params = {"token_embedding": normal(rng, (self.vocab_size, inputs), 1 / math.sqrt(inputs))}
-        params |= new_encoder(rng, "encoder", inputs, width, self.layers)
+        params |= new_lstm_encoder(rng, "encoder", inputs, width, self.layers)
         params["head.w"] = normal(rng, (width, self.classes), 1 / math.sqrt(width))
         params["head.b"] = np.zeros(self.classes, dtype=np.float32)
         return params

@@ -41,7 +41,7 @@ def new_lstm(rng: np.random.Generator, prefix: str, inputs: int, width: int) -> 
     }
 
 
-def new_encoder(
+def new_lstm_encoder(
     rng: np.random.Generator, prefix: str, inputs: int, width: int, layers: int
 ) -> Params:
     """Fresh parameters of the encoder: prefix.level.forwards.w_x and so on."""

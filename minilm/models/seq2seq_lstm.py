@@ -16,14 +16,14 @@ from typing import Any
 
 import numpy as np
 
-from minilm.models.language_model import check_dropout, check_positive, normal
+from minilm.models.language_model import check_choice, check_dropout, check_positive, normal
 from minilm.models.lstm_encoder import (
     PARTS,
     check_even,
     lstm_encoder,
     lstm_encoder_backward,
-    new_encoder,
     new_lstm,
+    new_lstm_encoder,
     token_vectors,
     token_vectors_backward,
 )
@@ -82,8 +82,7 @@ class Seq2SeqLSTM:
             layers=self.layers,
         )
         check_even(self.width)
-        if self.attention not in ("additive", "dot"):
-            raise ValueError(f'attention must be "additive" or "dot", got {self.attention!r}')
+        check_choice("attention", self.attention, ("additive", "dot"))
         check_padding_id(self.padding_id, source_size)
         check_dropout(self.dropout)
 
@@ -103,7 +102,7 @@ class Seq2SeqLSTM:
         params = {"token_embedding": normal(rng, (self.vocab_size, width), std)}
         if self.source_vocab_size is not None:
             params["source_embedding"] = normal(rng, (self.source_vocab_size, width), std)
-        params |= new_encoder(rng, "encoder", width, width, self.layers)
+        params |= new_lstm_encoder(rng, "encoder", width, width, self.layers)
         for level in range(self.layers):
             params |= new_lstm(rng, f"decoder.{level}", width, width)
         if self.attention == "additive":
@@ -129,7 +128,16 @@ class Seq2SeqLSTM:
     def write(
         self, params: Params, target_inputs: Array, state: dict[str, Any]
     ) -> tuple[Array, Cache]:
-        """Go on from a state: the logits (B, T, V) after each of these tokens; cache["state"]."""
+        """Logits after each of these tokens, which go on from the state.
+
+        target_inputs: (B, T)  ->  logits: (B, T, V), cache; cache["state"] goes on from there.
+        Raises ValueError for another number of texts than sources, TypeError for something else
+        than a state.
+        """
+        if not (isinstance(state, dict) and "levels" in state):
+            raise TypeError(
+                f'state must come from read() or cache["state"], got {type(state).__name__}'
+            )
         return self._write(params, target_inputs, state, None)
 
     def chosen(self, state: dict[str, Any], rows: Array) -> dict[str, Any]:
@@ -164,7 +172,10 @@ class Seq2SeqLSTM:
 
         dlogits: (B, T, V); dhidden: (B, T, D) or None, a gradient that reaches cache["hidden"]
         by another way and is added there.
+        Raises ValueError for the cache of `write`.
         """
+        if "encoder" not in cache:
+            raise ValueError("backward needs forward's cache, not that of write")
         embed_cache, level_caches, attention_cache, joined_caches, head_cache = cache["decoder"]
         dx, dhead, dbias = linear_backward(dlogits, head_cache)
         grads = {"head.b": dbias}

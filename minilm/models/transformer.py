@@ -22,15 +22,12 @@ from typing import Any
 import numpy as np
 
 from minilm.models.block import (
-    NORM,
     block,
     block_backward,
-    named,
+    last_norm,
+    last_norm_backward,
     new_block,
-    new_norm,
-    normalize,
-    normalize_backward,
-    parts,
+    new_last_norm,
 )
 from minilm.models.embed import POSITIONS, embed, embed_backward
 from minilm.models.key_value_cache import KeyValueCache, TransformerState, remembered
@@ -41,13 +38,7 @@ from minilm.models.language_model import (
     check_tokens,
     normal,
 )
-from minilm.nn import (
-    attention,
-    causal_mask,
-    linear,
-    linear_backward,
-    rotary,
-)
+from minilm.nn import attention, causal_mask, linear, linear_backward, rotary
 from minilm.types import Array, Cache, Params
 
 
@@ -157,8 +148,7 @@ class TransformerLanguageModel:
                 key_value_width=(self.key_value_heads or self.heads) * self.head_dim,
                 normalization=self.normalization, activation=self.activation, biases=self.biases,
             )  # fmt: skip
-        if self.norm == "pre":
-            params |= new_norm("norm", width, self.normalization)
+        params |= new_last_norm("norm", width, self.norm, self.normalization)
         if not self.tied:
             params["head.w"] = normal(rng, (width, self.vocab_size), inner)
         if self.positions == "learned":
@@ -218,9 +208,7 @@ class TransformerLanguageModel:
                 mask=mask, attend=attend_here, turn=turn, rate=self.dropout, rng=rng,
             )  # fmt: skip
             block_caches.append(block_cache)
-        norm_cache = None
-        if self.norm == "pre":
-            x, norm_cache = normalize(x, *parts(params, "norm", NORM))
+        x, norm_cache = last_norm(x, params, "norm", self.norm)
         logits, head_cache = linear(x, table.T if self.tied else params["head.w"])
         return logits, {
             "hidden": x,
@@ -243,10 +231,7 @@ class TransformerLanguageModel:
         dx, dhead, _ = linear_backward(dlogits, cache["head"])
         if dhidden is not None:
             dx = dx + dhidden
-        grads: Params = {}
-        if cache["norm"] is not None:
-            dx, dgain, dbias = normalize_backward(dx, cache["norm"])
-            grads |= named("norm", NORM, (dgain, dbias))
+        dx, grads = last_norm_backward(dx, cache["norm"])
         for block_cache in reversed(cache["blocks"]):
             dx, block_grads = block_backward(dx, block_cache)
             grads = block_grads | grads

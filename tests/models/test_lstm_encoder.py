@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from minilm.models.lstm_encoder import lstm_encoder, lstm_encoder_backward, new_encoder
+from minilm.models.lstm_encoder import lstm_encoder, lstm_encoder_backward, new_lstm_encoder
 from minilm.nn import check_gradient
 
 LENGTHS = np.array([3, 1, 5])
@@ -13,7 +13,7 @@ def numbers(*shape, seed=0):
 
 
 def parameters(layers):
-    params = new_encoder(np.random.default_rng(0), "encoder", 3, 4, layers)
+    params = new_lstm_encoder(np.random.default_rng(0), "encoder", 3, 4, layers)
     return {name: p.astype(np.float64) for name, p in params.items()}
 
 

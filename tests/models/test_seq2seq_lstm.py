@@ -205,6 +205,17 @@ def test_bad_tokens_are_refused():
             model.forward(params, source, target_inputs)
 
 
+def test_what_is_no_state_and_what_has_no_source_is_refused():
+    model, source = MODELS["two tables"], np.array([[1, 2]])
+    params = model.init(0)
+    for state in (None, {}, [source]):
+        with pytest.raises(TypeError, match="state must come from read"):
+            model.write(params, source, state)
+    logits, cache = model.write(params, source, model.read(params, source))
+    with pytest.raises(ValueError, match="backward needs forward's cache"):
+        model.backward(logits, cache)
+
+
 def reversals(step, rows=32, begin=9):
     """Strings of 2 to 4 digits 1 … 8, to be written backwards; `begin` also means the end."""
     rng = np.random.default_rng([1, step])
