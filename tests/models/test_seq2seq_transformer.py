@@ -346,3 +346,11 @@ def test_it_learns_to_write_backwards():
         for written, digits in zip(answers, source, strict=True)
     ]
     assert np.mean(right) > 0.95
+
+
+def test_a_new_model_adds_less_in_each_block_the_more_blocks_it_has():
+    params = Seq2SeqTransformer(9, width=64, layers=8, heads=2).init(0)
+    for side, steps in (("encoder", 2), ("decoder", 3)):  # in a block
+        for name, fan_in in (("attention.w_out", 64), ("feed_forward.w_down", 256)):
+            std = params[f"{side}.3.{name}"].std()
+            assert std == pytest.approx(1 / math.sqrt(fan_in * steps * 8), rel=0.05)

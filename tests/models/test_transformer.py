@@ -260,3 +260,10 @@ def test_a_block_leaves_its_input_and_its_gradient_alone(norm):
     second, _ = block_backward(dy, cache)
     np.testing.assert_array_equal((x, dy), kept)
     np.testing.assert_array_equal(first, second)
+
+
+def test_a_new_model_adds_less_in_each_block_the_more_blocks_it_has():
+    params = TransformerLanguageModel(9, width=64, layers=8, heads=2).init(0)
+    for name, fan_in in (("attention.w_out", 64), ("feed_forward.w_down", 256)):
+        std = params[f"block.3.{name}"].std()
+        assert std == pytest.approx(1 / math.sqrt(fan_in * 2 * 8), rel=0.05)
