@@ -55,6 +55,9 @@ class KeyedVectors:
     def vector_size(self) -> int:
         return int(self.vectors.shape[1])
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}<vector_size={self.vector_size}, {len(self)} keys>"
+
     def __len__(self) -> int:
         return len(self.index_to_key)
 
@@ -266,7 +269,7 @@ class KeyedVectors:
         """Do the cosines rank word pairs as people do? Correlations with p-values, % unknown.
 
         pairs: (word, word, score) triples, or a file of them, one a line, parted by tabs or
-        spaces (or `delimiter`); lines that begin with # are comments.
+        spaces (or `delimiter`); lines that begin with # are comments, the first may be a heading.
         how: restrict_vocab=300_000, only so many first words are known; case_insensitive=True: of
         words that differ only in case, the first counts; dummy4unknown=False: True gives pairs of
         unknown words the cosine 0, else they are left out. A correlation with a constant is nan.

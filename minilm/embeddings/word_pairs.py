@@ -95,7 +95,7 @@ def read_pairs(
 ) -> Iterator[tuple[str, str, float]]:
     """(word, word, score) from a file in the form of WordSim-353 and SimLex-999.
 
-    delimiter None: tabs where a line has any, else spaces.
+    delimiter None: tabs where a line has any, else spaces. The first line may name the columns.
     """
     for number, line in enumerate(Path(path).read_text(encoding="utf-8").splitlines(), start=1):
         if line.strip() and not line.startswith("#"):
@@ -103,9 +103,10 @@ def read_pairs(
                 a, b, score = line.split(delimiter or ("\t" if "\t" in line else None))
                 yield a.strip(), b.strip(), float(score)
             except ValueError:
-                raise ValueError(
-                    f"{path}, line {number}: must be two words and a score, got {line!r}"
-                ) from None
+                if number > 1:
+                    raise ValueError(
+                        f"{path}, line {number}: must be two words and a score, got {line!r}"
+                    ) from None
 
 
 def average_ranks(x: Array) -> Array:

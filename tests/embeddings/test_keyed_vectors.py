@@ -28,6 +28,7 @@ def test_look_up(wv):
     assert wv[["west", "east"]].tolist() == [[-1, 0], [2, 0]]
     assert "east" in wv and "south" not in wv
     assert len(wv) == 5 and wv.vector_size == 2
+    assert repr(wv) == "KeyedVectors<vector_size=2, 5 keys>"
     assert wv.key_to_index["northeast"] == 2
 
 
@@ -56,8 +57,9 @@ def test_rows_go_by_number_too(wv):
     assert wv.get_index("west") == wv.get_index(3) == 3
     assert wv.get_index("south", default=-1) == -1
     assert [row.tolist() for row in wv] == VECTORS.tolist()
-    with pytest.raises(KeyError, match="word 5"):
-        wv[5]
+    for key in (5, -1):
+        with pytest.raises(KeyError, match=f"word {key}"):
+            wv[key]
 
 
 def test_a_word_that_is_a_number_is_a_word():

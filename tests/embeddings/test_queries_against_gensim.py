@@ -70,6 +70,7 @@ QUERIES = {
     "unit vector": lambda wv, a, b, c: wv.get_vector(a, norm=True),
     "unit table": lambda wv, a, b, c: wv.get_normed_vectors(),
     "index": lambda wv, a, b, c: [wv.get_index(a), wv.get_index("?", 7), len(wv), wv.vector_size],
+    "name": lambda wv, a, b, c: str(wv),
     "in": lambda wv, a, b, c: [a in wv, 3 in wv, V in wv, "?" in wv, wv.has_index_for(b)],
     "iteration": lambda wv, a, b, c: [row for row, _ in zip(wv, range(5), strict=False)],
     "norms": lambda wv, a, b, c: (wv.fill_norms(), wv.norms)[1],

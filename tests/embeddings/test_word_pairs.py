@@ -92,7 +92,16 @@ def test_pairs_parted_by_something_else(wv, tmp_path):
     path = tmp_path / "pairs.csv"
     path.write_text("east,west,1.5\neast,north,3\n")
     assert wv.evaluate_word_pairs(path, delimiter=",").spearman.statistic == pytest.approx(1)
-    with pytest.raises(ValueError, match="line 1"):
+    with pytest.raises(ValueError, match="line 2"):
+        wv.evaluate_word_pairs(path)
+
+
+def test_the_first_line_may_name_the_columns(wv, tmp_path):
+    path = tmp_path / "pairs.csv"
+    path.write_text("Word 1,Word 2,Human (mean)\neast,west,1.5\neast,north,3\n")
+    assert list(read_pairs(path, ",")) == [("east", "west", 1.5), ("east", "north", 3)]
+    path.write_text("word1 word2 mean\n")
+    with pytest.raises(ValueError, match="got 0 among 0"):
         wv.evaluate_word_pairs(path)
 
 
