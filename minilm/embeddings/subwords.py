@@ -58,26 +58,23 @@ def fnv1a(ngram: str) -> int:
     return h
 
 
-def check_ngrams(min_n: int, max_n: int, bucket: int) -> None:
-    """ValueError unless 1 <= min_n <= max_n and bucket >= 1, all integers."""
-    check_positive(min_n=min_n, max_n=max_n, bucket=bucket)
-    if min_n > max_n:
-        raise ValueError(f"min_n must be at most max_n, got min_n={min_n} and max_n={max_n}")
-
-
 class Subwords:
     """The rows that make up each of V words, in a table of V + G rows.
 
     Row i < V is word i's own. The others belong to the G buckets that some word falls into.
 
     rows: (S,) all words' rows, one word after the other, its own first; starts: (V + 1,), word i
-    has rows[starts[i] : starts[i + 1]]; buckets: (G,), ascending, bucket g has row V + g.
+    has rows[starts[i] : starts[i + 1]]; buckets: (G,), ascending, the g-th has row V + g.
+
+    Raises ValueError unless 1 <= min_n <= max_n and bucket >= 1, all integers.
     """
 
     def __init__(
         self, words: Sequence[str], min_n: int = 3, max_n: int = 6, bucket: int = 2_000_000
     ) -> None:
-        check_ngrams(min_n, max_n, bucket)
+        check_positive(min_n=min_n, max_n=max_n, bucket=bucket)
+        if min_n > max_n:
+            raise ValueError(f"min_n must be at most max_n, got min_n={min_n} and max_n={max_n}")
         self.min_n, self.max_n, self.bucket = min_n, max_n, bucket
         hashed = [self.buckets_of(word) for word in words]
         self.starts = np.zeros(len(words) + 1, np.intp)
