@@ -4,9 +4,10 @@ Without arguments all is measured, and the csv files, the README's tables and th
 written anew; with any only what was asked for is measured and printed. --draw measures nothing:
 it writes tables and figures from the csv files.
 
-Five more stand by themselves: python -m benchmarks recipe (trains to the end), tasks (accuracy, not
-speed), pairs (a file of 29,000 sentence pairs, from end to end), tricks (naive forms
-beside the quick ones) and profile (where minilm's time goes).
+Six more stand by themselves: python -m benchmarks recipe (trains to the end), tasks (accuracy, not
+speed), pairs (a file of 29,000 sentence pairs, from end to end), small_embeddings (what compressed
+word vectors lose), tricks (naive forms beside the quick ones) and profile (where minilm's time
+goes).
 """
 
 import argparse
@@ -24,7 +25,7 @@ from benchmarks.timing import Comparison
 SUBJECTS = ("gpt", "lstm", "decode", "word2vec", "quantize")
 ONE_THREAD = ("word2vec",)  # gensim reads a text with one worker in the same order every time
 CURVES = "scale"
-PROGRAMS = ("recipe", "tricks", "profile", "tasks", "pairs")
+PROGRAMS = ("recipe", "tricks", "profile", "tasks", "pairs", "small_embeddings")
 
 
 def arguments() -> argparse.Namespace:

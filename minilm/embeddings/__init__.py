@@ -1,19 +1,23 @@
 """Word vectors: learned from a text, asked for their neighbours, trained under compression.
 
-    vocabulary.py         words, counts, what is thinned out and what is drawn as noise
-    negative_sampling.py  the gradients of skip-gram and CBOW as matrix products
-    word2vec.py           Word2Vec: from sentences to vectors
-    skip_gram_model.py    SkipGram: the same model for `fit`, with its losses and batches
-    keyed_vectors.py      KeyedVectors: look-up, nearest words, the queries known from gensim
-    table_rows.py         rows of an array or a compressed table, a part at a time
-    unknown_word.py       the error for a word without a vector
-    word_pairs.py         do the vectors rank pairs of words as people do?
-    analogies.py          a is to b as c is to what?
-    agreement.py          do two tables name the same neighbours?
-    word2vec_format.py    the files that word2vec programs exchange
+    vocabulary.py          words, counts, what is thinned out and what is drawn as noise
+    negative_sampling.py   the gradients of skip-gram and CBOW as matrix products
+    word2vec.py            Word2Vec: from sentences to vectors
+    skip_gram_model.py     SkipGram: the same model for `fit`, with its losses and batches
+    keyed_vectors.py       KeyedVectors: look-up, nearest words, the queries known from gensim
+    table_rows.py          rows of an array or a compressed table, a part at a time
+    unknown_word.py        the error for a word without a vector
+    word_pairs.py          do the vectors rank pairs of words as people do?
+    analogies.py           a is to b as c is to what?
+    agreement.py           do two tables name the same neighbours?
+    word2vec_format.py     the files that word2vec programs exchange
+    compressed_quality.py  what is lost when a table is compressed, against bits
+    plots.py               a map, a heatmap, quality against bits (imports matplotlib)
+    label_places.py        places for labels that do not overlap
 """
 
 from minilm.embeddings.agreement import neighbour_agreement
+from minilm.embeddings.compressed_quality import quality_against_bits
 from minilm.embeddings.keyed_vectors import KeyedVectors
 from minilm.embeddings.skip_gram_model import (
     Pairs,
@@ -41,6 +45,7 @@ __all__ = [
     "negative_sampling_loss",
     "neighbour_agreement",
     "pair_batches",
+    "quality_against_bits",
     "read_corpus",
     "validation_loss",
 ]

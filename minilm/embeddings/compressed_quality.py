@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from minilm.embeddings import KeyedVectors, neighbour_agreement
+from minilm.embeddings.agreement import neighbour_agreement
+from minilm.embeddings.keyed_vectors import KeyedVectors
 from minilm.types import Array
 
 FLOAT = "float32"  # the row of the table as it was
@@ -57,7 +58,7 @@ def quality_against_bits(
         own = KeyedVectors(wv.index_to_key, compressed)
         row = {"recipe": recipe, **sizes(compressed, table)}
         for name, path in pairs.items():
-            row[name] = spearman(own, path)
+            row[name] = own.evaluate_word_pairs(path).spearman.statistic
         if analogies is not None:
             row["analogies"] = own.evaluate_word_analogies(analogies)[0]
         row["neighbours"] = neighbour_agreement(wv, own, topn, words)
@@ -72,8 +73,3 @@ def sizes(compressed: Any, table: Array) -> dict[str, float]:
         "bits_per_weight": 8 * held / table.size, "bytes": held,
         "times_smaller": table.nbytes / held,
     }  # fmt: skip
-
-
-def spearman(wv: KeyedVectors, pairs: str | os.PathLike[str]) -> float:
-    """Spearman's correlation of cosine and people's score."""
-    return float(np.ravel(wv.evaluate_word_pairs(pairs).spearman)[0])
