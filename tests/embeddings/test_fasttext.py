@@ -323,7 +323,7 @@ def test_word_similarity_is_as_good_as_gensims():
     data = Path(gensim.__file__).parent / "test" / "test_data"
     lines = (data / "head500.noblanks.cor").read_text(encoding="utf-8").splitlines()
     sentences = [line.split() for line in lines]
-    options = {"vector_size": 50, "window": 5, "negative": 5, "epochs": 3, "sg": 1, "seed": 1}
+    options = {"vector_size": 100, "window": 5, "negative": 5, "epochs": 5, "sg": 1, "seed": 1}
     ours = FastText(sentences, **options).wv
     theirs = gensim.models.FastText(sentences, workers=1, bucket=200_000, **options).wv
     spearman = theirs.evaluate_word_pairs(str(data / "wordsim353.tsv"))[1][0]
@@ -333,4 +333,4 @@ def test_word_similarity_is_as_good_as_gensims():
     for wv in (ours, theirs):
         found = [[near for near, _ in wv.most_similar(word[:4] + word[5:])] for word in meant]
         shares.append(np.mean([word in near for word, near in zip(meant, found, strict=True)]))
-    assert shares[0] > shares[1] - 0.05 and shares[0] > 0.3
+    assert shares[0] > shares[1] and shares[0] > 0.25
