@@ -61,6 +61,13 @@ def test_what_is_not_looked_up(make, monkeypatch):
         few @ long.T
 
 
+def test_a_square_table_knows_its_sides(make):
+    """A query and a sum over rows have the same length: only one of them is looked up."""
+    table, x = make.product_quantized((20, 20), 3, axis=0), make.normal(2, 20)
+    np.testing.assert_allclose(x @ table, x @ table.dense(), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(x @ table.T, x @ table.dense().T, rtol=1e-4, atol=1e-5)
+
+
 def test_only_the_rows_asked_for_are_unpacked(make, monkeypatch):
     table = make.product_quantized((1000, 16), 3, axis=0)
     seen = []
