@@ -19,7 +19,7 @@ from importlib.metadata import version
 from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from time import perf_counter
+from time import process_time
 from typing import Any
 
 from threadpoolctl import threadpool_limits
@@ -56,7 +56,7 @@ def train(
     with threadpool_limits(1):
         settings = replace(task_settings("pairs", str(file)), asked=asked)
         subject: Any = new_task_subject(settings, recipe, checkpoint, seed=0)
-        batches, begun = subject.batches(), perf_counter()
+        batches, begun = subject.batches(), process_time()
 
         def stop(params: Params) -> float:
             raise Stopped
@@ -66,7 +66,7 @@ def train(
             subject.model.init(0), recipe.steps,
             checkpoint=checkpoint, checkpoint_every=every, **how,
         )  # fmt: skip
-        seconds = perf_counter() - begun
+        seconds = process_time() - begun
         peak = highest_resident_size()  # of reading, training and saving
         answers = subject.answers(params, subject.data.test)
     wanted = [example.target for example in subject.data.test]
