@@ -54,6 +54,7 @@ def products():
 
 def test_skip_gram_learns_the_shifted_pmi(products):
     assert products.correlation >= 0.98
+    assert np.array_equal(products.counts, 2 * sentence_counts(20, 30_000))
     error = products.learned - products.optimum
     assert abs(error.mean()) < 0.06  # log 2 is 0.69: the shift is there
     often = products.counts > np.median(products.counts)
