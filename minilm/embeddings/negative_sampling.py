@@ -25,6 +25,7 @@ from minilm.nn.activations import sigmoid_in_place
 from minilm.types import Array
 
 LIMIT = 4  # learning rate × pairs that one row takes in a step; at 5 a run with alpha=0.1 diverged
+LONG = 8  # mean |x|² of the vectors multiplied with, above which it takes fewer
 
 
 def pair_gradients(v: Array, u: Array, noise: Array) -> tuple[Array, Array, Array]:
@@ -108,17 +109,24 @@ def cbow_gradients(
     return dcontext, error * h, noise_error.T @ h
 
 
-def descend(table: Array, ids: Array, gradient: Array, rate: float, terms: float) -> None:
+def descend(
+    table: Array, ids: Array, gradient: Array, rate: float, terms: float, met: Array | None = None
+) -> None:
     """table[ids] −= rate · gradient, in place, all gradients of a row added up.
 
     (`table[ids] -= …` itself would keep only one of them.) terms: how many pairs, negatives
-    included, one of these gradients is the sum of.
+    included, one of these gradients is the sum of; met: (n, D) the vectors in those pairs' scores.
 
     Published word2vec updates after every pair, so each pair sees what the last one corrected.
     Here all gradients of a run are taken at the same old vectors, and the sum of very many of them
     overshoots. So the rate is lower for a row on which more than LIMIT / rate pairs come together.
+    A pair's loss has the curvature |x|² σ(1 − σ) along a row that meets x: where the vectors met
+    are long, fewer pairs are too many. (Without this CBOW diverged on texts of eight words.)
     """
-    row_rate = np.minimum(rate, LIMIT / (terms * np.bincount(ids)[ids]))
+    limit = float(LIMIT)
+    if met is not None and len(met):
+        limit /= max(1.0, float(np.vdot(met, met)) / (len(met) * LONG))
+    row_rate = np.minimum(rate, limit / (terms * np.bincount(ids)[ids]))
     change = gradient * -row_rate.astype(gradient.dtype)[:, None]
     # add.at is quick in one dimension only: hence every number by its place in the flat table
     places = ids.astype(np.intp)[:, None] * table.shape[1] + np.arange(table.shape[1])

@@ -50,10 +50,11 @@ def skip_gram_step(
     v_table, u_table, centres = params["input_embedding"], params["output_embedding"], run.centres
     read = v_table[centres], u_table[run.sight], u_table[negatives], run.pairs, negative
     dv, dcontext, dnoise = skip_gram_gradients(*read)
-    descend(v_table, centres, dv, rate, run.mean_size * (1 + negative))
-    descend(u_table, run.sight, dcontext, rate, run.mean_size)
+    v, context = read[:2]
+    descend(v_table, centres, dv, rate, run.mean_size * (1 + negative), context)
+    descend(u_table, run.sight, dcontext, rate, run.mean_size, v)
     owed = len(centres) * run.mean_size * negative
-    descend(u_table, negatives, dnoise, rate, owed / len(negatives))
+    descend(u_table, negatives, dnoise, rate, owed / len(negatives), v)
     return skip_gram_loss(*read) if want_loss else 0.0
 
 
@@ -65,11 +66,12 @@ def biased_skip_gram_step(
     b = params["input_bias"]
     read = v_table[centres], b[centres], u_table[run.sight], u_table[negatives], run.pairs, negative
     dv, db, dcontext, dnoise = biased_skip_gram_gradients(*read)
-    descend(v_table, centres, dv, rate, run.mean_size * (1 + negative))
+    v, _, context = read[:3]
+    descend(v_table, centres, dv, rate, run.mean_size * (1 + negative), context)
     descend(b[:, None], centres, db[:, None], rate, run.mean_size * (1 + negative))
-    descend(u_table, run.sight, dcontext, rate, run.mean_size)
+    descend(u_table, run.sight, dcontext, rate, run.mean_size, v)
     owed = len(centres) * run.mean_size * negative
-    descend(u_table, negatives, dnoise, rate, owed / len(negatives))
+    descend(u_table, negatives, dnoise, rate, owed / len(negatives), v)
     return biased_skip_gram_loss(*read) if want_loss else 0.0
 
 
@@ -80,9 +82,11 @@ def cbow_step(
     v_table, u_table, centres = params["input_embedding"], params["output_embedding"], run.centres
     read = v_table[run.sight], u_table[centres], u_table[negatives], run.pairs, negative, run.mean
     dcontext, du, dnoise = cbow_gradients(*read)
-    descend_context(v_table, run, dcontext, rate, 1 + negative)
-    descend(u_table, centres, du, rate, 1)
-    descend(u_table, negatives, dnoise, rate, len(centres) * negative / len(negatives))
+    context, u = read[:2]
+    descend_context(v_table, run, dcontext, rate, 1 + negative, u)
+    descend(u_table, centres, du, rate, 1, context)
+    owed = len(centres) * negative
+    descend(u_table, negatives, dnoise, rate, owed / len(negatives), context)
     return cbow_loss(*read) if want_loss else 0.0
 
 
@@ -95,8 +99,9 @@ def skip_gram_path_step(
     read = v_table[run.sight], node_table[points], signs, run.pairs
     dcontext, dnodes = skip_gram_path_gradients(*read)
     questions = float(np.count_nonzero(signs)) / len(points)  # of one path, on average
-    descend(v_table, run.sight, dcontext, rate, run.mean_size * questions)
-    descend_nodes(node_table, points, signs, dnodes, rate, run.mean_size)
+    context, nodes = read[0], read[1][signs != 0]
+    descend(v_table, run.sight, dcontext, rate, run.mean_size * questions, nodes)
+    descend_nodes(node_table, points, signs, dnodes, rate, run.mean_size, context)
     return skip_gram_path_loss(*read) if want_loss else 0.0
 
 
@@ -109,12 +114,15 @@ def cbow_path_step(
     read = v_table[run.sight], node_table[points], signs, run.pairs, run.mean
     dcontext, dnodes = cbow_path_gradients(*read)
     questions = float(np.count_nonzero(signs)) / len(points)
-    descend_context(v_table, run, dcontext, rate, questions)
-    descend_nodes(node_table, points, signs, dnodes, rate, 1)
+    context, nodes = read[0], read[1][signs != 0]
+    descend_context(v_table, run, dcontext, rate, questions, nodes)
+    descend_nodes(node_table, points, signs, dnodes, rate, 1, context)
     return cbow_path_loss(*read) if want_loss else 0.0
 
 
-def descend_context(table: Array, run: Run, gradient: Array, rate: float, terms: float) -> None:
+def descend_context(
+    table: Array, run: Run, gradient: Array, rate: float, terms: float, met: Array
+) -> None:
     """CBOW's step of the words in sight; terms: what each centre's gradient is the sum of.
 
     A word's share in a mean of n is 1/n, and so is its gradient. The published program leaves the
@@ -123,14 +131,15 @@ def descend_context(table: Array, run: Run, gradient: Array, rate: float, terms:
     step is shorter by the mean n.
     """
     if run.mean:
-        descend(table, run.sight, gradient, rate * run.mean_size, terms)
+        descend(table, run.sight, gradient, rate * run.mean_size, terms, met)
     else:
-        descend(table, run.sight, gradient, rate / run.mean_size, terms * run.mean_size)
+        descend(table, run.sight, gradient, rate / run.mean_size, terms * run.mean_size, met)
 
 
 def descend_nodes(
-    table: Array, points: Array, signs: Array, gradient: Array, rate: float, terms: float
-) -> None:
+    table: Array, points: Array, signs: Array, gradient: Array, rate: float, terms: float,
+    met: Array,
+) -> None:  # fmt: skip
     """The step of the nodes on M paths, (M, L, D), without what is beyond a path's end."""
     on_path = signs != 0
-    descend(table, points[on_path], gradient[on_path], rate, terms)
+    descend(table, points[on_path], gradient[on_path], rate, terms, met)

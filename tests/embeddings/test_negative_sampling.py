@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from minilm.embeddings.negative_sampling import (
     LIMIT,
+    LONG,
     cbow_gradients,
     cbow_loss,
     descend,
@@ -214,4 +215,9 @@ def test_descend_takes_a_limited_step_of_a_crowded_row():
     descend(table, ids, np.ones((101, 1), np.float32), rate=0.5, terms=2)
     # 100 gradients of 2 pairs at rate 1/2 would weigh 100; LIMIT is what they may weigh
     assert table[0, 0] == pytest.approx(-LIMIT / 2)
+    assert table[1, 0] == -0.5
+    table[:] = 0  # where the vectors met are long, fewer pairs are too many
+    met = np.full((7, 3), math.sqrt(2 * LONG / 3))
+    descend(table, ids, np.ones((101, 1), np.float32), rate=0.5, terms=2, met=met)
+    assert table[0, 0] == pytest.approx(-LIMIT / 4)
     assert table[1, 0] == -0.5

@@ -109,12 +109,25 @@ def test_bad_sentences():
         Word2Vec([["a"], ["b"], ["a"]], min_count=1)
 
 
+@pytest.mark.parametrize(("sg", "hs"), [(0, 0), (1, 0), (0, 1), (1, 1)])
+def test_a_text_of_few_words_does_not_diverge(sg, hs):
+    """As in a first notebook: every word comes dozens of times in a run."""
+    rng = np.random.default_rng(0)
+    sentences = [[f"{'ab'[n % 2]}{k}" for k in rng.integers(0, 4, 6)] for n in range(300)]
+    model = Word2Vec(
+        sentences, vector_size=24, window=3, sg=sg, hs=hs, negative=0 if hs else 5, alpha=0.05,
+        sample=0, epochs=20,
+    )  # fmt: skip
+    assert np.abs(model.wv.vectors).max() < 20
+    assert model.wv.similarity("a0", "a1") > model.wv.similarity("a0", "b1") + 0.2
+
+
 @pytest.mark.parametrize("sg", [0, 1])
 def test_high_rates_do_not_diverge_and_divergence_is_said(sg, monkeypatch):
     options = {"vector_size": 8, "sg": sg, "alpha": 1.0, "epochs": 50}
     sentences = two_topics(100)
     assert np.abs(Word2Vec(sentences, **options).wv.vectors).max() < 1000
-    for module in (embeddings.negative_sampling,):
-        monkeypatch.setattr(module, "LIMIT", 1e6)  # the sums of crowded rows taken in full
+    for bound in ("LIMIT", "LONG"):  # without either, the sums of crowded rows are taken in full
+        monkeypatch.setattr(embeddings.negative_sampling, bound, np.inf if bound == "LONG" else 1e6)
     with pytest.raises(FloatingPointError, match=r"alpha below 1\.0"):
         Word2Vec(sentences, **options)
