@@ -10,7 +10,8 @@ import pytest
 from minilm import cli, weights
 from minilm.cli import training, writing
 from minilm.study import fitted
-from minilm.study.settings import task_settings
+from minilm.study.settings import Settings, task_settings
+from minilm.study.subjects import saved_task_subject
 from minilm.text import TASKS
 from minilm.text.tasks import save_pairs
 
@@ -43,7 +44,7 @@ def call(line):
 
 
 def figures(printed):
-    return {name: float(x) for name, x in re.findall(r"^ *([\w ]+?)  ([\d.]+)$", printed, re.M)}
+    return {name: float(x) for name, x in re.findall(r"^ *(\w+)  ([\d.]+) +\w.*$", printed, re.M)}
 
 
 @pytest.mark.parametrize(
@@ -101,6 +102,23 @@ def test_another_file_is_asked_whole(folder, capsys, tmp_path):
     assert figures(capsys.readouterr().out)["loss"] != some
 
 
+def test_a_student_of_another_file_is_held_out_every_tenth_line(folder, capsys, tmp_path):
+    save_pairs(tmp_path / "more.tsv", TASKS["translation"].examples(30, seed=2))
+    call(f"distill {folder}/pairs.npz --corpus {tmp_path}/more.tsv --out {tmp_path}/s.npz")
+    printed = capsys.readouterr().out
+    call(f"evaluate {tmp_path}/s.npz")
+    assert figures(capsys.readouterr().out).items() <= figures(printed).items()
+    subject = saved_task_subject(Settings(), tmp_path / "s.npz")
+    assert len(subject.data.train) == 27 and len(subject.data.test) == 3
+
+
+def test_every_measurement_is_said_with_its_meaning(folder, capsys):
+    call(f"evaluate {folder}/pairs.npz")
+    printed = capsys.readouterr().out
+    assert re.search(r"bleu +[\d.]+ +BLEU of the answers, 0 to 100\n", printed)
+    assert re.search(r"loss +[\d.]+ +nats per token of the right answers", printed)
+
+
 def test_training_goes_on_where_it_was_interrupted(folder, capsys, monkeypatch, tmp_path):
     line = f"train lstm --pairs {folder}/pairs.tsv {SMALL} --out {tmp_path}/again.npz"
     fit = fitted.fit
@@ -142,6 +160,14 @@ def test_training_goes_on_where_it_was_interrupted(folder, capsys, monkeypatch, 
         ("train lstm --task reverse --context 9 --examples 90 --out x.npz", "context"),
         ("train transformer --task reverse --context 5 --examples 90 --out x.npz", "context=5"),
         ("evaluate {folder}/labels.npz --corpus {folder}/pairs.tsv", "unknown"),
+        ("train lstm --pairs {folder}/pairs.tsv --examples 9 --out x.npz", "--examples"),
+        ("train lstm --task reverse --heads 2 --examples 90 --out x.npz", "LSTM has no heads"),
+        ("train lstm --corpus grammar --heads 2 --out x.npz", "LSTMLanguageModel has no heads"),
+        ("train lstm --labelled {folder}/one.tsv --out x.npz", "one.tsv': needs two labels"),
+        ("train lstm --labelled {folder}/new.tsv --out x.npz", "line 20: unknown label 'new'"),
+        ("train transformer --pairs {folder}/long.tsv --tokenizer char --out x", "long.tsv: so"),
+        ("evaluate {folder}/labels.npz --corpus {folder}/new.tsv", "line 1: unknown label 'a'"),
+        ("evaluate {folder}/reverse.npz --corpus {folder}/long.tsv", "long.tsv: sources"),
         ("generate {folder}/reverse.npz --prompt ABC", "'A'"),
         ("generate {folder}/reverse.npz --prompt ''", "empty"),
         ("generate {folder}/reverse.npz --prompt abcdefghijklmnopqrstuvwxyz", "context"),
@@ -154,6 +180,11 @@ def test_bad_input_is_one_clear_line(folder, capsys, monkeypatch, tmp_path, line
     monkeypatch.chdir(tmp_path)
     (folder / "ragged.tsv").write_text("a\tb\nc\n")
     (folder / "short.tsv").write_text("a\tb\nc\td\n")
+    (folder / "one.tsv").write_text("".join(f"{i}\ta\n" for i in range(30)))
+    labels = ["a", "b"] * 9 + ["a", "new"]
+    (folder / "new.tsv").write_text("".join(f"{i}\t{a}\n" for i, a in enumerate(labels)))
+    sources = ["ab" * 300, *(f"ab{letter}" for letter in "abcdefghijklmnopqrst")]
+    (folder / "long.tsv").write_text("".join(f"{source}\tab\n" for source in sources))
     capsys.readouterr()
     assert cli.main(shlex.split(line.format(folder=folder))) == 1
     error = capsys.readouterr().err

@@ -27,22 +27,23 @@ def add(
     commands: Any, name: str, run: Callable[[argparse.Namespace], None], what: str
 ) -> argparse.ArgumentParser:
     """A command with its example; an option must be written out whole."""
-    example = f"example:  {EXAMPLES[name]}"
+    example = f"example:    {EXAMPLES[name]}"
     if name in TASK_EXAMPLES:
-        example += f"   of a task:  {TASK_EXAMPLES[name]}"
+        example += f"\nof a task:  {TASK_EXAMPLES[name]}"
     command: argparse.ArgumentParser = commands.add_parser(
         name, help=what, description=what.capitalize() + ".", epilog=example, allow_abbrev=False,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     command.set_defaults(run=run)
     return command
 
 
-def add_corpus(command: Any, default: str | None) -> None:
+def add_corpus(command: Any, default: str | None, of_a_task: str = "asked whole") -> None:
     shown = default or "the one that the model was trained on"
     command.add_argument(
         "--corpus", default=default,
         help=f"python-docs, python-library, grammar, or a text file (default: {shown})"
-        + ("" if default else "; for a task, a file of two columns, asked whole"),
+        + ("" if default else f"; for a task, a file of two columns, {of_a_task}"),
     )
 
 

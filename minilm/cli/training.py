@@ -9,10 +9,12 @@ from typing import Any
 from minilm import study
 from minilm.cli.options import add, add_corpus, chosen, positive_number, whole_number
 from minilm.study.measure import compressed_size
+from minilm.study.results import COLUMNS, task_columns
 from minilm.study.settings import LANGUAGE, Settings, task_settings
 from minilm.study.subjects import Subject, new_subject, saved_subject
 from minilm.study.task_data import LABELLED, PAIRS
 from minilm.study.task_recipes import BAG_OF_WORDS
+from minilm.study.tasks import TaskSubject
 from minilm.text import TASKS, TOKENIZERS, load_corpus
 from minilm.types import Params
 from minilm.weights import check_target
@@ -62,6 +64,8 @@ def run_train(arguments: argparse.Namespace) -> None:
         )
     if name == "word2vec" and arguments.tokenizer:
         raise ValueError("--tokenizer: word2vec reads words, without a tokenizer")
+    if arguments.examples and not arguments.task:
+        raise ValueError("--examples: for a --task; of a file, all but the held-out lines are used")
     settings = replace(settings, **chosen(arguments, ("tokenizer",)))
     settings = settings.changed(name, chosen(arguments, RECIPE_OPTIONS))
     out = Path(arguments.out)
@@ -98,7 +102,7 @@ def run_evaluate(arguments: argparse.Namespace) -> None:
 def add_distill(commands: Any) -> None:
     command = add(commands, "distill", run_distill, "train a model of half the width")
     command.add_argument("file", help="the teacher: a saved model")
-    add_corpus(command, default=None)
+    add_corpus(command, default=None, of_a_task="every tenth line held out")
     command.add_argument("--temperature", type=float, help="softens both (default: 1)")
     command.add_argument("--alpha", type=float, help="share of the teacher, 0 to 1 (default: 0.5)")
     command.add_argument("--out", required=True)
@@ -107,7 +111,9 @@ def add_distill(commands: Any) -> None:
 def run_distill(arguments: argparse.Namespace) -> None:
     check_target(arguments.out)
     settings = replace(study.default(), **chosen(arguments, ("temperature", "alpha")))
-    teacher = saved_subject(settings, Path(arguments.file), arguments.corpus, progress=True)
+    teacher = saved_subject(
+        settings, Path(arguments.file), arguments.corpus, progress=True, whole=False
+    )
     student, params = teacher.student(teacher.trained())
     student.keep(params, Path(arguments.out))
     report(student, params)
@@ -115,13 +121,14 @@ def run_distill(arguments: argparse.Namespace) -> None:
 
 
 def report(subject: Subject, params: Params) -> None:
-    """Print what a study would measure, one line a measurement."""
+    """Print what a study would measure, one line a measurement: its name, its value, its meaning.
+    """
     measured = {**subject.judge(params, params), **compressed_size(params)}
+    meanings = task_columns([measured]) if isinstance(subject, TaskSubject) else COLUMNS
     for name, value in measured.items():
-        print(f"{name:>20}  {shown(value)}")
-
-
-def shown(value: float | int | None) -> str:
-    if value is None:
-        return "not measured: the tokenizer does not give this text back (unknown words, say)"
-    return f"{value:.4f}" if isinstance(value, float) else str(value)
+        if value is None:
+            unknown = "not measured: the tokenizer does not give this text back (unknown words?)"
+            print(f"{name:>22}  {unknown}")
+        else:
+            shown = f"{value:.4f}" if isinstance(value, float) else str(value)
+            print(f"{name:>22}  {shown:<10}  {meanings[name]}")

@@ -12,7 +12,13 @@ import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, NullFormatter, PercentFormatter, ScalarFormatter
+from matplotlib.ticker import (
+    LogLocator,
+    MultipleLocator,
+    NullFormatter,
+    PercentFormatter,
+    ScalarFormatter,
+)
 
 from minilm.study.limits import lloyd_max_sqnr, shannon_sqnr
 from minilm.study.measures import Measure
@@ -80,6 +86,7 @@ def error_versus_bits(rows: list[Row], measure: Measure) -> Figure:
             draw_spread(top, own, "bits_per_weight", "sqnr_db", method)
             draw_spread(bottom, own, "bits_per_weight", cost_column(measure), method)
         bottom.set_xlabel("true bits per weight, scales and floats included")
+        bottom.xaxis.set_major_locator(MultipleLocator(2))
     draw_cost_axes(measure, *axes[1])
     axes[0, 0].set_ylabel("SQNR of the weights (dB)")
     axes[0, 0].set_ylim(-2, 52)

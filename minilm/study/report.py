@@ -24,6 +24,7 @@ from minilm.study.settings import (
     TRAINED_SCHEME,
     Settings,
 )
+from minilm.study.task_recipes import NOISE
 
 QUOTED = {("per-channel absmax", 8), ("per-group MSE", 4)}  # of the sweeps
 
@@ -37,8 +38,8 @@ CAPTIONS = {
     ),
     "training": (
         "Training",
-        "What is measured on held-out data while training, beside what limits it and, for language "
-        "models of characters, n-grams counted on the same text.",
+        "What is measured on held-out data while training, beside what limits it and, for models "
+        "of characters, n-grams counted on the same text.",
     ),
     "pruning": (
         "Pruning",
@@ -56,6 +57,7 @@ CAPTIONS = {
     ),
 }
 CAPTIONS["size-versus-score"] = ("Bytes against score", CAPTIONS["size-versus-loss"][1])
+TRAINING_OF_A_TASK = "Right answers to what training never shows, and what limits them."
 
 
 def write_report(rows: list[Row], figures: dict[str, Path], settings: Settings,
@@ -69,7 +71,7 @@ def write_report(rows: list[Row], figures: dict[str, Path], settings: Settings,
         settings=settings,
         measure=measure,
         about=about(settings, measure, rows),
-        figures=[(*CAPTIONS[name], inline_svg(svg)) for name, svg in figures.items()],
+        figures=[(*caption(name, measure), inline_svg(svg)) for name, svg in figures.items()],
         baselines=[row for row in rows if row["model"] == "n-gram"],
         headline=headline_table(rows, measure),
         findings=findings(rows, measure),
@@ -77,6 +79,12 @@ def write_report(rows: list[Row], figures: dict[str, Path], settings: Settings,
         columns=columns,
     )
     path.write_text(page, encoding="utf-8")
+
+
+def caption(name: str, measure: Measure) -> tuple[str, str]:
+    """A figure's title, and what is said below it."""
+    title, text = CAPTIONS[name]
+    return title, TRAINING_OF_A_TASK if name == "training" and measure.score else text
 
 
 def inline_svg(path: Path) -> Markup:
@@ -110,6 +118,11 @@ def about(settings: Settings, measure: Measure, rows: list[Row]) -> str:
     )
     if f"structure_{measure.column}" in rows[0]:
         text += " Columns named structure_… are of sentence patterns that it never shows."
+    if settings.task == "sentiment":
+        text += (
+            f" Of the labels that they learn from {NOISE:.0%} are wrong on purpose; accuracy is "
+            "the share of right answers to be expected where as many are wrong. A coin's is 50 %."
+        )
     for name, value in measure.limits.items():
         text += f" The {' '.join(name.split())}: {measure.shown(value)}."
     return text
@@ -203,11 +216,11 @@ def distillation(rows: list[Row], model: str, measure: Measure = LOSS) -> str:
         for method in (ALONE, DISTILLED)
     )
     gain = measure.damage(float(np.mean(alone) - np.mean(taught)))
-    said = measure.shown_change(abs(gain)).removeprefix("+")
+    said = f"{measure.shown_change(abs(gain)).removeprefix('+')} "
+    than = said + ("better than" if gain > 0 else "worse than") if gain else "as good as"
     return (
         f"Of half the width and taught by this model, a student ends at "
-        f"{measure.shown(float(np.mean(taught)))}, "
-        f"{said} {'better' if gain > 0 else 'worse'} than the same student trained "
+        f"{measure.shown(float(np.mean(taught)))}, {than} the same student trained "
         f"alone (mean of {len(alone)} seed{'s' if len(alone) > 1 else ''})."
     )
 

@@ -35,12 +35,12 @@ COLUMNS = {
 SHARED = ("model", "method", "bits", "sparsity", "bits_per_weight", "file_bytes", "sqnr_db", "loss",
           "loss_above_float")  # fmt: skip
 OF_ANSWERS = {
-    "exact_match": "share of answers that are right to the last character",
+    "exact_match": "share of answers that are right to the last character, 0 to 1",
     "bleu": "BLEU of the answers, 0 to 100",
     "rouge_l": "ROUGE-L of the answers, 0 to 1",
 }
 OF_LABELS = {
-    "accuracy": "share of labels that are right, expected over those that are wrong on purpose",
+    "accuracy": "share of labels that are right, 0 to 1 (sentiment: were some wrong on purpose)",
     "macro_f1": "mean over labels of F1, 0 to 1",
 }
 

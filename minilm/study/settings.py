@@ -7,7 +7,7 @@ three seeds.
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from minilm.study.task_recipes import TASK_RECIPES, TaskRecipe
+from minilm.study.task_recipes import TASK_RECIPES, TaskRecipe, check_fields
 
 LANGUAGE = "lm"  # the task of a language model: to predict the next token
 BIT_WIDTHS = (8, 7, 6, 5, 4, 3, 2, 1)
@@ -61,6 +61,7 @@ class LanguageModelRecipe:
             name: value for name, value in options.items()
             if name not in own or (name == "context" and model_keeps_context)
         }  # fmt: skip
+        check_fields(self.config["model"], model)
         return replace(self, **own, config={**self.config, **model})
 
 

@@ -32,6 +32,8 @@ from minilm.training import View
 from minilm.types import Params
 from minilm.weights import read_header
 
+LONGEST = 512  # positions of a task's Transformer: its maps grow with their square
+
 
 class Subject(Protocol):
     def check(self) -> None:
@@ -73,12 +75,19 @@ def new_subject(
 
 
 def saved_subject(
-    settings: Settings, path: Path, corpus: str | None = None, progress: bool = False
-) -> Subject:
-    """The subject that a saved file came from, on its own corpus unless another is named."""
+    settings: Settings, path: Path, corpus: str | None = None, progress: bool = False,
+    whole: bool = True,
+) -> Subject:  # fmt: skip
+    """The subject that a saved file came from, on its own corpus unless another is named.
+
+    whole: of another file of a task's examples, none is to be trained on.
+    """
     header = saved_fields(path, ("corpus", "seed", "recipe"))
     if "task" in header:
-        return saved_task_subject(settings, path, corpus, progress)
+        subject = saved_task_subject(settings, path, corpus, progress, whole)
+        if corpus is not None:
+            subject.check()
+        return subject
     settings = replace(settings, corpus=corpus or header["corpus"])
     text, seed = load_corpus(settings.corpus), header["seed"]
     if "vocabulary" in header:
@@ -97,26 +106,34 @@ def new_task_subject(
     """A subject still to be trained on a task; its tokenizer is learned now."""
     data = TaskData(settings.task, settings.corpus, recipe.examples, settings.asked, seed)
     tokenizer = data.tokenizer(settings.tokenizer)
-    context = tokenizer.context([*data.train, *data.test, *data.structure])
-    kind = LabelSubject if data.classified else AnswerSubject
-    return kind(settings, recipe, kept, seed, tokenizer, progress, data, context)
+    examples = [*data.train, *data.test, *data.structure]
+    context = min(tokenizer.context(examples), LONGEST)
+    common = (settings, recipe, kept, seed, tokenizer, progress, data, context)
+    if isinstance(tokenizer, LabelTokenizer):
+        return LabelSubject(*common)
+    return AnswerSubject(*common, tokenizer.longest_answer(examples))
 
 
 def saved_task_subject(
-    settings: Settings, path: Path, file: str | None = None, progress: bool = False
-) -> AnswerSubject | LabelSubject:
-    """The subject of a saved file; with another file of examples, it is asked all of them."""
+    settings: Settings, path: Path, file: str | None = None, progress: bool = False,
+    whole: bool = True,
+) -> AnswerSubject | LabelSubject:  # fmt: skip
+    """The subject of a saved file.
+
+    file: other examples than those it was trained on; whole: to ask it all of them, and train on
+    none; otherwise every tenth line is held out.
+    """
     header = saved_fields(path, ("task", "tokenizer", "recipe", "seed", "asked", "context"))
     recipe, fields = TaskRecipe(**header["recipe"]), header["tokenizer"]
     labels = fields["kind"] == "labelled"
     task = (LABELLED if labels else PAIRS) if file else header["task"]
     data = TaskData(task, file or header["corpus"], recipe.examples, header["asked"],
-                    header["seed"], whole=file is not None)  # fmt: skip
+                    header["seed"], whole=whole and file is not None)  # fmt: skip
     tokenizer = (LabelTokenizer if labels else PairTokenizer).from_dict(fields)
-    kind = LabelSubject if labels else AnswerSubject
-    return kind(
-        settings, recipe, path, header["seed"], tokenizer, progress, data, header["context"]
-    )
+    common = (settings, recipe, path, header["seed"], tokenizer, progress, data, header["context"])
+    if labels:
+        return LabelSubject(*common)
+    return AnswerSubject(*common, saved_fields(path, ("longest",))["longest"])
 
 
 def saved_language_model(path: Path) -> tuple[LanguageModel, Tokenizer]:

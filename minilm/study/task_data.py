@@ -2,9 +2,11 @@
 
 A task of minilm.text.TASKS is written anew each time, by its seed: its test examples hold
 combinations of words that training never shows, its `structure` examples sentence patterns too. Of
-a person's own file every tenth line is held out, but for those whose source is trained on as well.
+a person's own file every tenth line is held out, but for those whose source is trained on as well;
+if that is more than are asked, those that are asked lie evenly over the file, which may be sorted.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -72,7 +74,8 @@ class TaskData:
                 f"{self.file!r}: too few lines: every tenth is held out to measure on, unless its "
                 f"source is trained on too, and of {len(self.own)} none is left"
             )
-        return held_out[: self.asked]
+        few = min(self.asked, len(held_out))
+        return [held_out[i * len(held_out) // few] for i in range(few)]
 
     @cached_property
     def structure(self) -> list[Example]:
@@ -80,9 +83,16 @@ class TaskData:
         return self._held_out("structure") if self.task in TASKS else []
 
     def _held_out(self, part: str) -> list[Example]:
-        # another seed than training's has other sentences; the same one in every run
+        # the same in every run, whatever the seed of its training: the part keeps them apart
         task = sentiment(noise=0) if self.task == "sentiment" else TASKS[self.task]
         return task.examples(self.asked, 0, part)
+
+    def check_labels(self, labels: Collection[str]) -> None:
+        """ValueError if `labels`, trained on, are too few, or a person's file has others."""
+        if self.task == LABELLED:
+            if len(labels) < 2:
+                raise ValueError(f"{self.file!r}: needs two labels or more, got {set(labels)}")
+            load_labelled(self.file, labels)
 
     def tokenizer(self, kind: str | None) -> PairTokenizer | LabelTokenizer:
         """A tokenizer learned from the training examples (an alphabet, from all there are).
@@ -93,6 +103,7 @@ class TaskData:
         kinds = (kind, kind) if kind else suits
         every = [*self.train, *self.test, *self.structure]
         if self.classified:
+            self.check_labels({example.target for example in self.train})
             learned = every if kinds[0] == "char" else self.train
             return LabelTokenizer.train(learned, kinds[0])
         tokenizer, alphabet = (PairTokenizer.train(known, kinds) for known in (self.train, every))

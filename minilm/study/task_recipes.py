@@ -9,7 +9,7 @@ minutes on one core (benchmarks/tasks.csv has what was measured). The recipes of
 like those of a task that resembles them, and may be bettered.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from minilm.models.build import CLASSES, build
@@ -42,6 +42,7 @@ class TaskRecipe:
         """The recipe with other values for some of its fields, or of its model's."""
         own = {name: value for name, value in options.items() if name in self.__annotations__}
         rest = {name: value for name, value in options.items() if name not in own}
+        check_fields(self.config["model"], rest)
         return replace(self, **{"config": {**self.config, **rest}, **own})
 
     def half(self) -> "TaskRecipe":
@@ -69,6 +70,13 @@ class TaskRecipe:
         """steps, optimizer and schedule, as `fit` takes them."""
         schedule = warmup_cosine(self.learning_rate, warmup=self.steps // 10, steps=self.steps)
         return {"steps": self.steps, "optimizer": AdamW(beta2=0.98), "schedule": schedule}
+
+
+def check_fields(model: str, options: dict[str, Any]) -> None:
+    """ValueError for an option that models of this class do not have."""
+    foreign = sorted(options.keys() - {field.name for field in fields(CLASSES[model])})
+    if foreign:
+        raise ValueError(f"{model} has no {', '.join(foreign)}")
 
 
 def transformer(steps: int, width: int = 128, learning_rate: float = 2e-3) -> TaskRecipe:

@@ -41,9 +41,13 @@ class TaskSubject(FittedSubject):
         return limit
 
     def check(self) -> None:
-        self.batches()
-        for _, examples in self.parts():
-            self.as_batch(examples)
+        try:
+            if not self.data.whole:
+                self.batches()
+            for _, examples in self.parts():
+                self.as_batch(examples)
+        except ValueError as error:
+            raise ValueError(f"{self.data.file}: {error}") from error
 
     def as_batch(self, examples: Sequence[Example]) -> Batch:
         """The examples side by side, as the model is trained on them."""
@@ -69,12 +73,20 @@ class TaskSubject(FittedSubject):
 
 @dataclass(frozen=True)
 class AnswerSubject(TaskSubject):
-    """An encoder–decoder: translation, dates, summaries; a person's own pairs."""
+    """An encoder–decoder: translation, dates, summaries; a person's own pairs.
+
+    longest: the tokens that an answer may have, its end included.
+    """
+
+    longest: int
 
     def batches(self) -> Callable[[int], Batch]:
         return pair_batches(
             self.tokenizer, self.data.train, self.recipe.batch_size, self.seed, self.limit
         )
+
+    def origin(self) -> dict[str, Any]:
+        return {**super().origin(), "longest": self.longest}
 
     def as_batch(self, examples: Sequence[Example]) -> Batch:
         return pair_batches(self.tokenizer, examples, len(examples), 0, self.limit)(0)
@@ -94,11 +106,6 @@ class AnswerSubject(TaskSubject):
                 f"{part}rouge_l": rouge_l(answers, wanted, words=cutting(wanted)) / 100,
             }
         return measured
-
-    @property
-    def longest(self) -> int:
-        """How many tokens an answer may have."""
-        return min(self.context, self.limit or self.context)
 
     def answers(self, params: Params, examples: Sequence[Example]) -> list[str]:
         """What the model writes to each source, by always taking the likeliest token."""
@@ -124,6 +131,10 @@ class AnswerSubject(TaskSubject):
 @dataclass(frozen=True)
 class LabelSubject(TaskSubject):
     """A classifier: sentiment; a person's own labelled texts."""
+
+    def check(self) -> None:
+        self.data.check_labels(self.tokenizer.labels)
+        super().check()
 
     def batches(self) -> Callable[[int], Batch]:
         return labelled_batches(

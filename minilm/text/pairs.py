@@ -110,8 +110,11 @@ class PairTokenizer:
     def context(self, examples: Sequence[Example]) -> int:
         """The positions that the longest source or target takes, its begin or end included."""
         sources = [len(self.source.encode(spaced(self.source, e.source))) for e in examples]
-        targets = [len(self.encode_target(e.target)) + 1 for e in examples]
-        return max([*sources, *targets], default=0)
+        return max([*sources, self.longest_answer(examples)], default=0)
+
+    def longest_answer(self, examples: Sequence[Example]) -> int:
+        """The tokens of the longest target, its end included."""
+        return max((len(self.encode_target(e.target)) + 1 for e in examples), default=0)
 
     def to_dict(self) -> dict[str, Any]:
         return {

@@ -6,7 +6,17 @@ import pytest
 from minilm.compression import quantize
 from minilm.study import cells
 from minilm.study.cells import Cell
-from minilm.study.settings import ALONE, DISTILLED, FLOAT_FURTHER, SCHEMES, TRAINED, TRAINED_SCHEME
+from minilm.study.settings import (
+    ALONE,
+    BIT_WIDTHS,
+    DISTILLED,
+    FLOAT_FURTHER,
+    SCHEMES,
+    SPARSITIES,
+    TRAINED,
+    TRAINED_SCHEME,
+    task_settings,
+)
 from minilm.training import as_is
 from minilm.weights import QuantizedTensor
 
@@ -81,3 +91,15 @@ def test_rounding_and_pruning_are_judged_compressed(subject):
     assert isinstance(subject.judged["w"], QuantizedTensor)
     cells.prune_cell(subject, Cell("prune", "LSTM", 0, "magnitude pruning", 0.25))
     assert np.mean(subject.judged["w"].dense() == 0) == 0.25
+
+
+def test_a_plan_has_every_amount_of_every_method_once():
+    planned = cells.plan(task_settings("sentiment"))
+    assert len({cell.name for cell in planned}) == len(planned)
+    for model in ("Transformer", "LSTM", "bag of words"):
+        own = [cell for cell in planned if cell.model == model]
+        asked = {(cell.method, cell.amount) for cell in own if cell.action == "quantize"}
+        assert asked == {(method, bits) for method in SCHEMES for bits in BIT_WIDTHS}
+        assert [c.amount for c in own if c.action == "prune"] == list(SPARSITIES)
+        assert sorted(c.amount for c in own if c.action == "tune") == [1, 2, 3, 32]
+        assert {c.method for c in own if c.action == "student"} == {ALONE, DISTILLED}

@@ -9,12 +9,20 @@ import pytest
 from minilm.study import cells, run_study, task_study
 from minilm.study.measures import EXACT_MATCH, LOSS, Measure, measure_of
 from minilm.study.plots import compressed_models
-from minilm.study.report import eight_bits, findings, recovery
-from minilm.study.settings import LANGUAGE, TRAINED, TRAINED_SCHEME, Settings, task_settings
+from minilm.study.report import distillation, eight_bits, findings, recovery
+from minilm.study.settings import (
+    ALONE,
+    DISTILLED,
+    LANGUAGE,
+    TRAINED,
+    TRAINED_SCHEME,
+    Settings,
+    task_settings,
+)
 from minilm.study.subjects import new_subject, saved_task_subject
 from minilm.study.task_data import TaskData
 from minilm.study.tasks import LabelSubject, cutting
-from minilm.text import TASKS
+from minilm.text import TASKS, Example
 from minilm.text.tasks import save_pairs
 from minilm.text.tasks.sentiment import sentiment_of
 from minilm.training import as_is
@@ -59,7 +67,8 @@ def test_the_page_speaks_of_the_task(finished):
     assert page.count("<svg") == 4
     for words in ("One model", "accuracy", "Bayes accuracy: 90.0 %", "words&#39; limit: 70.0 %"):
         assert words in page
-    for words in ("nats per character", "n-gram, Witten", "word2vec"):
+    assert "10% are wrong on purpose" in page
+    for words in ("nats per character", "n-gram", "word2vec"):
         assert words not in page
     assert "Bayes accuracy" in (folder / "error-versus-bits.svg").read_text(encoding="utf-8")
     assert (folder / "size-versus-score.png").exists()
@@ -129,6 +138,33 @@ def test_of_a_file_every_tenth_line_is_held_out_unless_it_is_trained_on(tmp_path
     assert whole.test == examples and whole.train == []
 
 
+def test_what_is_asked_lies_evenly_over_a_file_that_may_be_sorted(tmp_path):
+    examples = [Example(f"text {i}", "bad" if i < 100 else "good") for i in range(200)]
+    save_pairs(tmp_path / "my.tsv", examples)
+    data = TaskData("labelled", str(tmp_path / "my.tsv"), 0, 6, seed=0)
+    assert [e.target for e in data.test] == ["bad"] * 3 + ["good"] * 3
+    assert len(data.train) == 180 and not set(data.test) & set(data.train)
+    assert len(replace(data, asked=30).test) == 20
+
+
+def test_an_answer_is_as_long_as_the_longest_target_not_as_the_longest_source(tmp_path):
+    examples = [Example("a" * (i + 30), "b" * (i % 5 + 1)) for i in range(20)]
+    save_pairs(tmp_path / "my.tsv", examples)
+    settings = task_settings("pairs", str(tmp_path / "my.tsv"))
+    settings = replace(settings, tokenizer="char").changed("LSTM", {"width": 8})
+    subject = new_subject(settings, "LSTM", "", tmp_path / "m.npz", 0)
+    assert (subject.longest, subject.context) == (6, 49)
+    subject.keep(subject.model.init(0), subject.kept)
+    assert saved_task_subject(settings, subject.kept).longest == 6
+
+
+def test_no_source_that_is_asked_is_trained_on():
+    for task in ("translation", "sentiment", "dates"):
+        data = TaskData(task, "", 2000, 300, seed=3)
+        trained = {e.source for e in data.train}
+        assert trained.isdisjoint(e.source for e in [*data.test, *data.structure])
+
+
 def test_groups_divide_every_channel():
     w = np.zeros((96, 8))
     assert cells.fitting({"group_size": 64}, {"w": w})["group_size"] == 32
@@ -160,6 +196,10 @@ def test_findings_of_a_score_speak_of_points():
         "quantization-aware training: 80% of the damage is undone."
     )
     assert findings([], Measure("accuracy", "accuracy")) == {}
+    alike = [row(ALONE, 32, 0.5), row(DISTILLED, 32, 0.5)]
+    assert "ends at 50.0 %, as good as the same" in distillation(alike, "LSTM", EXACT_MATCH)
+    better = [row(ALONE, 32, 0.5), row(DISTILLED, 32, 0.6)]
+    assert "10.00 points better than the same" in distillation(better, "LSTM", EXACT_MATCH)
 
 
 def test_few_spaces_mean_characters():
