@@ -2,7 +2,15 @@
 
     vocabulary.py          words, counts, what is thinned out and what is drawn as noise
     negative_sampling.py   the gradients of skip-gram and CBOW as matrix products
-    word2vec.py            Word2Vec: from sentences to vectors
+    windows.py             which words stand near which, for many centres at once
+    hierarchical_softmax.py  Huffman's tree, and the same for its paths
+    word_bias.py           a bias for every word, and the sign that an article gets wrong
+    word2vec.py            Word2Vec: from sentences to vectors, with gensim's arguments
+    word2vec_settings.py   what its settings may be
+    word2vec_training.py   reading a text once, in pieces
+    word2vec_steps.py      one step: rows read, gradients, rows moved
+    callbacks.py           what may look on while it is trained
+    line_sentence.py       LineSentence: a text on a disk, as often as it is asked for
     skip_gram_model.py     SkipGram: the same model for `fit`, with its losses and batches
     keyed_vectors.py       KeyedVectors: look-up, nearest words, the queries known from gensim
     table_rows.py          rows of an array or a compressed table, a part at a time
@@ -17,8 +25,10 @@
 """
 
 from minilm.embeddings.agreement import neighbour_agreement
+from minilm.embeddings.callbacks import CallbackAny2Vec
 from minilm.embeddings.compressed_quality import quality_against_bits
 from minilm.embeddings.keyed_vectors import KeyedVectors
+from minilm.embeddings.line_sentence import LineSentence
 from minilm.embeddings.skip_gram_model import (
     Pairs,
     SkipGram,
@@ -33,8 +43,10 @@ from minilm.embeddings.word2vec import Word2Vec
 from minilm.embeddings.word_pairs import Correlation, WordPairScores
 
 __all__ = [
+    "CallbackAny2Vec",
     "Correlation",
     "KeyedVectors",
+    "LineSentence",
     "Pairs",
     "SkipGram",
     "UnknownWordError",
