@@ -132,4 +132,4 @@ def test_hierarchical_softmax_is_as_good_as_gensims(sg):
     ours = Word2Vec(sentences, **options).wv
     theirs = gensim.models.Word2Vec(sentences, workers=1, **options).wv
     spearman = theirs.evaluate_word_pairs(str(data / "wordsim353.tsv"))[1][0]
-    assert ours.evaluate_word_pairs(data / "wordsim353.tsv").spearman > spearman - TOLERANCE
+    assert ours.evaluate_word_pairs(data / "wordsim353.tsv")[1][0] > spearman - TOLERANCE
