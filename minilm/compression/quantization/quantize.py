@@ -21,11 +21,12 @@ from minilm.compression.quantization.scheme import (
     shaped_like,
 )
 from minilm.types import Array, Params
-from minilm.weights import QuantizedTensor
+from minilm.weights import ProductQuantizedTensor, QuantizedTensor
 from minilm.weights.packing import check_bits, pack
 from minilm.weights.quantized import stored_codes
 
 Bits = int | dict[str, int]
+CODED = (QuantizedTensor, ProductQuantizedTensor)
 
 
 def quantize(
@@ -73,14 +74,14 @@ def fake_quantize(x: Array | Params, bits: Bits = 8, **how: Any) -> Any:
 
 
 def dequantize(q: Any) -> Any:
-    """The floats that codes stand for: a QuantizedTensor -> ndarray.
+    """The floats that codes stand for: QuantizedTensor or ProductQuantizedTensor -> ndarray.
 
     A params dict -> params dict with its quantized tensors as floats and all else as it is.
     """
     if isinstance(q, dict):
-        return {n: w.dense() if isinstance(w, QuantizedTensor) else w for n, w in q.items()}
-    if not isinstance(q, QuantizedTensor):
-        raise TypeError(f"q must be a QuantizedTensor or a params dict, got {type(q).__name__}")
+        return {name: w.dense() if isinstance(w, CODED) else w for name, w in q.items()}
+    if not isinstance(q, CODED):
+        raise TypeError(f"q must be a quantized tensor or a params dict, got {type(q).__name__}")
     return q.dense()
 
 

@@ -8,6 +8,7 @@ from hypothesis.extra.numpy import array_shapes, arrays
 
 import minilm.compression as compression
 from minilm.compression import affine_codes, affine_values, dequantize, fake_quantize, quantize
+from minilm.compression.quantization import product_quantize
 from minilm.weights import QuantizedTensor, SparseTensor, load, save
 
 BITS = (1, 2, 3, 4, 5, 6, 7, 8)
@@ -390,7 +391,7 @@ def test_what_is_compressed_already_is_refused():
         quantize({"head.w": q}, 4)
     with pytest.raises(TypeError, match="SparseTensor"):
         quantize(SparseTensor.from_dense(normal(8, 4), np.ones((8, 4), bool)), 4)
-    with pytest.raises(TypeError, match="QuantizedTensor or a params dict"):
+    with pytest.raises(TypeError, match="a quantized tensor or a params dict, got ndarray"):
         dequantize(normal(3))
     kept = quantize({"a": q, "b": normal(8, 4)}, {"b": 4})  # not asked for: passed through
     assert kept["a"] is q
@@ -404,6 +405,14 @@ def test_dequantize_passes_others_through():
     assert back["s"] is sparse
     assert isinstance(back["q"], np.ndarray)
     assert isinstance(params["q"], QuantizedTensor)
+
+
+def test_dequantize_a_code_of_several_numbers():
+    x = normal(40, 8)
+    q = product_quantize(x, width=2, bits=4)
+    np.testing.assert_array_equal(dequantize(q), q.dense())
+    np.testing.assert_array_equal(dequantize({"w": q})["w"], q.dense())
+    assert sqnr_db(x, dequantize(q)) > 5
 
 
 def test_public_names():
