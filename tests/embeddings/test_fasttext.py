@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from minilm.compression import quantize
-from minilm.embeddings import negative_sampling
+from minilm.embeddings import KeyedVectors, Word2Vec, negative_sampling, neighbour_agreement
 from minilm.embeddings.fasttext import FastText, SubwordTraining
 from minilm.embeddings.fasttext_vectors import FastTextKeyedVectors
 from minilm.embeddings.subwords import character_ngrams
@@ -141,7 +141,8 @@ def test_shared_rows_do_not_diverge_and_divergence_is_said(sg, monkeypatch):
     options = {"vector_size": 8, "sg": sg, "alpha": 1.0, "epochs": 6 if sg else 20, "min_count": 1,
                "sample": 0, "negative": 3, "bucket": 1}  # fmt: skip
     assert np.abs(FastText(text, **options).wv.table).max() < 10
-    monkeypatch.setattr(negative_sampling, "LIMIT", 1e6)
+    for guard, none in (("LIMIT", 1e6), ("LONG", np.inf)):
+        monkeypatch.setattr(negative_sampling, guard, none)
     with pytest.raises(FloatingPointError, match=r"alpha below 1\.0"):
         FastText(text, **options)
 
@@ -224,6 +225,36 @@ def test_the_empty_word_has_no_vector_even_where_every_ngram_is_known():
     assert character_ngrams("", 2, 6) == ["<>"] and "語" in wv and "" not in wv
     with pytest.raises(KeyError, match="''"):
         wv[""]
+
+
+def test_unseen_words_are_asked_with_and_never_answered(model):
+    wv, bad = model.wv, WORDS[7][:-1]
+    assert wv.nearest([bad, WORDS[7]], 1)[0] == {WORDS[7]}
+    assert wv.nearest([bad, WORDS[7]], 1)[1] != {WORDS[7]}
+    # words without a row are no part of an agreement, though they have vectors
+    other = KeyedVectors([*WORDS[:5], bad], np.eye(6, dtype=np.float32))
+    assert 0 <= neighbour_agreement(other, wv, topn=2) <= 1
+    own = KeyedVectors(wv.index_to_key, wv.vectors)
+    assert neighbour_agreement(own, wv, topn=3) == 1
+
+
+def test_files_of_vectors_hold_no_rows_of_ngrams(model, tmp_path):
+    model.wv.save_word2vec_format(tmp_path / "vectors", binary=True)
+    read = FastTextKeyedVectors.load_word2vec_format(tmp_path / "vectors", binary=True)
+    assert type(read) is KeyedVectors
+    np.testing.assert_array_equal(read.vectors, model.wv.vectors)
+    with pytest.raises(KeyError, match="no vector"):
+        read[WORDS[7][:-1]]
+
+
+def test_models_of_one_kind_are_not_read_as_another(model, tmp_path):
+    model.save(tmp_path / "parts")
+    Word2Vec([["a", "b"]], min_count=1, vector_size=4).save(tmp_path / "words")
+    with pytest.raises(ValueError, match="parts holds no Word2Vec model"):
+        Word2Vec.load(tmp_path / "parts")
+    with pytest.raises(ValueError, match="words holds no FastText model"):
+        FastText.load(tmp_path / "words")
+    assert str(model).startswith(f"FastText<vocab={len(model.wv)}, ")
 
 
 def test_a_word_too_short_for_ngrams_has_its_own_row():
