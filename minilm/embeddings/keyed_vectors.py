@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from minilm.embeddings.analogies import word_analogies
+from minilm.embeddings.mean_vector import checked, mean_vector
 from minilm.embeddings.table_rows import batches, highest, row_norms, rows_at_once, unit_rows
 from minilm.embeddings.unknown_word import UnknownWordError
 from minilm.embeddings.word2vec_format import read_word2vec, write_word2vec
@@ -41,6 +42,8 @@ class KeyedVectors:
         self.vectors = vectors
         if len(self.key_to_index) != len(self.index_to_key):
             raise ValueError("index_to_key must hold every word once, got a word twice")
+        if not hasattr(vectors, "ndim"):
+            raise TypeError(f"vectors must be an array or a weight, got {type(vectors).__name__}")
         if vectors.ndim != 2 or vectors.shape[0] != len(self.index_to_key):
             raise ValueError(
                 f"vectors must have shape (V, D), a row for each of the {len(self.index_to_key)} "
@@ -122,23 +125,7 @@ class KeyedVectors:
         pre_normalize: each word's vector (not a vector given as such) at length 1;
         post_normalize: the mean, too; ignore_missing: unknown words are left out.
         """
-        if isinstance(keys, str) or not len(keys):
-            raise ValueError(f"keys must be a list of at least one word or vector, got {keys!r}")
-        weights = np.ones(len(keys)) if weights is None else np.asarray(weights)
-        if weights.shape != (len(keys),):
-            raise ValueError(f"weights must be {len(keys)}, one a key, got shape {weights.shape}")
-        rows, used = [np.zeros(self.vector_size, np.float32)], [0.0]  # for no key known: 0
-        for key, weight in zip(keys, weights, strict=True):
-            if isinstance(key, np.ndarray):
-                rows.append(self._checked(key))
-            elif key in self or not ignore_missing:
-                rows.append(self.get_vector(key, norm=pre_normalize))
-            else:
-                continue
-            used.append(float(weight))
-        table = np.stack(rows)
-        mean = np.array(used, table.dtype) @ table / (sum(map(abs, used)) or 1.0)
-        return unit_rows(mean[None])[0] if post_normalize else mean
+        return mean_vector(self, keys, weights, pre_normalize, post_normalize, ignore_missing)
 
     # -- cosines ----------------------------------------------------------------------------------
 
@@ -164,7 +151,7 @@ class KeyedVectors:
     def distances(self, word_or_vector: Key | Array, other_words: Sequence[Key] = ()) -> Array:
         """1 − cos with each of the other words, (n,), or with every word of the table, (V,)."""
         x = word_or_vector
-        x = self._checked(x) if isinstance(x, np.ndarray) else self.get_vector(x)
+        x = checked(x, self.vector_size) if isinstance(x, np.ndarray) else self.get_vector(x)
         if len(other_words):
             return 1 - unit_rows(self.vectors_of(other_words)) @ unit_rows(x[None])[0]
         return 1 - self.cosines(x[None])[0]
@@ -219,8 +206,8 @@ class KeyedVectors:
         So a : b = c : ? is most_similar(positive=[b, c], negative=[a]).
         """
         for name, value in (("topn", topn), ("restrict_vocab", restrict_vocab)):
-            if value is not None and value < 0:
-                raise ValueError(f"{name} must be None or at least 0, got {value}")
+            if value is not None and (not isinstance(value, int | np.integer) or value < 0):
+                raise ValueError(f"{name} must be None or an integer >= 0, got {value!r}")
         items = [(key, 1.0) for key in as_list(positive)]
         items += [(key, -1.0) for key in as_list(negative)]
         if not items:
@@ -254,9 +241,11 @@ class KeyedVectors:
             raise ValueError(f"topn must be from 1 to {len(self) - 1} (all others), got {topn}")
         found, step = [], rows_at_once(len(self))
         for start in range(0, len(words), step):
-            ids = np.array([self.get_index(word) for word in words[start : start + step]])
-            cosine = self.cosines(self.vectors[ids])
-            cosine[np.arange(len(ids)), ids] = -np.inf
+            part = words[start : start + step]
+            cosine = self.cosines(self.vectors_of(part))
+            for scores, word in zip(cosine, part, strict=True):
+                if self.has_index_for(word):
+                    scores[self.get_index(word)] = -np.inf
             for row in np.argpartition(-cosine, topn - 1, axis=1)[:, :topn]:
                 found.append({self.index_to_key[i] for i in row})
         return found
@@ -310,14 +299,6 @@ class KeyedVectors:
         return KeyedVectors(*read_word2vec(
             fname, binary=binary, header=not no_header, limit=limit, unicode_errors=unicode_errors
         ))  # fmt: skip
-
-    def _checked(self, vector: Array) -> Array:
-        if vector.shape != (self.vector_size,) or not np.isfinite(vector).all():
-            raise ValueError(
-                f"a vector must be finite and of shape ({self.vector_size},), "
-                f"got {vector.dtype} {vector.shape}"
-            )
-        return vector
 
 
 def as_list(keys: Any) -> list[Any]:

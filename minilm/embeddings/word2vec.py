@@ -121,13 +121,15 @@ class Word2Vec:
         corpus_file: str | os.PathLike[str] | None = None,
         *,
         update: bool = False,
+        progress_per: int = 10_000,
     ) -> None:
         """Read the text once for its words, and make the tables, untrained.
 
         update: keep the words and vectors there are and add this text's: its counts are added, and
         new words of at least effective_min_count come in behind, with new vectors. A tree has other
         nodes then: the vectors of hierarchical softmax's nodes start again at 0.
-        corpus_count and corpus_total_words are this text's sentences and words.
+        corpus_count and corpus_total_words are this text's sentences and words. progress_per is
+        taken for gensim's sake: no log is written.
         """
         if update and not self.params:
             raise RuntimeError("update needs a vocabulary: call build_vocab(sentences) first")
@@ -172,6 +174,7 @@ class Word2Vec:
         *,
         compute_loss: bool = False,
         callbacks: Iterable[Any] = (),
+        report_delay: float = 1.0,
     ) -> tuple[int, int]:
         """Read the text `epochs` times, learning -> (words learned from, words read), all epochs.
 
@@ -180,7 +183,7 @@ class Word2Vec:
         total_examples or total_words: the text's sentences or words, by which the learning rate
         falls from start_alpha to end_alpha (default: alpha, min_alpha). callbacks: see
         `CallbackAny2Vec`. compute_loss: add up the loss, at about a third more time: see
-        get_latest_training_loss.
+        get_latest_training_loss. report_delay is taken for gensim's sake: no log is written.
         """
         if not self.params:
             raise RuntimeError("train needs a vocabulary: call build_vocab(sentences) first")
@@ -261,8 +264,8 @@ class Word2Vec:
     def load(cls, path: str | os.PathLike[str]) -> "Word2Vec":
         """The model that `save` wrote; ValueError naming the file for any other file."""
         header, params = read_header(path), load(path)
-        if "settings" not in header or "words" not in header:
-            raise ValueError(f"{os.fspath(path)} holds no Word2Vec model")
+        if set(header.get("settings", ())) != set(cls.settings) or "words" not in header:
+            raise ValueError(f"{os.fspath(path)} holds no {cls.__name__} model")
         model = cls(**header["settings"])
         for name in STATE:
             setattr(model, name, header["state"][name])
@@ -275,7 +278,7 @@ class Word2Vec:
 
     def __str__(self) -> str:
         return (
-            f"Word2Vec<vocab={len(self.vocabulary)}, vector_size={self.vector_size}, "
+            f"{type(self).__name__}<vocab={len(self.vocabulary)}, vector_size={self.vector_size}, "
             f"alpha={self.alpha}>"
         )
 

@@ -126,7 +126,7 @@ def test_only_the_first_words_are_searched():
     assert wv.most_similar("w3", topn=None).shape == (3000,)
     assert wv.most_similar("w3", topn=None, restrict_vocab=7).shape == (7,)
     assert wv.most_similar("w3", topn=0) == []
-    with pytest.raises(ValueError, match="restrict_vocab must be None or at least 0, got -1"):
+    with pytest.raises(ValueError, match="restrict_vocab must be None or an integer >= 0, got -1"):
         wv.most_similar("w3", restrict_vocab=-1)
 
 
@@ -214,6 +214,10 @@ def test_bad_tables_and_queries(wv):
         wv.most_similar("east", topn=-1)
     with pytest.raises(ValueError, match="topn"):
         wv.nearest(["east"], topn=5)
+    with pytest.raises(ValueError, match="topn must be None or an integer >= 0"):
+        wv.most_similar("east", topn=2.5)
+    with pytest.raises(TypeError, match="vectors must be an array or a weight, got list"):
+        KeyedVectors(["a"], [[1.0]])
     with pytest.raises(ValueError, match="got neither"):
         wv.most_similar()
 

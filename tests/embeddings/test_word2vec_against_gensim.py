@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from minilm.embeddings import Word2Vec, callbacks, line_sentence, vocabulary
+from minilm.embeddings import CallbackAny2Vec, KeyedVectors, LineSentence, Word2Vec, vocabulary
 
 TOLERANCE = 0.03  # in Spearman's correlation, that ours may fall short of gensim's
 
@@ -30,8 +30,10 @@ first = model.wv.most_similar("cat", topn=3)
 
 model = Word2Vec(vector_size=24, window=3, min_count=2, workers=1, sample=0)
 sentences = [line.split() for line in path.read_text().splitlines()]
-model.build_vocab(sentences)
-model.train(sentences, total_examples=model.corpus_count, epochs=30)
+model.build_vocab(sentences, progress_per=100)
+model.train(
+    sentences, total_examples=model.corpus_count, epochs=30, report_delay=1,
+)
 again = model.wv.most_similar(positive=["cat"], topn=3)
 
 model.build_vocab([["fox", "cat", "dog"]] * 4, update=True)
@@ -41,12 +43,19 @@ guess = model.predict_output_word(["dog", "horse"], topn=4)
 model.save(str(saved))
 model = Word2Vec.load(str(saved))
 wv = model.wv
+wv.save_word2vec_format(str(saved) + ".bin", binary=True)
+read = KeyedVectors.load_word2vec_format(str(saved) + ".bin", binary=True)
+share, sections = read.evaluate_word_analogies(str(questions))
 result = {
     "words": set(wv.index_to_key), "shape": wv.vectors.shape, "vector": wv["fox"].shape,
     "first": {word for word, _ in first}, "again": {word for word, _ in again},
     "guess": {word for word, _ in guess}, "epochs": progress.epoch,
     "counts": (model.corpus_count, model.corpus_total_words, model.epochs),
     "text": str(model), "near": wv.similarity("cat", "dog") > wv.similarity("cat", "bread") + 0.2,
+    "odd": wv.doesnt_match("cat dog horse bread".split()),
+    "again_read": read["fox"].tolist() == wv["fox"].tolist(),
+    "asked": [(s["section"], len(s["correct"] + s["incorrect"])) for s in sections],
+    "share": 0 <= share <= 1, "unknown": "unicorn" in wv,
     "losses": bool(progress.losses[0] > 0) and progress.losses == sorted(progress.losses),
 }
 """
@@ -54,25 +63,28 @@ result = {
 
 @pytest.mark.oracle
 def test_a_notebook_written_for_gensim_runs_with_another_import(tmp_path):
+    from gensim.models import KeyedVectors as GensimKeyedVectors
     from gensim.models import Word2Vec as GensimWord2Vec
-    from gensim.models.callbacks import CallbackAny2Vec
-    from gensim.models.word2vec import LineSentence
+    from gensim.models.callbacks import CallbackAny2Vec as GensimCallback
+    from gensim.models.word2vec import LineSentence as GensimLineSentence
 
     rng = np.random.default_rng(0)
     topics = [["cat", "dog", "horse", "cow"], ["bread", "soup", "rice", "cake"]]
     lines = [" ".join(rng.choice(topics[n % 2], 6)) for n in range(400)] + ["once"]
     (tmp_path / "text.txt").write_text("\n".join(lines))
+    (tmp_path / "questions.txt").write_text(": animals\ncat dog cow horse\ncat dog cow unicorn\n")
     theirs = {
-        "Word2Vec": GensimWord2Vec, "CallbackAny2Vec": CallbackAny2Vec,
-        "LineSentence": LineSentence,
+        "Word2Vec": GensimWord2Vec, "CallbackAny2Vec": GensimCallback,
+        "LineSentence": GensimLineSentence, "KeyedVectors": GensimKeyedVectors,
     }  # fmt: skip
     ours = {
-        "Word2Vec": Word2Vec, "CallbackAny2Vec": callbacks.CallbackAny2Vec,
-        "LineSentence": line_sentence.LineSentence,
+        "Word2Vec": Word2Vec, "CallbackAny2Vec": CallbackAny2Vec, "LineSentence": LineSentence,
+        "KeyedVectors": KeyedVectors,
     }  # fmt: skip
     results = []
     for name, library in (("theirs", theirs), ("ours", ours)):
-        scope = {**library, "path": tmp_path / "text.txt", "saved": tmp_path / name}
+        files = {"path": "text.txt", "saved": name, "questions": "questions.txt"}
+        scope = {**library, **{file: tmp_path / at for file, at in files.items()}}
         exec(NOTEBOOK, scope)
         results.append(scope["result"])
     assert results[0] == results[1]
