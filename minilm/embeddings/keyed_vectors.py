@@ -273,8 +273,9 @@ class KeyedVectors:
 
         analogies: a file of lines "a b c d" in sections, each begun by a line ": name".
         how: as in `evaluate_word_pairs`; questions with an unknown word are left out, or count as
-        wrong with dummy4unknown=True.  ->  share of all, [{"section": name, "correct": [(a, b, c,
-        d), …], "incorrect": […]}, …, the same of all as "Total accuracy"]
+        wrong with dummy4unknown=True.  ->  share of all, 0 where no question is known,
+        [{"section": name, "correct": [(a, b, c, d), …], "incorrect": […]}, …, the same of all as
+        "Total accuracy"].
         Raises ValueError for a line of another form, or no questions.
         """
         return word_analogies(self, analogies, **how)
