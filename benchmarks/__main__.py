@@ -4,10 +4,11 @@ Without arguments all is measured, and the csv files, the README's tables and th
 written anew; with any only what was asked for is measured and printed. --draw measures nothing:
 it writes tables and figures from the csv files.
 
-Six more stand by themselves: python -m benchmarks recipe (trains to the end), tasks (accuracy, not
-speed), pairs (a file of 29,000 sentence pairs, from end to end), small_embeddings (what compressed
-word vectors lose), tricks (naive forms beside the quick ones) and profile (where minilm's time
-goes).
+Eight more stand by themselves: python -m benchmarks recipe (trains to the end), tasks (accuracy,
+not speed), pairs (a file of 29,000 sentence pairs, from end to end), counted_vectors (word vectors
+counted and learned), small_embeddings (what compressed ones lose), word_vectors (what skip-gram
+should learn, and docs/word-vectors.md), tricks (naive forms beside the quick ones) and profile
+(where minilm's time goes).
 """
 
 import argparse
@@ -25,7 +26,10 @@ from benchmarks.timing import Comparison
 SUBJECTS = ("gpt", "lstm", "decode", "word2vec", "quantize")
 ONE_THREAD = ("word2vec",)  # gensim reads a text with one worker in the same order every time
 CURVES = "scale"
-PROGRAMS = ("recipe", "tricks", "profile", "tasks", "pairs", "small_embeddings")
+PROGRAMS = (
+    "recipe", "tricks", "profile", "tasks", "pairs", "counted_vectors", "small_embeddings",
+    "word_vectors",
+)  # fmt: skip
 
 
 def arguments() -> argparse.Namespace:
