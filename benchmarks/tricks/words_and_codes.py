@@ -4,7 +4,8 @@ import numpy as np
 
 from benchmarks.tricks.arrays import rows
 from benchmarks.tricks.trick import Trick
-from minilm.embeddings.negative_sampling import distances, skip_gram_gradients, window_chance
+from minilm.embeddings.negative_sampling import skip_gram_gradients
+from minilm.embeddings.windows import distances, window_chance
 from minilm.types import Array
 
 WINDOW, BLOCK, BLOCKS, NEGATIVE = 5, 32, 4, 5
