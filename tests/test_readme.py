@@ -40,6 +40,9 @@ def test_links_lead_somewhere():
 
 
 @pytest.mark.slow
-def test_the_example_runs():
-    (code,) = re.findall(r"```python\n(.*?)```", README, re.S)
-    exec(compile(code, "README.md", "exec"), {})
+@pytest.mark.parametrize("example", [0, 1])
+def test_the_examples_run(example, tmp_path, monkeypatch):
+    codes = re.findall(r"```python\n(.*?)```", README, re.S)
+    assert len(codes) == 2
+    monkeypatch.chdir(tmp_path)  # one writes a file
+    exec(compile(codes[example], "README.md", "exec"), {})
