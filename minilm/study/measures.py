@@ -1,7 +1,7 @@
 """What a study is judged by: a column of its table, how it is said, and what no model can pass.
 
-A loss has a unit and is better the lower it is. A score is a share of right answers, from 0 to 1,
-and better the higher it is.
+A loss has a unit and is better the lower it is. A score is better the higher it is: from 0 to 1 a
+share of right answers, from 0 to 100 an overlap of words (ROUGE-L). Both are said in per cent.
 """
 
 from dataclasses import dataclass, field
@@ -16,7 +16,8 @@ from minilm.text.tasks import bag_of_words_ceiling
 class Measure:
     """column: of results.csv; name: in sentences; unit: of a loss, on axes.
 
-    score: whether it is a share; change: the column of its distance to the float model's.
+    score: whether higher is better; whole: the score of all right answers, 1 or 100;
+    change: the column of its distance to the float model's.
     limits: lines of the figures and their names: the known optimum, what no baseline can pass.
     """
 
@@ -24,6 +25,7 @@ class Measure:
     name: str
     unit: str = ""
     score: bool = True
+    whole: float = 1.0
     limits: dict[str, float] = field(default_factory=dict)
 
     @property
@@ -36,11 +38,11 @@ class Measure:
         return self.name if self.score else f"validation {self.name} ({self.unit})"
 
     def shown(self, value: float) -> str:
-        return f"{100 * value:.1f} %" if self.score else f"{value:.4f}"
+        return f"{100 * value / self.whole:.1f} %" if self.score else f"{value:.4f}"
 
     def shown_change(self, change: float, digits: int = 4) -> str:
         if self.score:
-            return f"{round(100 * change, 2) + 0.0:+.2f} points"  # + 0.0: no "-0.00"
+            return f"{round(100 * change / self.whole, 2) + 0.0:+.2f} points"  # + 0.0: no "-0.00"
         return f"{round(change, digits) + 0.0:+.{digits}f} nats"
 
     def damage(self, change: float) -> float:
@@ -64,7 +66,7 @@ def measure_of(settings: Settings) -> Measure:
     if task == "sentiment":
         return Measure("accuracy", "accuracy")
     if settings.task == "summarization":
-        return Measure("rouge_l", "ROUGE-L", limits={"known optimum": 1.0})
+        return Measure("rouge_l", "ROUGE-L", whole=100.0, limits={"known optimum": 100.0})
     if task != LANGUAGE:
         return EXACT_MATCH
     if settings.tokenizer not in (None, "char"):

@@ -114,8 +114,8 @@ def draw_cost_axes(measure: Measure, *panels: Axes) -> None:
 def draw_score_axes(measure: Measure, *panels: Axes) -> None:
     """Vertical axes from nothing to all right, with the limits, named beside the last panel."""
     for panel in panels:
-        panel.set_ylim(-0.03, 1.06)
-        panel.yaxis.set_major_formatter(PercentFormatter(1.0))
+        panel.set_ylim(-0.03 * measure.whole, 1.06 * measure.whole)
+        panel.yaxis.set_major_formatter(PercentFormatter(measure.whole))
         for value in measure.limits.values():
             panel.axhline(value, linestyle="-", **LIMIT)
     for name, value in measure.limits.items():

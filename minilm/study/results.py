@@ -37,7 +37,7 @@ SHARED = ("model", "method", "bits", "sparsity", "bits_per_weight", "file_bytes"
 OF_ANSWERS = {
     "exact_match": "share of answers that are right to the last character, 0 to 1",
     "bleu": "BLEU of the answers, 0 to 100",
-    "rouge_l": "ROUGE-L of the answers, 0 to 1",
+    "rouge_l": "ROUGE-L of the answers, 0 to 100",
 }
 OF_LABELS = {
     "accuracy": "share of labels that are right, 0 to 1 (sentiment: were some wrong on purpose)",

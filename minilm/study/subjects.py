@@ -1,7 +1,7 @@
 """What a study is made on: a model, its data, how it is trained, and how it is judged.
 
-The cells know these verbs and nothing else. A language model and word2vec answer them, each in its
-own way, in the two files beside this one.
+The cells know these verbs and nothing else. A language model, word2vec and a task answer them, each
+in its own way (language_models.py, word_vectors.py, tasks.py).
 """
 
 from dataclasses import replace

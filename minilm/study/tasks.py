@@ -15,6 +15,7 @@ from minilm.generation import answer
 from minilm.metrics import bleu, characters, exact_match, macro_f1, rouge_l, words_13a
 from minilm.nn import IGNORED, cross_entropy, softmax
 from minilm.study.fitted import FittedSubject
+from minilm.study.measures import measure_of
 from minilm.study.task_data import TaskData
 from minilm.text import Example, labelled_batches, pair_batches
 from minilm.types import Array, Batch, Params
@@ -92,19 +93,16 @@ class AnswerSubject(TaskSubject):
         return pair_batches(self.tokenizer, examples, len(examples), 0, self.limit)(0)
 
     def validation(self, params: Params) -> float:
-        """The share of right answers."""
-        return exact_match(self.answers(params, self.data.test), targets(self.data.test))
+        """The score that a study of the task is judged by."""
+        answers = self.answers(params, self.data.test)
+        return scores(answers, targets(self.data.test))[measure_of(self.settings).column]
 
     def judge(self, params: Params, reference: Params) -> dict[str, Any]:
         params = thaw(params)  # once, for the many times that they are used
         measured: dict[str, Any] = {"loss": self.loss(params)}
         for part, examples in self.parts():
-            answers, wanted = self.answers(params, examples), targets(examples)
-            measured |= {
-                f"{part}exact_match": exact_match(answers, wanted),
-                f"{part}bleu": bleu(answers, wanted, words=cutting(wanted)),
-                f"{part}rouge_l": rouge_l(answers, wanted, words=cutting(wanted)) / 100,
-            }
+            found = scores(self.answers(params, examples), targets(examples))
+            measured |= {part + name: score for name, score in found.items()}
         return measured
 
     def answers(self, params: Params, examples: Sequence[Example]) -> list[str]:
@@ -186,6 +184,16 @@ class LabelSubject(TaskSubject):
         p = softmax(self.model.forward(params, self.tokenizer.encode([text]))[0])[0][0]
         found = dict(zip(self.tokenizer.labels, p.tolist(), strict=True))
         return dict(sorted(found.items(), key=lambda item: -item[1]))
+
+
+def scores(answers: Sequence[str], wanted: Sequence[str]) -> dict[str, float]:
+    """How right the answers are: exact match from 0 to 1, BLEU and ROUGE-L from 0 to 100."""
+    words = cutting(wanted)
+    return {
+        "exact_match": exact_match(answers, wanted),
+        "bleu": bleu(answers, wanted, words=words),
+        "rouge_l": rouge_l(answers, wanted, words=words),
+    }
 
 
 def targets(examples: Sequence[Example]) -> list[str]:

@@ -5,10 +5,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
+from minilm.metrics import rouge_l, words_13a
 from minilm.study import cells, run_study, task_study
 from minilm.study.measures import EXACT_MATCH, LOSS, Measure, measure_of
-from minilm.study.plots import compressed_models
+from minilm.study.plots import compressed_models, draw_score_axes
 from minilm.study.report import distillation, eight_bits, findings, recovery
 from minilm.study.settings import (
     ALONE,
@@ -26,6 +28,8 @@ from minilm.text import TASKS, Example
 from minilm.text.tasks import save_pairs
 from minilm.text.tasks.sentiment import sentiment_of
 from minilm.training import as_is
+
+ROUGE_L = Measure("rouge_l", "ROUGE-L", whole=100, limits={"known optimum": 100})
 
 
 def small(task, model, **options):
@@ -122,8 +126,8 @@ def test_answers_are_compared_with_the_targets_of_their_own_sources(tmp_path, mo
         type(subject), "answers", lambda self, params, asked: [told[e.source] for e in asked]
     )
     measured = subject.judge(subject.model.init(0), None)
-    assert measured["exact_match"] == measured["structure_exact_match"] == measured["rouge_l"] == 1
-    assert measured["bleu"] == pytest.approx(100)
+    assert measured["exact_match"] == measured["structure_exact_match"] == 1
+    assert measured["bleu"] == measured["rouge_l"] == pytest.approx(100)
     assert subject.validation(None) == 1
 
 
@@ -177,7 +181,7 @@ def test_each_study_knows_its_measure():
     of = {task: measure_of(task_study(task)) for task in ("translation", "sentiment", "dates")}
     assert of["translation"] == of["dates"] == EXACT_MATCH
     assert list(of["sentiment"].limits.values()) == [0.9, pytest.approx(0.7)]
-    assert measure_of(task_study("summarization")).column == "rouge_l"
+    assert measure_of(task_study("summarization")) == ROUGE_L
     assert measure_of(Settings()) == LOSS
     assert measure_of(Settings(corpus="grammar")).limits.keys() == {"entropy of\nthe source"}
     assert measure_of(Settings(corpus="grammar", tokenizer="bpe")).limits == {}
@@ -200,6 +204,29 @@ def test_findings_of_a_score_speak_of_points():
     assert "ends at 50.0 %, as good as the same" in distillation(alike, "LSTM", EXACT_MATCH)
     better = [row(ALONE, 32, 0.5), row(DISTILLED, 32, 0.6)]
     assert "10.00 points better than the same" in distillation(better, "LSTM", EXACT_MATCH)
+
+
+def test_a_score_up_to_100_is_said_and_drawn_as_one_up_to_1(tmp_path):
+    assert ROUGE_L.shown(62.5) == EXACT_MATCH.shown(0.625) == "62.5 %"
+    assert ROUGE_L.shown_change(-2.0) == EXACT_MATCH.shown_change(-0.02) == "-2.00 points"
+    figure = Figure()
+    for axes, measure, score in zip(
+        figure.subplots(2), (ROUGE_L, EXACT_MATCH), (50, 0.5), strict=True
+    ):
+        draw_score_axes(measure, axes)
+        assert axes.get_ylim() == pytest.approx((-0.06 * score, 2.12 * score))
+        assert axes.yaxis.get_major_formatter()(score) == "50%"
+
+
+def test_while_training_a_study_follows_its_own_measure(tmp_path, monkeypatch):
+    settings = small("summarization", "LSTM")
+    subject = new_subject(settings, "LSTM", "", tmp_path / "m.npz", 0)
+    halves = [" ".join(e.target.split()[:3]) for e in subject.data.test]
+    monkeypatch.setattr(type(subject), "answers", lambda self, params, asked: halves)
+    curve = subject.validation(None)
+    assert 10 < curve < 90  # a share of the words is right, though no answer is
+    wanted = [e.target for e in subject.data.test]
+    assert curve == rouge_l(halves, wanted, words=words_13a)
 
 
 def test_few_spaces_mean_characters():
