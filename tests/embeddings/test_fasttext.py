@@ -360,7 +360,7 @@ def test_word_similarity_is_as_good_as_gensims():
     ours = FastText(sentences, **options).wv
     theirs = gensim.models.FastText(sentences, workers=1, bucket=200_000, **options).wv
     spearman = theirs.evaluate_word_pairs(str(data / "wordsim353.tsv"))[1][0]
-    assert ours.evaluate_word_pairs(data / "wordsim353.tsv").spearman > spearman - TOLERANCE
+    assert ours.evaluate_word_pairs(data / "wordsim353.tsv")[1][0] > spearman - TOLERANCE
     meant = [word for word in ours.index_to_key[50:2000] if len(word) > 7]
     shares = []
     for wv in (ours, theirs):
