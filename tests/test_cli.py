@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from minilm import cli, weights
-from minilm.cli import training, writing
+from minilm.cli import compressing, studying, training, writing
 from minilm.generation import generate, stream
 from minilm.study.subjects import saved_language_model
 from minilm.text import GRAMMAR
@@ -269,3 +269,30 @@ def test_a_study_stays_under_runs(capsys, monkeypatch, tmp_path, name):
     assert cli.main(["study", "--name", name]) == 1
     assert "--name must be the name of a folder" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_study_is_made_of_what_was_asked_for():
+    given = cli.parser().parse_args(shlex.split("study --task dates --tokenizer bpe --thorough"))
+    settings = studying.settings_of(given)
+    assert (settings.task, settings.tokenizer, settings.seeds) == ("dates", "bpe", (0, 1, 2))
+    assert studying.default_name(given) == "dates-thorough"
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("quantize x --asymmetric --axis tensor --grid lloyd_max --objective mse --out y",
+         {"symmetric": False, "axis": "tensor", "grid": "lloyd_max", "objective": "mse"}),
+        ("prune x --threshold 0.2 --structure row --scope global --out y",
+         {"threshold": 0.2, "structure": "row", "scope": "global"}),
+    ],
+)  # fmt: skip
+def test_every_option_reaches_the_compression(monkeypatch, line, told):
+    seen = {}
+    command = line.split()[0]
+    monkeypatch.setattr(
+        compressing.compression, command, lambda params, amount, **how: seen.update(how)
+    )
+    monkeypatch.setattr(compressing, "compress", lambda arguments, change: change({}))
+    assert cli.main(shlex.split(line)) == 0
+    assert told.items() <= seen.items()
