@@ -44,6 +44,6 @@ def unit_rows(x: Array) -> Array:
 def highest(x: Array, count: int) -> Array:
     """The places of the `count` highest values of x, the highest first; of equals, the first."""
     places = np.arange(len(x))
-    if count < len(x):
-        places = np.sort(np.argpartition(-x, count)[:count])
-    return places[np.argsort(-x[places], kind="stable")]
+    if 0 < count < len(x):  # only what may be among them is sorted: more, if several equal the last
+        places = np.flatnonzero(x >= np.partition(x, -count)[-count])
+    return places[np.argsort(-x[places], kind="stable")[:count]]
