@@ -186,3 +186,9 @@ def test_heads_stay_where_nothing_is_compressed_and_move_more_with_fewer_bits(at
         assert all((c > 0).all() and (c < 1).all() for c in changes.values())
         moved.append(np.mean([c.mean() for c in changes.values()]))
     assert moved[0] < moved[1] < moved[2]
+
+
+def test_a_query_with_one_key_does_not_count_even_if_it_is_asked_for():
+    maps = {"attention": np.array([[[[1.0, 0.0], [0.5, 0.5]]]])}
+    counted = {"attention": np.ones((1, 2), bool)}
+    assert head_entropy(maps, counted)["attention"] == pytest.approx(np.log(2))

@@ -104,6 +104,8 @@ def test_accuracy_is_what_noisy_labels_would_give(tmp_path):
     perfect = np.eye(2)[labels]
     assert subject.accuracy(perfect, subject.data.test) == pytest.approx(0.9)
     assert subject.accuracy(-perfect, subject.data.test) == pytest.approx(0.1)
+    # a wrong label costs 4 nats more, and a tenth is wrong
+    assert subject.loss(4 * perfect) == pytest.approx(np.log1p(np.exp(-4)) + 0.1 * 4)
 
 
 def test_a_subject_of_a_saved_file_judges_alike(tmp_path):

@@ -153,6 +153,7 @@ def test_filled():
 def test_labels_are_numbers_and_a_text_begins_with_begin():
     tokenizer = LabelTokenizer.train(LABELLED)
     assert tokenizer.labels == ("bad", "good")
+    assert LabelTokenizer.train(LABELLED[::-1]).labels == ("bad", "good")
     ids = tokenizer.encode(["a joy", "a dull film"])
     begin = tokenizer.text.special_ids[BEGIN]
     assert ids[:, 0].tolist() == [begin, begin]
