@@ -221,3 +221,13 @@ def test_only_the_student_learns_and_it_comes_to_agree():
     assert trained.keys() == params.keys()
     for name in frozen:
         np.testing.assert_array_equal(teacher_params[name], frozen[name])
+
+
+def test_the_student_drops_out_when_an_rng_is_passed_and_the_teacher_never():
+    model = LSTMLanguageModel(7, width=8, dropout=0.5)
+    params, batch = model.init(0), (targets(2, 3), targets(2, 3))
+    teach = distil(model, params, temperature=1, alpha=1)
+    alike, *_ = teach(model, params, batch, None)
+    dropped, *_ = teach(model, params, batch, np.random.default_rng(0))
+    assert alike == pytest.approx(0, abs=1e-5)
+    assert dropped > 1e-3

@@ -234,3 +234,29 @@ def test_while_training_a_study_follows_its_own_measure(tmp_path, monkeypatch):
 def test_few_spaces_mean_characters():
     assert cutting(["我看见了", "一只猫"])("一只猫") == ["一", "只", "猫"]
     assert cutting(["a cat", "the dog", "x"])("a cat.") == ["a", "cat", "."]
+
+
+def test_an_answer_begins_with_begin_and_ends_with_end(tmp_path, monkeypatch):
+    asked = {}
+
+    def answer(model, params, source, **how):
+        asked.update(how)
+        return [np.zeros(0, np.int32)] * len(source)
+
+    monkeypatch.setattr("minilm.study.tasks.answer", answer)
+    subject = new_subject(small("reverse", "LSTM"), "LSTM", "", tmp_path / "m.npz", 0)
+    subject.answers({}, subject.data.test)
+    tokenizer = subject.tokenizer
+    assert (asked["begin_id"], asked["end_id"]) == (tokenizer.begin_id, tokenizer.end_id)
+    assert tokenizer.begin_id != tokenizer.end_id
+
+
+def test_each_part_is_judged_by_its_own_examples(tmp_path, monkeypatch):
+    name = "bag of words"
+    subject = new_subject(small("sentiment", name), name, "", tmp_path / "m.npz", 0)
+    data = subject.data
+    monkeypatch.setitem(vars(data), "structure", data.structure[:7])  # fewer than the other part
+    params = subject.model.init(1)
+    measured = subject.judge(params, params)
+    expected = subject.accuracy(subject.logits(params, data.structure), data.structure)
+    assert measured["structure_accuracy"] == expected
