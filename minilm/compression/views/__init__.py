@@ -1,0 +1,18 @@
+"""Views: what the model sees of its parameters while it is trained.
+
+    seen, pullback = view(params, step)         see minilm.training.openings
+
+A view applies a function to the weights, and its pullback takes the gradient at what was seen back
+to what is stored. The float weights stay underneath: small steps add up there until they cross to
+the next level.
+
+    straight_through.py  sees x̂ = fake_quantize(x);   ∂x̂/∂x := 1 where x is not clipped, else 0
+    masked.py            sees x ⊙ mask;               ∂/∂x = mask
+    combining.py         compose: sees v2(v1(x));     pullbacks in the opposite order
+"""
+
+from minilm.compression.views.combining import compose
+from minilm.compression.views.masked import masked
+from minilm.compression.views.straight_through import straight_through
+
+__all__ = ["compose", "masked", "straight_through"]
