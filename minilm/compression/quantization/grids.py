@@ -11,21 +11,39 @@ how the scale was chosen or of how one rounds:
 so that rounding, of whatever kind, is a map from positions to whole numbers. Codes lie in
 [low, high]; `reach` is the level that the end of a symmetric range is laid on; an `affine` grid
 counts from 0 and needs a zero point beside its scale. For some grids only one scale is right: they
-name its `objective` themselves.
+name its `objective` themselves. `levels` is the table by which stored codes are read, None where
+a code is its own level.
+
+Here are the grids of evenly spaced levels, and the table of all; the others are in
+
+    float_formats.py   e2m1, e4m3, e5m2, fp16, bf16; powers of two
+    codebooks.py       normal floats, logarithmic
+    lloyd_max.py       fitted to the data
+
+The integers of two bits are the ternary grid −1, 0, 1; of one bit, the signs.
 """
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from statistics import NormalDist
 from typing import ClassVar, NamedTuple, TypeAlias
 
 import numpy as np
 
+from minilm.compression.quantization.codebooks import Codebook, logarithmic, normal_float
+from minilm.compression.quantization.float_formats import (
+    BF16,
+    E2M1,
+    E4M3,
+    E5M2,
+    EDGE,
+    FP16,
+    FloatFormat,
+    check_symmetric,
+    float_grid,
+    power_of_two,
+)
+from minilm.compression.quantization.lloyd_max import gaussian_levels, lloyd_max
 from minilm.types import Array
-from minilm.weights.packing import check_bits
-
-EDGE = 2.0**-22  # relative slack of `inside`, a rounding error or two of float32
 
 
 @dataclass(frozen=True)
@@ -43,7 +61,8 @@ class Integers:
 
     @property
     def reach(self) -> float:
-        return float(self.high)
+        # half-way between both ends where they differ: each is then half a step from its end
+        return (self.high - self.low) / 2
 
     def position(self, v: Array) -> Array:
         return v
@@ -84,39 +103,45 @@ class Signs:
         return np.ones(v.shape, np.bool_)
 
 
-@dataclass(frozen=True, eq=False)
-class Codebook:
-    """Any increasing levels: code q stands for levels[q]. levels: (2^bits,) float32."""
+@dataclass(frozen=True)
+class MidRise:
+    """±½, ±1½, … ±(2^b − 1)/2: evenly spaced, and zero lies between two levels.
 
-    levels: Array
+    All 2^b cells are used and the range ±2^(b−1) is their union. A quarter of a bit better than
+    the integers at 3 bits, but nothing is ever exactly 0. At one bit these are the signs.
+    """
+
+    bits: int
     low: ClassVar[int] = 0
     affine: ClassVar[bool] = False
     objective: ClassVar[None] = None
 
     @property
     def high(self) -> int:
-        return len(self.levels) - 1
+        return 2**self.bits - 1
+
+    @property
+    def levels(self) -> Array:
+        return self.value(np.arange(2**self.bits, dtype=np.float32))
 
     @property
     def reach(self) -> float:
-        return float(np.abs(self.levels).max())
+        return float(2 ** (self.bits - 1))
 
     def position(self, v: Array) -> Array:
-        # straight lines from level to level: half-way between two levels is half-way in position
-        return np.interp(v, self.levels, np.arange(len(self.levels)))
+        return v + self.high / 2
 
     def code(self, position: Array) -> Array:
         return position
 
     def value(self, code: Array) -> Array:
-        return np.take(self.levels, code.astype(np.intp))
+        return code - self.high / 2
 
     def inside(self, v: Array) -> Array:
-        # its outer cells have no end, and their levels are the means of all that lies in them
-        return np.ones(v.shape, np.bool_)
+        return np.abs(v) <= self.reach * (1 + EDGE)
 
 
-Grid: TypeAlias = Integers | Signs | Codebook
+Grid: TypeAlias = Integers | Signs | MidRise | Codebook | FloatFormat
 
 
 def integers(bits: int, symmetric: bool) -> Grid:
@@ -126,76 +151,44 @@ def integers(bits: int, symmetric: bool) -> Grid:
     return Integers(1 - 2 ** (bits - 1), 2 ** (bits - 1) - 1) if bits > 1 else Signs()
 
 
-def gaussian_levels(bits: int, symmetric: bool) -> Grid:
-    """Nearly the best levels for N(0, 1): quantiles of N(0, 3), the shape of φ^(1/3).
-
-    Panter and Dite 1951: the best density of many levels goes as the cube root of the data's.
-    """
-    if not symmetric:
-        raise ValueError("symmetric=False needs a grid of integers: a codebook has no zero point")
-    wide = NormalDist(0, math.sqrt(3))
-    levels = [wide.inv_cdf((i + 0.5) / 2**bits) for i in range(2**bits)]
-    return Codebook(np.array(levels, np.float32))
+def all_integers(bits: int, symmetric: bool) -> Grid:
+    """−2^(b−1) … 2^(b−1) − 1: a b-bit integer's full range, one level more below."""
+    check_symmetric(symmetric)
+    if bits < 2:
+        raise ValueError(f"bits must be at least 2 for integers of both signs, got {bits}")
+    return Integers(-(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
 
 
-def lloyd_max(
-    x: Array, bits: int, *, weights: Array | None = None, max_iterations: int = 2000
-) -> Array:
-    """The levels that x is rounded to with the least Σ weight·(x − level)².
-
-    x: any shape, finite; weights: of x's shape, default 1  ->  (2^bits,) float32, rising
-    Lloyd 1982: a level is the centroid of what is rounded to it, a threshold the midpoint of two
-    levels; repeated until neither moves. If there are no more distinct numbers than levels, they
-    are the levels (the last one repeated). With x sorted once, a centroid is a difference of two
-    prefix sums, so an iteration costs 2^bits look-ups, however long x is.
-    """
-    bits = check_bits(bits)
-    x = np.asarray(x, np.float32)
-    values = x.reshape(-1)
-    if not values.size or not np.isfinite(values).all():
-        raise ValueError("x must be finite numbers, at least one, to find its levels")
-    mass = np.ones_like(values) if weights is None else np.broadcast_to(weights, x.shape).ravel()
-    order = np.argsort(values)
-    values, mass = values[order], mass[order]
-    distinct = values[np.append(True, values[1:] > values[:-1])]
-    if len(distinct) <= 2**bits:
-        return np.append(distinct, np.full(2**bits - len(distinct), distinct[-1]))
-    # float64: a prefix sum of a million float32 numbers would lose the small cells
-    total_mass = np.append(0.0, np.cumsum(mass, dtype=np.float64))
-    total = np.append(0.0, np.cumsum(values * mass, dtype=np.float64))
-    levels, cuts = _cube_root_levels(values, total_mass, 2**bits), None
-    for _ in range(max_iterations):
-        thresholds = ((levels[1:] + levels[:-1]) / 2).astype(np.float32)  # as values: no copy
-        inner = np.searchsorted(values, thresholds)
-        if cuts is not None and (inner == cuts[1:-1]).all():
-            break
-        cuts = np.concatenate([[0], inner, [len(values)]])
-        cell_mass, cell_sum = np.diff(total_mass[cuts]), np.diff(total[cuts])
-        levels = np.where(cell_mass > 0, cell_sum / np.where(cell_mass > 0, cell_mass, 1), levels)
-    return levels.astype(np.float32)
-
-
-def _cube_root_levels(values: Array, total_mass: Array, count: int) -> Array:
-    """A start close to the end: levels as dense as the cube root of the data (Panter, Dite 1951).
-
-    Between quantiles the mass is equal, so over a gap of width d the density is as 1 / d, and the
-    gap deserves levels as d·(1 / d)^(1/3).
-    """
-    shares = np.linspace(0, total_mass[-1], 64 * count + 1)
-    quantiles = np.interp(shares, total_mass, np.append(values, values[-1]))
-    below = np.append(0.0, np.cumsum(np.diff(quantiles) ** (2 / 3)))
-    return np.interp((np.arange(count) + 0.5) / count * below[-1], below, quantiles)
+def mid_rise(bits: int, symmetric: bool) -> Grid:
+    """±½ … ±(2^b − 1)/2."""
+    check_symmetric(symmetric)
+    return MidRise(bits)
 
 
 class GridKind(NamedTuple):
-    """A row of the table: a grid for (bits, symmetric), by which the scale is chosen; and, where
-    the levels follow the data, the function that fits them to x / scale afterwards."""
+    """A row of the table.
+
+    start: the grid for (bits, symmetric), by which the scale is chosen. fit: where the levels
+    follow the data, what finds them in x / scale afterwards. largest: beyond it numbers are
+    refused, on a grid that takes them as they are.
+    """
 
     start: Callable[[int, bool], Grid]
     fit: Callable[..., Array] | None = None
+    largest: float = float("inf")
 
 
 GRIDS = {
     "int": GridKind(integers),
+    "int_full": GridKind(all_integers),
+    "mid_rise": GridKind(mid_rise),
+    "power_of_two": GridKind(power_of_two),
+    "logarithmic": GridKind(logarithmic),
+    "nf": GridKind(normal_float),
     "lloyd_max": GridKind(gaussian_levels, fit=lloyd_max),
+    "e2m1": GridKind(float_grid("e2m1", E2M1)),
+    "e4m3": GridKind(float_grid("e4m3", E4M3)),
+    "e5m2": GridKind(float_grid("e5m2", E5M2)),
+    "fp16": GridKind(float_grid("fp16", FP16), largest=FP16.reach),
+    "bf16": GridKind(float_grid("bf16", BF16), largest=BF16.reach),
 }

@@ -1,0 +1,80 @@
+"""Lloyd–Max: the levels that follow the data. Each is the centroid of what is rounded to it.
+
+    threshold   t_k = (level_k + level_{k+1}) / 2
+    level       level_k = Σ weight·x / Σ weight   over t_{k−1} ≤ x < t_k       in turns
+    error       Σ weight·(x − level)²             neither step can raise it
+
+It is k-means of numbers (clusters.py has that of vectors); in one dimension no draws are needed to
+start, because the best density of many levels is known: the cube root of the data's density
+(Panter and Dite 1951).
+"""
+
+import math
+from statistics import NormalDist
+
+import numpy as np
+
+from minilm.compression.quantization.codebooks import Codebook
+from minilm.compression.quantization.float_formats import check_symmetric
+from minilm.types import Array
+from minilm.weights.packing import check_bits
+
+
+def gaussian_levels(bits: int, symmetric: bool) -> Codebook:
+    """Nearly the best levels for N(0, 1): quantiles of N(0, 3), the shape of φ^(1/3).
+
+    Panter and Dite 1951: the best density of many levels goes as the cube root of the data's.
+    """
+    check_symmetric(symmetric)
+    wide = NormalDist(0, math.sqrt(3))
+    levels = [wide.inv_cdf((i + 0.5) / 2**bits) for i in range(2**bits)]
+    return Codebook(np.array(levels, np.float32))
+
+
+def lloyd_max(
+    x: Array, bits: int, *, weights: Array | None = None, max_iterations: int = 2000
+) -> Array:
+    """The levels that x is rounded to with the least Σ weight·(x − level)².
+
+    x: any shape, finite; weights: of x's shape, default 1  ->  (2^bits,) float32, rising
+    Lloyd 1982: a level is the centroid of what is rounded to it, a threshold the midpoint of two
+    levels; repeated until neither moves. If there are no more distinct numbers than levels, they
+    are the levels (the last one repeated). With x sorted once, a centroid is a difference of two
+    prefix sums, so an iteration costs 2^bits look-ups, however long x is.
+    """
+    bits = check_bits(bits)
+    x = np.asarray(x, np.float32)
+    values = x.reshape(-1)
+    if not values.size or not np.isfinite(values).all():
+        raise ValueError("x must be finite numbers, at least one, to find its levels")
+    mass = np.ones_like(values) if weights is None else np.broadcast_to(weights, x.shape).ravel()
+    order = np.argsort(values)
+    values, mass = values[order], mass[order]
+    distinct = values[np.append(True, values[1:] > values[:-1])]
+    if len(distinct) <= 2**bits:
+        return np.append(distinct, np.full(2**bits - len(distinct), distinct[-1]))
+    # float64: a prefix sum of a million float32 numbers would lose the small cells
+    total_mass = np.append(0.0, np.cumsum(mass, dtype=np.float64))
+    total = np.append(0.0, np.cumsum(values * mass, dtype=np.float64))
+    levels, cuts = _cube_root_levels(values, total_mass, 2**bits), None
+    for _ in range(max_iterations):
+        thresholds = ((levels[1:] + levels[:-1]) / 2).astype(np.float32)  # as values: no copy
+        inner = np.searchsorted(values, thresholds)
+        if cuts is not None and (inner == cuts[1:-1]).all():
+            break
+        cuts = np.concatenate([[0], inner, [len(values)]])
+        cell_mass, cell_sum = np.diff(total_mass[cuts]), np.diff(total[cuts])
+        levels = np.where(cell_mass > 0, cell_sum / np.where(cell_mass > 0, cell_mass, 1), levels)
+    return levels.astype(np.float32)
+
+
+def _cube_root_levels(values: Array, total_mass: Array, count: int) -> Array:
+    """A start close to the end: levels as dense as the cube root of the data (Panter, Dite 1951).
+
+    Between quantiles the mass is equal, so over a gap of width d the density is as 1 / d, and the
+    gap deserves levels as d·(1 / d)^(1/3).
+    """
+    shares = np.linspace(0, total_mass[-1], 64 * count + 1)
+    quantiles = np.interp(shares, total_mass, np.append(values, values[-1]))
+    below = np.append(0.0, np.cumsum(np.diff(quantiles) ** (2 / 3)))
+    return np.interp((np.arange(count) + 0.5) / count * below[-1], below, quantiles)
