@@ -7,13 +7,16 @@
     product_quantized.py  ProductQuantizedTensor: codes of subvectors and their codebooks
     sparse.py             SparseTensor: a bitmask and the values under it
     combinators.py        Product, Sum, Diagonal: weights made of weights
+    hadamard.py           Hadamard: a rotation of one bit a row
     recorder.py           Recorder: a weight that writes down what multiplies it
+    histogram.py          Histogram: counts of numbers whose range is not known beforehand
     tree.py               parameters as plain arrays and back; thaw
     files.py              save and load
 """
 
 from minilm.weights.combinators import Diagonal, Product, Sum
 from minilm.weights.files import check_target, load, read_header, replacing, save
+from minilm.weights.hadamard import Hadamard
 from minilm.weights.packing import pack, unpack
 from minilm.weights.product_quantized import ProductQuantizedTensor
 from minilm.weights.protocol import Weight, as_dense, row_ids
@@ -25,6 +28,7 @@ from minilm.weights.tree import flatten, nbytes, thaw, unflatten
 
 __all__ = [
     "Diagonal",
+    "Hadamard",
     "PackedRows",
     "Product",
     "ProductQuantizedTensor",

@@ -2,6 +2,7 @@
 
     low rank                  A B             Product(a, b)
     scaled before rounding    (1/s) Q(s w)    Product(Diagonal(1/s), q)
+    rotated before rounding   R Q(Rᵀ w)       Product(Hadamard, q)      hadamard.py
     LoRA; sparse + dense      Q + A B         Sum(q, Product(a, b))
 
 The parts may be arrays or leaves of any kind. `.T` transposes the parts, (AB)ᵀ = Bᵀ Aᵀ, and a
@@ -14,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from minilm.types import Array
+from minilm.weights.hadamard import Hadamard
 from minilm.weights.protocol import Weight, as_dense, row_ids
 
 
@@ -49,6 +51,9 @@ class Diagonal(Weight):
         return x * self.values
 
 
+TRANSFORM = Diagonal | Hadamard  # square, and multiplied by without making its matrix
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class Product(Weight):
     """The matrix a b, never multiplied out: x @ (a b) = (x @ a) @ b.
@@ -74,13 +79,23 @@ class Product(Weight):
         return Product(self.b.T, self.a.T)
 
     def dense(self) -> Array:
-        if isinstance(self.a, Diagonal):  # rows scaled, without the square matrix of zeros
-            return self.a.values[:, None] * as_dense(self.b)
+        if isinstance(self.b, TRANSFORM):  # without its square matrix, here and below
+            return as_dense(self.a) @ self.b
+        if isinstance(self.a, TRANSFORM):  # a b = (bᵀ aᵀ)ᵀ
+            return np.ascontiguousarray((as_dense(self.b).T @ self.a.T).T)
         return as_dense(self.a) @ as_dense(self.b)
 
-    def unpacked(self) -> "Product":
-        """The product of what the factors unpack to: two thin products stay two thin products."""
-        return Product(_unpacked(self.a), _unpacked(self.b))
+    def unpacked(self) -> Any:
+        """The product of what the factors unpack to: two thin products stay two thin products.
+
+        A transform is multiplied into the other factor, if that is an array then: one product of
+        the same size is left for a loop.
+        """
+        product = Product(_unpacked(self.a), _unpacked(self.b))
+        factors = product.a, product.b
+        transformed = any(isinstance(factor, TRANSFORM) for factor in factors)
+        arrays = any(isinstance(factor, np.ndarray) for factor in factors)
+        return product.dense() if transformed and arrays else product
 
     def __rmatmul__(self, x: Array) -> Array:
         return np.asarray(x) @ self.a @ self.b

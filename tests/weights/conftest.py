@@ -7,6 +7,7 @@ import pytest
 
 from minilm.weights import (
     Diagonal,
+    Hadamard,
     Product,
     ProductQuantizedTensor,
     QuantizedTensor,
@@ -79,6 +80,9 @@ def every_leaf():
     leaves["low rank"] = Product(normal(24, 3), normal(3, 20))
     leaves["scaled"] = Product(Diagonal(normal(24)), quantized(shape, 4, groups=2))
     leaves["scaled after"] = Product(quantized(shape, 4, axis=0), Diagonal(normal(20)))
+    rotation = Hadamard.random(24, np.random.default_rng(0))  # three blocks of 8
+    leaves["rotated"] = Product(rotation, quantized(shape, 4, groups=2))
+    leaves["rotated after"] = Product(quantized((20, 24), 4, axis=0), rotation.T).T
     leaves["adapted"] = Sum(
         quantized(shape, 2), Product(quantized((24, 2), 8), sparse(2, 20, density=0.8))
     )

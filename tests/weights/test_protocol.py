@@ -6,7 +6,14 @@ import io
 import numpy as np
 import pytest
 
-from minilm.weights import ProductQuantizedTensor, QuantizedTensor, SparseTensor, Weight, row_ids
+from minilm.weights import (
+    Product,
+    ProductQuantizedTensor,
+    QuantizedTensor,
+    SparseTensor,
+    Weight,
+    row_ids,
+)
 
 
 def arrays_of(weight):
@@ -85,7 +92,7 @@ def test_gradients(leaf, make):
 
 def test_unpacked_multiplies_alike(leaf, make):
     x = make.normal(4, 24)
-    if isinstance(leaf, ProductQuantizedTensor):  # sums its look-ups in another order
+    if isinstance(leaf, ProductQuantizedTensor | Product):  # sum or multiply in another order
         np.testing.assert_allclose(x @ leaf.unpacked(), x @ leaf, rtol=1e-5, atol=1e-5)
     else:
         np.testing.assert_array_equal(x @ leaf.unpacked(), x @ leaf)
