@@ -17,6 +17,7 @@
     transformer_classifier   TransformerClassifier: an encoder, pooling and a head
     pooling          one vector for a whole text
     lstm_classifier  LSTMClassifier
+    lstm_regressor   LSTMRegressor: vectors in, numbers out
     bag_of_words     BagOfWordsClassifier, the baseline
     build            from a configuration back to a model
 """
@@ -27,6 +28,7 @@ from minilm.models.conditioned import Conditioned
 from minilm.models.language_model import LanguageModel
 from minilm.models.lstm import LSTMLanguageModel
 from minilm.models.lstm_classifier import LSTMClassifier
+from minilm.models.lstm_regressor import LSTMRegressor
 from minilm.models.seq2seq_lstm import Seq2SeqLSTM
 from minilm.models.seq2seq_model import Seq2SeqModel
 from minilm.models.seq2seq_transformer import Seq2SeqTransformer
@@ -38,6 +40,7 @@ __all__ = [
     "Conditioned",
     "LSTMClassifier",
     "LSTMLanguageModel",
+    "LSTMRegressor",
     "LanguageModel",
     "Seq2SeqLSTM",
     "Seq2SeqModel",

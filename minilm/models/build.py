@@ -8,6 +8,7 @@ from typing import Any
 from minilm.models.bag_of_words import BagOfWordsClassifier
 from minilm.models.lstm import LSTMLanguageModel
 from minilm.models.lstm_classifier import LSTMClassifier
+from minilm.models.lstm_regressor import LSTMRegressor
 from minilm.models.seq2seq_lstm import Seq2SeqLSTM
 from minilm.models.seq2seq_transformer import Seq2SeqTransformer
 from minilm.models.transformer import TransformerLanguageModel
@@ -20,6 +21,7 @@ MODELS = (
     Seq2SeqLSTM,
     TransformerClassifier,
     LSTMClassifier,
+    LSTMRegressor,
     BagOfWordsClassifier,
 )
 CLASSES = {model.__name__: model for model in MODELS}

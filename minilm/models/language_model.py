@@ -66,9 +66,9 @@ def check_tokens(tokens: Array) -> Array:
 
 
 def check_positive(**sizes: int) -> None:
-    """Refuse by name every size that is not an integer of at least 1."""
+    """Refuse by name every size that is not an integer, Python's or NumPy's, of at least 1."""
     for name, size in sizes.items():
-        if isinstance(size, bool) or not isinstance(size, int) or size < 1:
+        if isinstance(size, bool) or not isinstance(size, int | np.integer) or size < 1:
             raise ValueError(f"{name} must be an integer of at least 1, got {size!r}")
 
 

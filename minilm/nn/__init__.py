@@ -14,7 +14,7 @@
     additive_attention.py  attention whose scores a small network gives
     rnn.py          the plain recurrent network, one step and over time
     lstm.py         the LSTM, one step and over time
-    losses.py       cross-entropy, binary logistic loss
+    losses.py       cross-entropy, binary logistic loss, squared error
     gradcheck.py    is it really the derivative?
     sums.py         sums over rows and columns as matrix products
     small_products.py   products that OpenBLAS computes from where their operands lie
@@ -74,6 +74,8 @@ from minilm.nn.losses import (
     binary_logistic_loss_backward,
     cross_entropy,
     cross_entropy_backward,
+    squared_error,
+    squared_error_backward,
 )
 from minilm.nn.lstm import lstm, lstm_backward, lstm_step, lstm_step_backward
 from minilm.nn.multi_head_attention import (
@@ -144,6 +146,8 @@ __all__ = [
     "sinusoidal_positions",
     "softmax",
     "softmax_backward",
+    "squared_error",
+    "squared_error_backward",
     "sum_to_last",
     "swiglu",
     "swiglu_backward",

@@ -1,4 +1,4 @@
-"""Losses: minus the log-probability of the right answer, in nats, and its gradient."""
+"""Losses: minus the log-probability of the right answer, in nats; the squared distance from it."""
 
 import numpy as np
 
@@ -83,3 +83,26 @@ def binary_logistic_loss_backward(dloss: float, cache: Cache) -> Array:
     dscores -= labels
     dscores *= float(dloss) / max(scores.size, 1)
     return dscores
+
+
+def squared_error(y: Array, targets: Array) -> tuple[float, Cache]:
+    """loss = mean of (y − target)².
+
+    y: (...) floats, targets: (...) finite numbers of its shape  ->  loss, cache
+    No gradient is taken of the targets. An empty array has loss 0.
+    """
+    require_float("y", y)
+    targets = np.asarray(targets)
+    require_shape(y.shape, targets=targets)
+    if targets.dtype.kind not in "fiub":
+        raise TypeError(f"targets must be numbers, got {describe(targets)}")
+    if not np.isfinite(targets).all():
+        raise ValueError("targets must be finite, got NaN or infinity among them")
+    difference = y - targets.astype(y.dtype)
+    return float(np.vdot(difference, difference)) / max(y.size, 1), difference
+
+
+def squared_error_backward(dloss: float, cache: Cache) -> Array:
+    """The gradient of squared_error: dy = dloss · 2 (y − target) / count."""
+    difference = cache
+    return difference * (2 * float(dloss) / max(difference.size, 1))

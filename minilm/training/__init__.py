@@ -1,6 +1,7 @@
 """Training: one loop with two openings, and what it is made of.
 
     openings        what a view and a loss are; the ordinary ones
+    squared_error   the loss of models that answer with numbers
     fit             the loop
     workers         the batch shared out over threads and machines
     batch_rows      some rows of a batch
@@ -22,6 +23,7 @@ from minilm.training.memory import keep_freed_memory
 from minilm.training.openings import Loss, Pullback, View, as_is, cross_entropy_loss
 from minilm.training.optimizers import SGD, AdamW, Optimizer
 from minilm.training.schedules import Schedule, constant, warmup_cosine
+from minilm.training.squared_error import squared_error_loss
 
 __all__ = [
     "SGD",
@@ -39,5 +41,6 @@ __all__ = [
     "fit",
     "global_norm",
     "keep_freed_memory",
+    "squared_error_loss",
     "warmup_cosine",
 ]

@@ -6,6 +6,7 @@ from minilm.models import (
     BagOfWordsClassifier,
     LSTMClassifier,
     LSTMLanguageModel,
+    LSTMRegressor,
     Seq2SeqLSTM,
     Seq2SeqTransformer,
     TransformerClassifier,
@@ -33,6 +34,8 @@ MODELS = [
     Seq2SeqLSTM(11, source_vocab_size=7, width=6, layers=2, attention="dot", tied=False),
     LSTMClassifier(11, 3),
     LSTMClassifier(11, 3, width=6, embedding_width=4, layers=2, pooling="last", dropout=0.1),
+    LSTMRegressor(),
+    LSTMRegressor(3, width=6, outputs=2, dropout=0.1),
     BagOfWordsClassifier(11, 3),
     BagOfWordsClassifier(11, 3, width=6, dropout=0.1, padding_id=2),
 ]  # fmt: skip

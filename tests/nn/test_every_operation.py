@@ -72,6 +72,7 @@ CASES = [
     ("cross_entropy", [floats(2, 5, 6), IDS], {"label_smoothing": 0.1, "ignore_index": 3}),
     ("binary_logistic_loss", [floats(2, 5), IDS % 2], {}),
     ("binary_logistic_loss", [floats(2, 5), np.full((2, 5), 0.3)], {}),
+    ("squared_error", [floats(2, 5), IDS], {}),
 ]
 cases = pytest.mark.parametrize("name, arguments, options", CASES)
 

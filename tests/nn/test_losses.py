@@ -13,6 +13,8 @@ from minilm.nn import (
     check_gradient,
     cross_entropy,
     cross_entropy_backward,
+    squared_error,
+    squared_error_backward,
 )
 
 CROSS_ENTROPY = cross_entropy, cross_entropy_backward
@@ -175,3 +177,36 @@ def test_against_torch(normal, label_smoothing):
     loss, cache = binary_logistic_loss(scores, labels)
     assert math.isclose(loss, theirs.item(), rel_tol=1e-10)
     np.testing.assert_allclose(binary_logistic_loss_backward(1.0, cache), t.grad, atol=1e-10)
+
+
+def test_squared_error_by_hand():
+    loss, cache = squared_error(np.array([[1.0, 2.0], [3.0, 5.0]]), np.array([[1, 0], [2, 2]]))
+    assert loss == (0 + 4 + 1 + 9) / 4
+    assert squared_error_backward(2.0, cache).tolist() == [[0, 2], [1, 3]]
+
+
+def test_squared_error_is_least_at_the_targets(normal):
+    targets = normal(3, 4)
+    loss, cache = squared_error(targets.copy(), targets)
+    assert loss == 0
+    assert not squared_error_backward(1.0, cache).any()
+
+
+def test_squared_error_of_nothing():
+    loss, cache = squared_error(np.zeros((0, 3), np.float32), np.zeros((0, 3)))
+    assert loss == 0
+    assert squared_error_backward(1.0, cache).shape == (0, 3)
+
+
+@pytest.mark.parametrize(
+    "y, targets, error, message",
+    [
+        (np.zeros(3, np.int64), np.zeros(3), TypeError, "y must be a float array"),
+        (np.zeros(3), np.zeros((3, 1)), ValueError, "targets must have shape"),
+        (np.zeros(2), np.array(["a", "b"]), TypeError, "targets must be numbers"),
+        (np.zeros(2), np.array([0, np.nan]), ValueError, "targets must be finite"),
+    ],
+)
+def test_squared_error_refuses(y, targets, error, message):
+    with pytest.raises(error, match=message):
+        squared_error(y, targets)
