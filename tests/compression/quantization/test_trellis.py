@@ -1,0 +1,91 @@
+"""The Viterbi search against all paths, and the gain of a trellis on a Gaussian."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+from minilm.compression.quantization import lloyd_max
+from minilm.compression.quantization.trellis import edges, fit_levels, trellis_codes
+from minilm.metrics import sqnr_db
+from minilm.weights.trellis import level_indices
+
+
+def all_paths(bits, n):
+    return np.array(list(itertools.product(range(2**bits), repeat=n)), np.uint8)
+
+
+def test_edges_by_hand():
+    source, subset = edges(4)  # s = b[t-1] + 2 b[t-2];  z1 = b[t] ^ b[t-2], z0 = b[t-1]
+    assert source.tolist() == [[0, 0, 1, 1], [2, 2, 3, 3]]
+    assert subset.tolist() == [[0, 2, 1, 3], [2, 0, 3, 1]]
+
+
+@pytest.mark.parametrize("states", [4, 8])
+@pytest.mark.parametrize("bits, n", [(1, 3), (1, 9), (2, 3), (2, 6)])
+def test_the_search_finds_the_best_of_all_paths(states, bits, n):
+    rng = np.random.default_rng([states, bits, n])
+    v = rng.standard_normal((200, n)).astype(np.float32)
+    weights = rng.uniform(0.2, 5, v.shape).astype(np.float32)
+    levels = lloyd_max(rng.standard_normal(4096), bits + 1)
+    reached = levels[level_indices(all_paths(bits, n), states)]
+    least = (weights[:, None] * (v[:, None] - reached) ** 2).sum(-1).min(axis=1)
+    codes = trellis_codes(v, levels, states, weights)
+    error = (weights * (v - levels[level_indices(codes, states)]) ** 2).sum(axis=1)
+    np.testing.assert_allclose(error, least, rtol=1e-4, atol=1e-6)
+
+
+def test_in_long_rows_the_seam_s_state_is_found_too(monkeypatch):
+    v = np.random.default_rng(0).standard_normal((200, 80)).astype(np.float32)
+    levels = lloyd_max(v, 3)
+
+    def errors():
+        return np.square(v - levels[level_indices(trellis_codes(v, levels), 8)]).sum(axis=1)
+
+    quick = errors()
+    monkeypatch.setattr("minilm.compression.quantization.trellis.AROUND", 80)  # all are tried
+    least = errors()
+    assert (quick >= least * (1 - 1e-5)).all()
+    assert (quick <= least * (1 + 1e-5)).mean() > 0.7
+    assert quick.sum() < 1.01 * least.sum()
+
+
+def test_a_row_that_a_path_takes_is_found_exactly():
+    rng = np.random.default_rng(0)
+    levels = lloyd_max(rng.standard_normal(4096), 3)
+    v = levels[level_indices(rng.integers(0, 4, (50, 128)).astype(np.uint8), 8)]
+    np.testing.assert_array_equal(levels[level_indices(trellis_codes(v, levels), 8)], v)
+
+
+# at 2 and 3 bits beyond 10.6 and 16.2 dB; Lloyd–Max has 4.40, 9.30, 14.62, 20.22
+@pytest.mark.parametrize("bits, least", [(1, 5.15), (2, 10.64), (3, 16.29), (4, 22.0)])
+def test_the_gain_on_a_gaussian(bits, least):
+    rng = np.random.default_rng(bits)
+    seen, fresh = rng.standard_normal((2, 600, 256)).astype(np.float32)
+    levels = fit_levels(seen, 0.9 * lloyd_max(seen, bits + 1))
+    codes = trellis_codes(fresh, levels)
+    assert sqnr_db(fresh, levels[level_indices(codes, 8)]) > least
+
+
+def test_four_states_gain_less_than_eight():
+    v = np.random.default_rng(0).standard_normal((300, 256)).astype(np.float32)
+    error = {}
+    for states in (4, 8):
+        levels = fit_levels(v, 0.9 * lloyd_max(v, 3), states)
+        error[states] = np.square(v - levels[level_indices(trellis_codes(v, levels, states),
+                                                           states)]).mean()
+    assert error[8] < error[4] < np.square(v - lloyd_max(v, 2)[
+        np.abs(v[..., None] - lloyd_max(v, 2)).argmin(-1)]).mean()
+
+
+def test_rows_are_searched_by_themselves(monkeypatch):
+    v = np.random.default_rng(0).standard_normal((20, 64)).astype(np.float32)
+    levels = lloyd_max(v, 3)
+    whole = trellis_codes(v, levels)
+    monkeypatch.setattr("minilm.compression.quantization.trellis.CHUNK", 3 * 64)
+    np.testing.assert_array_equal(trellis_codes(v, levels), whole)
+
+
+def test_short_rows_are_refused():
+    with pytest.raises(ValueError, match="rows of at least 3 numbers"):
+        trellis_codes(np.zeros((4, 2), np.float32), np.arange(8, dtype=np.float32))
