@@ -6,6 +6,7 @@
 
 The results are those of the inner weight, bit for bit. Run forward passes only, and on one thread:
 a backward pass multiplies by `.T` and so adds to `outputs`, and two threads would lose rows.
+`minilm.compression.quantization.calibrate` does this for all weights of a model.
 """
 
 from typing import Any
@@ -13,26 +14,64 @@ from typing import Any
 import numpy as np
 
 from minilm.types import Array
+from minilm.weights.histogram import Histogram
 from minilm.weights.protocol import Weight, as_dense, row_ids
 
 
 class Seen:
     """Statistics of the rows x that met one side of a weight. width: how long a row is.
 
-    count: rows seen. minimum, maximum: (width,), ±inf before the first row. gram: Σ xᵀx,
-    (width, width) float64, None before the first row. All are updated in place.
+    count: rows seen. minimum, maximum: (width,), ±inf before the first row. total,
+    total_magnitude: Σ x and Σ|x|, (width,) float64. gram: Σ xᵀx, (width, width) float64, None
+    before the first row. batch_ranges: the smallest and largest number of each batch, in order.
+    histogram: a Histogram of all numbers, if it was asked for. All are updated in place.
     """
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, histogram: bool = False) -> None:
         self.count = 0
         self.minimum = np.full(width, np.inf, np.float32)
         self.maximum = np.full(width, -np.inf, np.float32)
+        self.total, self.total_magnitude = np.zeros(width), np.zeros(width)
         self.gram: Array | None = None
+        self.histogram = Histogram() if histogram else None
+        self.batch_ranges: list[tuple[float, float]] = []
+        self._batch = np.inf, -np.inf
+
+    @property
+    def width(self) -> int:
+        """How long a row is."""
+        return len(self.minimum)
 
     @property
     def absmax(self) -> Array:
         """The largest |x| of each column, (width,); 0 before the first row."""
         return np.maximum(np.maximum(self.maximum, -self.minimum), 0)
+
+    @property
+    def mean(self) -> Array:
+        """E[x] of each column, (width,) float64; 0 before the first row."""
+        return self.total / max(self.count, 1)
+
+    @property
+    def mean_magnitude(self) -> Array:
+        """E|x| of each column, (width,) float64; 0 before the first row."""
+        return self.total_magnitude / max(self.count, 1)
+
+    def moving_range(self, rate: float = 0.1) -> tuple[float, float]:
+        """Moving averages of the batches' ranges: m ← m + rate·(new − m), from the first on.
+
+        Less moved by one odd batch than the range of all numbers (Jacob et al. 2018, §3.1).
+        ValueError before the first batch or for a rate outside (0, 1].
+        """
+        if not 0 < rate <= 1:
+            raise ValueError(f"rate must lie in (0, 1], got {rate!r}")
+        if not self.batch_ranges:
+            raise ValueError("there is no range before the first batch has ended")
+        (low, high), *later = self.batch_ranges
+        for batch_low, batch_high in later:
+            low += rate * (batch_low - low)
+            high += rate * (batch_high - high)
+        return low, high
 
     def add(self, x: Array) -> None:
         """Take in x: (..., width)."""
@@ -40,26 +79,40 @@ class Seen:
         if not len(rows):
             return
         if self.gram is None:  # not earlier: a table's other side would take V × V numbers
-            self.gram = np.zeros((len(self.minimum), len(self.minimum)))
+            self.gram = np.zeros((self.width, self.width))
         self.count += len(rows)
-        np.minimum(self.minimum, rows.min(axis=0), out=self.minimum)
-        np.maximum(self.maximum, rows.max(axis=0), out=self.maximum)
-        self.gram += rows.T @ rows
+        low, high = rows.min(axis=0), rows.max(axis=0)
+        np.minimum(self.minimum, low, out=self.minimum)
+        np.maximum(self.maximum, high, out=self.maximum)
+        self._batch = min(self._batch[0], float(low.min())), max(self._batch[1], float(high.max()))
+        self.total += rows.sum(axis=0, dtype=np.float64)
+        self.total_magnitude += np.abs(rows).sum(axis=0, dtype=np.float64)
+        with np.errstate(over="ignore", invalid="ignore"):  # who uses it refuses it, by name
+            self.gram += rows.T @ rows
+        if self.histogram is not None:
+            self.histogram.add(rows)
+
+    def end_batch(self) -> None:
+        """What was added since the last call was one batch: its range is written down."""
+        if self._batch[0] <= self._batch[1]:
+            self.batch_ranges.append(self._batch)
+        self._batch = np.inf, -np.inf
 
 
 class Recorder(Weight):
     """`weight`, recording: `inputs` for x @ w, `outputs` for x @ w.T, `id_counts` for w[ids].
 
     weight: an array or a leaf, (in, out). inputs: Seen of width in; outputs: Seen of width out;
-    id_counts: (in,) int64, how often each row was asked for. A recorder is a tool, not a kind of
-    storage: it is not saved; take `recorder.weight` back when done.
+    id_counts: (in,) int64, how often each row was asked for. histograms: whether all numbers are
+    counted too, which takes as long as the product. A recorder is a tool, not a kind of storage: it
+    is not saved; take `recorder.weight` back when done.
     """
 
-    def __init__(self, weight: Any) -> None:
+    def __init__(self, weight: Any, histograms: bool = False) -> None:
         if weight.ndim != 2:
             raise ValueError(f"weight must be a matrix, got shape {weight.shape}")
         self.weight = weight
-        self.inputs, self.outputs = Seen(weight.shape[0]), Seen(weight.shape[1])
+        self.inputs, self.outputs = (Seen(side, histograms) for side in weight.shape)
         self.id_counts = np.zeros(weight.shape[0], np.int64)
         self._transposed: Recorder | None = None
 

@@ -72,3 +72,53 @@ def test_is_no_storage(make):
         Recorder(make.normal(2))
     with pytest.raises(TypeError, match="dense"):
         np.asarray(Recorder(make.normal(2, 2)))
+
+
+def test_means_and_ranges_of_what_was_seen(make):
+    recorder = Recorder(make.normal(6, 4))
+    first, second, third = (make.normal(3, 6, seed=seed) for seed in (1, 2, 3))
+    seen = recorder.inputs
+    assert seen.mean.tolist() == seen.mean_magnitude.tolist() == [0] * 6
+    with pytest.raises(ValueError, match="before the first batch"):
+        seen.moving_range()
+    seen.end_batch()  # of nothing
+    for batch in ([first, second], [third]):
+        for x in batch:
+            x @ recorder
+        seen.end_batch()
+    every = np.concatenate([first, second, third])
+    np.testing.assert_allclose(seen.mean, every.mean(axis=0), rtol=1e-5, atol=1e-7)
+    np.testing.assert_allclose(seen.mean_magnitude, abs(every).mean(axis=0), rtol=1e-5)
+    low, high = min(first.min(), second.min()), max(first.max(), second.max())
+    assert seen.batch_ranges == [(low, high), (third.min(), third.max())]
+    moved = 0.75 * low + 0.25 * third.min(), 0.75 * high + 0.25 * third.max()
+    np.testing.assert_allclose(seen.moving_range(rate=0.25), moved, rtol=1e-6)
+    assert seen.moving_range(rate=1) == (third.min(), third.max())
+    with pytest.raises(ValueError, match="rate must lie in"):
+        seen.moving_range(rate=0)
+    assert seen.histogram is None
+
+
+def test_histograms_when_asked_for(make):
+    recorder = Recorder(make.normal(6, 4), histograms=True)
+    x = make.normal(5, 6)
+    x @ recorder
+    x[:, :4] @ recorder.T
+    assert recorder.inputs.histogram.counts.sum() == 30
+    assert recorder.outputs.histogram.counts.sum() == 20
+
+
+@pytest.mark.oracle
+def test_moving_range_is_torchs(make):
+    import torch
+    from torch.ao.quantization import MovingAverageMinMaxObserver
+
+    observer = MovingAverageMinMaxObserver(averaging_constant=0.1)
+    recorder = Recorder(make.normal(6, 4))
+    for seed in range(5):
+        x = make.normal(3, 6, seed=seed)
+        x @ recorder
+        recorder.inputs.end_batch()
+        observer(torch.from_numpy(x))
+    expected = observer.min_val.item(), observer.max_val.item()
+    np.testing.assert_allclose(recorder.inputs.moving_range(0.1), expected, rtol=1e-6)

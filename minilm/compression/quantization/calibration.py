@@ -1,0 +1,156 @@
+"""Calibration: what multiplies each weight, gathered in one pass over a few batches.
+
+    seen = calibrate(model, params, batches)
+    seen["block.0.attention.w_out"].gram       XᵀX of every row x that met this weight
+
+The error that a rounded weight makes is not Σ(w − ŵ)² but that of its products, over the x that
+really come:
+
+    ‖X(W − Ŵ)‖² = tr((W − Ŵ)ᵀ H (W − Ŵ)),   H = XᵀX
+
+so H, with means, ranges and channels' maxima, is all that any method here asks of the data.
+
+**Calibration data are training data, never test data**: what is chosen by looking at a text cannot
+be judged by it. `apart_from` refuses batches that repeat what will be scored.
+"""
+
+import inspect
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import numpy as np
+
+from minilm.compression.parameters import matrices
+from minilm.types import Array, Batch, Params
+from minilm.weights import Recorder, Seen
+
+
+def calibrate(
+    model: Any,
+    params: Params,
+    batches: Iterable[Batch],
+    *,
+    histograms: bool = False,
+    apart_from: Iterable[Any] | None = None,
+) -> dict[str, Seen]:
+    """Statistics of the vectors that multiply each weight while the model reads the batches.
+
+    batches: a finite number of what model.forward reads: ids alone, or a tuple of its inputs, what
+        comes after them (the targets) being left alone. Every position counts, padding included.
+    histograms: count all numbers too (`Seen.histogram`), which costs about as much as the pass.
+    apart_from: texts to be scored later; see `check_apart`.
+
+    -> {name: Seen} for the weights that were multiplied. Seen has the width of one channel of the
+    weight as it is quantized: rows x of x @ w for w (in, out), whose channels are columns; rows h
+    of h @ E.T for a table E (V, D), whose channels are rows, and which stands under its name here
+    only if it is multiplied so: a table from which rows are only taken has no statistics.
+
+    One thread, dropout off. The float model's own vectors are seen; give quantized params to see
+    theirs. ValueError for no batches, a batch that is too short, or numbers that are not finite.
+    """
+    weights = {name: w for name, w in matrices(params).items() if w.ndim == 2}
+    recorders = {name: Recorder(w, histograms) for name, w in weights.items()}
+    readers = {**params, **recorders}
+    scored = None if apart_from is None else Scored(apart_from)
+    count = 0
+    for count, batch in enumerate(batches, 1):
+        inputs = read_by(model, batch)
+        if scored is not None:
+            scored.refuse(batch, count - 1)
+        model.forward(readers, *inputs)
+        for recorder in recorders.values():
+            recorder.inputs.end_batch()
+            recorder.outputs.end_batch()
+    if not count:
+        raise ValueError("batches must hold at least one batch to calibrate with, got none")
+    sides = {name: channel_side(name, recorder) for name, recorder in recorders.items()}
+    seen = {name: side for name, side in sides.items() if side.count}
+    for name, side in seen.items():
+        check_seen(name, side)
+    return seen
+
+
+def channel_side(name: str, recorder: Recorder) -> Seen:
+    """What met the side of a weight along which the numbers of one channel run."""
+    return recorder.outputs if name.endswith("embedding") else recorder.inputs
+
+
+def read_by(model: Any, batch: Batch) -> tuple[Array, ...]:
+    """The first entries of a batch, as many as model.forward has to be given beside its params."""
+    given = batch if isinstance(batch, tuple | list) else (batch,)
+    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    wanted = [
+        parameter.name
+        for parameter in inspect.signature(model.forward).parameters.values()
+        if parameter.kind in kinds and parameter.default is inspect.Parameter.empty
+    ][1:]
+    if len(given) < len(wanted):
+        raise ValueError(
+            f"a batch of batches must hold {', '.join(wanted)}, got {len(given)} of {len(wanted)}"
+        )
+    return tuple(given[: len(wanted)])
+
+
+def as_seen(calibration: Any, width: int, name: str = "calibration") -> Seen:
+    """A Seen as it is, or that of example rows X (..., width); ValueError where neither fits."""
+    if isinstance(calibration, Seen):
+        seen = calibration
+    else:
+        rows = np.asarray(calibration)
+        if rows.dtype.kind not in "fiu" or rows.ndim < 2:
+            raise TypeError(f"{name} must be a Seen or rows X (N, {width}) of real numbers, "
+                            f"got {type(calibration).__name__} {rows.shape}")
+        if not np.isfinite(rows).all():
+            raise ValueError(f"{name} must be finite, got NaN or infinity")
+        seen = Seen(rows.shape[-1])
+        seen.add(rows.astype(np.result_type(rows, np.float32), copy=False))
+        seen.end_batch()
+    if seen.width != width:
+        raise ValueError(f"{name} must have rows of width {width}, got {seen.width}")
+    check_seen(name, seen)
+    return seen
+
+
+def check_seen(name: str, seen: Seen) -> None:
+    """Refuse by name statistics of nothing, and of numbers that are not finite."""
+    if not seen.count:
+        raise ValueError(f"calibration of {name} must hold at least one row, got none")
+    # a diagonal entry Σx² is finite only if every x of its column is
+    if seen.gram is None or not np.isfinite(np.diagonal(seen.gram)).all():
+        raise ValueError(f"what multiplies {name} in calibration must be finite and its squares "
+                         "too, got NaN, infinity or larger numbers")
+
+
+def check_apart(batches: Iterable[Batch], scored: Iterable[Any]) -> None:
+    """ValueError if a row of the batches occurs in what is to be scored.
+
+    batches: arrays of ids (B, T), or tuples of which the first is one: each of its rows is sought.
+    scored: arrays of ids, or tuples of which the first is looked at: a stream (N,) or rows (B, T).
+    A row occurs if its ids, padding too, stand there side by side in its order.
+    """
+    texts = Scored(scored)
+    for number, batch in enumerate(batches):
+        texts.refuse(batch, number)
+
+
+class Scored:
+    """Texts of ids that calibration must not contain."""
+
+    def __init__(self, texts: Iterable[Any]) -> None:
+        self.texts = [row for text in texts for row in rows_as_text(text)]
+
+    def refuse(self, batch: Batch, number: int) -> None:
+        """ValueError if a row of the first array of batch `number` occurs in the texts."""
+        for place, row in enumerate(rows_as_text(batch)):
+            if any(row in text for text in self.texts):
+                raise ValueError("calibration data must not overlap the data to be scored: row "
+                                 f"{place} of batch {number} occurs there")
+
+
+def rows_as_text(batch: Any) -> Iterator[str]:
+    """Each row of ids as a string with a character for an id, in which Python seeks fast."""
+    ids = np.asarray(batch[0] if isinstance(batch, tuple | list) else batch)
+    if ids.dtype.kind not in "iu" or ids.ndim < 1:
+        raise TypeError(f"only rows of integer ids can be sought, got {ids.dtype} {ids.shape}")
+    for row in ids.reshape(-1, ids.shape[-1]):
+        yield "".join(map(chr, row.tolist()))
