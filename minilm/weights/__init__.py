@@ -6,6 +6,7 @@
     quantized.py          QuantizedTensor: codes and scales
     product_quantized.py  ProductQuantizedTensor: codes of subvectors and their codebooks
     sparse.py             SparseTensor: a bitmask and the values under it
+    half.py               HalfTensor: floats in two bytes, fp16 or bf16
     combinators.py        Product, Sum, Diagonal: weights made of weights
     hadamard.py           Hadamard: a rotation of one bit a row
     recorder.py           Recorder: a weight that writes down what multiplies it
@@ -17,6 +18,7 @@
 from minilm.weights.combinators import Diagonal, Product, Sum
 from minilm.weights.files import check_target, load, read_header, replacing, save
 from minilm.weights.hadamard import Hadamard
+from minilm.weights.half import HalfTensor
 from minilm.weights.packing import pack, unpack
 from minilm.weights.product_quantized import ProductQuantizedTensor
 from minilm.weights.protocol import Weight, as_dense, row_ids
@@ -29,6 +31,7 @@ from minilm.weights.tree import flatten, nbytes, thaw, unflatten
 __all__ = [
     "Diagonal",
     "Hadamard",
+    "HalfTensor",
     "PackedRows",
     "Product",
     "ProductQuantizedTensor",

@@ -8,6 +8,7 @@ import pytest
 from minilm.weights import (
     Diagonal,
     Hadamard,
+    HalfTensor,
     Product,
     ProductQuantizedTensor,
     QuantizedTensor,
@@ -75,6 +76,8 @@ def every_leaf():
     leaves["subvectors of rows"] = product_quantized(shape, 3, width=5, axis=0)
     leaves["subvectors transposed"] = product_quantized((20, 24), 3, axis=0).T
     leaves["subvectors looked up"] = product_quantized(shape, 3, width=8)
+    leaves["half"] = HalfTensor.from_dense(normal(*shape), "fp16")
+    leaves["half transposed"] = HalfTensor.from_dense(normal(20, 24), "bf16").T
     leaves["sparse"] = sparse(*shape)
     leaves["sparse transposed"] = sparse(20, 24).T
     leaves["low rank"] = Product(normal(24, 3), normal(3, 20))
