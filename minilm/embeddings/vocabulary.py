@@ -145,8 +145,8 @@ def choose_words(
 
 def fewest_counted(counts: WordCounts, min_count: int, max_final_vocab: int | None) -> int:
     """min_count, or what it takes to leave at most max_final_vocab words, if that is more."""
-    if min_count < 1:
-        raise ValueError(f"min_count must be at least 1, got {min_count}")
+    if min_count < 0:
+        raise ValueError(f"min_count must be at least 0, got {min_count}")
     if max_final_vocab is None or max_final_vocab >= len(counts.of):
         return min_count
     first_left_out = sorted(counts.of.values(), reverse=True)[max_final_vocab]

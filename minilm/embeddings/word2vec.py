@@ -98,6 +98,7 @@ class Word2Vec:
         self.sg, self.hs, self.cbow_mean, self.bias = sg, hs, cbow_mean, bias
         self.shrink_windows, self.workers, self.compute_loss = shrink_windows, workers, compute_loss
         check_settings(self)
+        vars(self).update(settings_of(self))  # NumPy's numbers are Python's from here on
 
         self.vocabulary = Vocabulary([], np.zeros(0, np.int64))
         self.params: Params = {}

@@ -3,20 +3,23 @@
 import math
 from typing import Any
 
+import numpy as np
+
 from minilm.models.language_model import check_positive
 
-COUNTS = ("vector_size", "window", "min_count", "epochs", "workers")
+COUNTS = ("vector_size", "window", "epochs", "workers")
+FROM_ZERO = ("min_count", "negative", "seed")
 LIMITS = ("max_vocab_size", "max_final_vocab")  # None: no limit
 SWITCHES = ("cbow_mean", "shrink_windows", "compute_loss", "bias", "hs")
 SETTINGS = (
-    *COUNTS, *LIMITS, *SWITCHES, "sg", "negative", "alpha", "min_alpha", "sample", "ns_exponent",
-    "seed",
+    *COUNTS, *FROM_ZERO, *LIMITS, *SWITCHES, "sg", "alpha", "min_alpha", "sample", "ns_exponent",
 )  # fmt: skip
 
 
 def settings_of(model: Any) -> dict[str, Any]:
-    """What the model was made with, by name; what `save` keeps of it."""
-    return {name: getattr(model, name) for name in model.settings}
+    """What the model was made with, by name, NumPy's numbers as Python's; `save` keeps it."""
+    values = {name: getattr(model, name) for name in model.settings}
+    return {n: v.item() if isinstance(v, np.generic) else v for n, v in values.items()}
 
 
 def check_settings(model: Any, **instead: float) -> None:
@@ -24,9 +27,10 @@ def check_settings(model: Any, **instead: float) -> None:
     values = settings_of(model) | instead
     check_positive(**{name: values[name] for name in COUNTS})
     check_positive(**{name: values[name] for name in LIMITS if values[name] is not None})
-    for name in ("negative", "seed"):
-        if isinstance(values[name], bool) or not isinstance(values[name], int) or values[name] < 0:
-            raise ValueError(f"{name} must be an integer of at least 0, got {values[name]!r}")
+    for name in FROM_ZERO:
+        value = values[name]
+        if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+            raise ValueError(f"{name} must be an integer of at least 0, got {value!r}")
     if values["sg"] not in (0, 1):
         raise ValueError(f"sg must be 1 (skip-gram) or 0 (CBOW), got {values['sg']!r}")
     for name in SWITCHES:
@@ -67,6 +71,6 @@ def check_totals(
         )
     if total_examples is not None:
         check_positive(total_examples=total_examples)
-        return epochs, total_examples
+        return int(epochs), int(total_examples)
     check_positive(total_words=total_words)  # type: ignore[arg-type]
-    return epochs, int(total_words)  # type: ignore[arg-type]
+    return int(epochs), int(total_words)  # type: ignore[arg-type]

@@ -57,7 +57,7 @@ def save(
     arrays, kinds = flatten(params)
     index = {"format": FORMAT, "version": VERSION, "kinds": kinds, "header": header or {}}
     try:
-        text = json.dumps(index)
+        text = json.dumps(index, default=np.generic.item)  # NumPy's numbers are Python's
     except (TypeError, ValueError) as error:
         raise TypeError(f"header must be a dict of what JSON can carry: {error}") from error
     with replacing(path) as file, zipfile.ZipFile(file, "w") as archive:

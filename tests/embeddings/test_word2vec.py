@@ -85,7 +85,7 @@ def test_a_window_wider_than_a_block():
         ({"window": 0}, "window"),
         ({"negative": 0}, "negative"),
         ({"epochs": 0}, "epochs"),
-        ({"min_count": 0}, "min_count"),
+        ({"min_count": -1}, "min_count must be an integer of at least 0, got -1"),
         ({"min_count": 10_000}, "min_count=10000 leaves no word"),
         ({"sg": 2}, "sg must be 1 .skip-gram. or 0 .CBOW., got 2"),
         ({"alpha": 0.0, "min_alpha": 0.0}, "alpha"),
