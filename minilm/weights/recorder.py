@@ -14,8 +14,11 @@ from typing import Any
 import numpy as np
 
 from minilm.types import Array
+from minilm.weights.combinators import Diagonal
 from minilm.weights.histogram import Histogram
 from minilm.weights.protocol import Weight, as_dense, row_ids
+
+SAMPLE = 256  # rows kept, at least, of those that were seen
 
 
 class Seen:
@@ -24,7 +27,9 @@ class Seen:
     count: rows seen. minimum, maximum: (width,), ±inf before the first row. total,
     total_magnitude: Σ x and Σ|x|, (width,) float64. gram: Σ xᵀx, (width, width) float64, None
     before the first row. batch_ranges: the smallest and largest number of each batch, in order.
-    histogram: a Histogram of all numbers, if it was asked for. All are updated in place.
+    sample: some of the rows, (k, width) float32: the first 3·SAMPLE, later every 3^j-th, evenly
+    spread and out of step with windows of 2^i positions. histogram: a Histogram of all numbers, if
+    it was asked for. All are updated in place.
     """
 
     def __init__(self, width: int, histogram: bool = False) -> None:
@@ -35,6 +40,7 @@ class Seen:
         self.gram: Array | None = None
         self.histogram = Histogram() if histogram else None
         self.batch_ranges: list[tuple[float, float]] = []
+        self.sample, self._every = np.empty((0, width), np.float32), 1
         self._batch = np.inf, -np.inf
 
     @property
@@ -80,6 +86,7 @@ class Seen:
             return
         if self.gram is None:  # not earlier: a table's other side would take V × V numbers
             self.gram = np.zeros((self.width, self.width))
+        self._keep(rows)
         self.count += len(rows)
         low, high = rows.min(axis=0), rows.max(axis=0)
         np.minimum(self.minimum, low, out=self.minimum)
@@ -91,6 +98,33 @@ class Seen:
             self.gram += rows.T @ rows
         if self.histogram is not None:
             self.histogram.add(rows)
+
+    def _keep(self, rows: Array) -> None:
+        """Every `_every`-th row, counted over all that came, joins the sample."""
+        while self.count + len(rows) > 3 * SAMPLE * self._every:
+            self._every *= 3
+            self.sample = self.sample[::3]
+        kept = rows[-self.count % self._every :: self._every]
+        self.sample = np.concatenate([self.sample, kept.astype(np.float32, copy=False)])
+
+    def through(self, left: Any) -> "Seen":
+        """Statistics of x @ left, for the x that were seen. left: a weight (width, width').
+
+        The mean and the gram are exact; ranges and magnitudes are so for a Diagonal, and otherwise
+        those of the sample. The histogram and the batches' ranges stay behind.
+        """
+        other = Seen(left.shape[1])
+        if self.gram is None:
+            return other
+        other.add(self.sample @ left)
+        other.total_magnitude *= self.count / len(self.sample)
+        if isinstance(left, Diagonal):
+            ends = self.minimum * left.values, self.maximum * left.values
+            other.minimum, other.maximum = np.minimum(*ends), np.maximum(*ends)
+            other.total_magnitude = self.total_magnitude @ Diagonal(np.abs(left.values))
+        other.count, other.total, other._batch = self.count, self.total @ left, (np.inf, -np.inf)
+        other.gram = (self.gram @ left).T @ left  # leftᵀ (Σ xᵀx) left
+        return other
 
     def end_batch(self) -> None:
         """What was added since the last call was one batch: its range is written down."""

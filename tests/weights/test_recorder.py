@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from minilm.weights import Recorder, flatten
+from minilm.weights import Diagonal, Hadamard, Recorder, Seen, flatten
+from minilm.weights.recorder import SAMPLE
 
 
 def test_records_what_multiplies_it_and_changes_nothing(make):
@@ -122,3 +123,43 @@ def test_moving_range_is_torchs(make):
         observer(torch.from_numpy(x))
     expected = observer.min_val.item(), observer.max_val.item()
     np.testing.assert_allclose(recorder.inputs.moving_range(0.1), expected, rtol=1e-6)
+
+
+def test_the_sample_is_spread_evenly_over_all_rows():
+    for pieces in ([2000] * 10, [1] * 700, [5000], [300, 1, 0, 4699], [64] * 200):
+        seen, rows = Seen(2), np.arange(2.0 * sum(pieces)).reshape(-1, 2)
+        for piece in np.split(rows, np.cumsum(pieces)[:-1]):
+            seen.add(piece)
+        step = (seen.sample[1] - seen.sample[0])[0] / 2
+        np.testing.assert_array_equal(seen.sample, rows[:: int(step)])
+        assert min(len(rows), SAMPLE) <= len(seen.sample) <= 3 * SAMPLE
+        assert seen.sample.dtype == np.float32
+    positions = seen.sample[:, 0] // 2 % 64  # windows of 64: none of their positions is left out
+    assert len(np.unique(positions)) == 64
+
+
+@pytest.mark.parametrize("rows", [100, 2000])
+def test_what_was_seen_seen_through_a_transform(make, rows):
+    x = make.normal(rows, 24) + make.normal(24)
+    seen = Seen(24)
+    for part in np.array_split(x, 7):
+        seen.add(part)
+        seen.end_batch()
+    for left in (
+        Diagonal(make.normal(24)),
+        Hadamard.random(24, np.random.default_rng(0)),
+        make.normal(24, 5),
+    ):
+        direct, through = Seen(left.shape[1]), seen.through(left)
+        direct.add(x @ left)
+        assert through.count == rows
+        np.testing.assert_allclose(through.mean, direct.mean, rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(through.gram, direct.gram, rtol=1e-4, atol=1e-3 * rows)
+        np.testing.assert_allclose(through.sample, direct.sample, rtol=1e-4, atol=1e-4)
+        exact = isinstance(left, Diagonal) or rows < SAMPLE
+        tolerance = 1e-4 if exact else 0.4
+        for name in ("minimum", "maximum", "mean_magnitude"):
+            expected = getattr(direct, name)
+            np.testing.assert_allclose(getattr(through, name), expected, rtol=tolerance)
+        assert through.histogram is None and through.batch_ranges == []
+    assert Seen(24).through(left).count == 0
