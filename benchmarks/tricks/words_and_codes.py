@@ -116,7 +116,7 @@ place of a dot product for each pair; and so are the gradients.""",
     ),
     Trick(
         name="Quantize in chunks",
-        where="compression/quantization/scheme.py",
+        where="compression/quantization/on_grid.py",
         why="""From float to code there are several passes over the numbers. Done for a few rows at
 a time, all passes but the first find them in the cache, and no large temporary is made.""",
         sizes="4096 × 4096 to int8, a scale for each column",

@@ -43,3 +43,13 @@ def check_finite(name: str, x: Array, largest: float = float(np.finfo(np.float32
 def float_type(x: Array) -> type[np.floating[Any]]:
     """float64 for float64, float32 for all else."""
     return np.float64 if x.dtype.newbyteorder("=") == np.float64 else np.float32
+
+
+def needed(seen: Any, name: str, part: str) -> Any:
+    """What calibration has seen; ValueError where `part`, say "rounding 'gptq'", goes without."""
+    if seen is None:
+        raise ValueError(
+            f"{part} needs to know what multiplies {name}: pass calibration=, a Seen or example "
+            "rows X (N, n), for params a dict of these by name, as `calibrate` makes it"
+        )
+    return seen

@@ -1,4 +1,4 @@
-"""Quantization: grid × scale × rounding, each a plain function, combined by name.
+"""Quantization: transform × grid × scale × rounding, each a plain function, combined by name.
 
 The simplest case, b bits and one scale for the array, is three lines:
 
@@ -8,12 +8,17 @@ The simplest case, b bits and one scale for the array, is three lines:
 
 The files, each of which has other choices for one of these lines:
 
-    grids.py      the numbers that codes stand for: integers, signs, codebooks, Lloyd–Max
-    scales.py     how far apart they stand: absmax, percentile, MSE
-    rounding.py   which of them a number becomes: nearest, stochastic; the affine map itself
-    layout.py     where the numbers that share a scale lie in memory
-    scheme.py     one combination, laid on one array
-    quantize.py   arrays and whole models: quantize, dequantize, fake_quantize
+    transforms.py     what is rounded in the place of x
+    grids.py          the numbers that codes stand for: integers, signs, and the table of all
+    scales.py         how far apart they stand: absmax, percentile, MSE
+    scale_formats.py  how scales are stored
+    affine.py         the map between numbers and codes itself
+    rounding.py       which code a number becomes: nearest, stochastic, and the table of all
+    layout.py         where the numbers that share a scale lie in memory
+    on_grid.py        one array, placed on its grid and rounded
+    scheme.py         one combination: the options, checked
+    quantize.py       arrays and whole models: quantize, dequantize, fake_quantize
+    methods.py        combinations that have a name
 
 where a code stands for several numbers at once:
 
@@ -25,12 +30,12 @@ and for numbers that no one learned:
     key_value_cache.py   what a Transformer has read: QuantizedKeyValueCache
 """
 
+from minilm.compression.quantization.affine import affine_codes, affine_values
 from minilm.compression.quantization.clusters import k_means
 from minilm.compression.quantization.grids import lloyd_max
 from minilm.compression.quantization.key_value_cache import QuantizedKeyValueCache
 from minilm.compression.quantization.product import product_quantize
 from minilm.compression.quantization.quantize import dequantize, fake_quantize, quantize
-from minilm.compression.quantization.rounding import affine_codes, affine_values
 
 __all__ = [
     "QuantizedKeyValueCache",

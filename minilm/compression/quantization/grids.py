@@ -25,7 +25,7 @@ The integers of two bits are the ternary grid −1, 0, 1; of one bit, the signs.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar, NamedTuple, TypeAlias
+from typing import Any, ClassVar, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -170,12 +170,14 @@ class GridKind(NamedTuple):
 
     start: the grid for (bits, symmetric), by which the scale is chosen. fit: where the levels
     follow the data, what finds them in x / scale afterwards. largest: beyond it numbers are
-    refused, on a grid that takes them as they are.
+    refused, on a grid that takes them as they are. tensor(on_grid, scheme, rng): what makes the
+    leaf, where it is not a QuantizedTensor.
     """
 
     start: Callable[[int, bool], Grid]
     fit: Callable[..., Array] | None = None
     largest: float = float("inf")
+    tensor: Callable[..., Any] | None = None
 
 
 GRIDS = {

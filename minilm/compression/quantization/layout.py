@@ -37,18 +37,27 @@ class Layout(NamedTuple):
             return len(self.shape) == 2
         return len(self.shape) > 1 and self.axis % len(self.shape) == len(self.shape) - 1
 
+    @property
+    def length(self) -> int:
+        """How many numbers a channel has: n of (channels, n)."""
+        return rows_shape(self.shape, self.axis)[1]
+
     def by_scale(self, x: Array) -> Array:
         """x as (A, n, B) float32, contiguous; a view where it can be."""
         with np.errstate(over="ignore"):  # a float64 beyond float32 is refused later, by name
             rows = to_rows(np.ascontiguousarray(x, np.float32), self.axis)
+        return self.laid(rows)
+
+    def laid(self, rows: Array) -> Array:
+        """(channels, n) -> (A, n, B), contiguous: the inverse of `rows`."""
         channels, length = rows.shape
-        if self.size == x.size:
+        if self.size == rows.size:
             laid = 1, self.size, 1
         elif self.channels_last:
             laid = length // self.size, self.size, channels
         else:
             laid = channels * length // self.size, self.size, 1
-        return (rows.T if self.channels_last else rows).reshape(laid)
+        return np.ascontiguousarray(rows.T if self.channels_last else rows).reshape(laid)
 
     def rows(self, laid: Array) -> Array:
         """(A, n, B) -> (channels, n) as they are stored: a view, its columns first in memory."""
@@ -65,6 +74,12 @@ class Layout(NamedTuple):
         if self.channels_last:
             return np.ascontiguousarray(beside.reshape(depth, width).T)
         return beside.reshape(rows_shape(self.shape, self.axis)[0], -1)
+
+    def beside_rows(self, beside: Array) -> Array:
+        """(A, 1, B) -> what broadcasts against (channels, n): a scale for each number of a group,
+        (channels, 1) where a channel has one, (1, 1) where the array has."""
+        kept = self.scales(beside)
+        return kept if kept.shape[1] == 1 else np.repeat(kept, self.size, axis=1)
 
     def array(self, laid: Array) -> Array:
         """(A, n, B) -> the array's own shape, contiguous: the inverse of `by_scale`."""

@@ -6,22 +6,24 @@ happens to one array is told in scheme.py; here it is packed, and applied by nam
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from minilm.compression.parameters import float_type, matrices, plain_array
-from minilm.compression.quantization.rounding import values_of
-from minilm.compression.quantization.scheme import (
-    Scheme,
-    layout_of,
+from minilm.compression.quantization.affine import values_of
+from minilm.compression.quantization.on_grid import (
+    OnGrid,
     place_on_grid,
     rounded,
     rounded_values,
     shaped_like,
 )
+from minilm.compression.quantization.scheme import Scheme
+from minilm.compression.quantization.transforms import TRANSFORMS
 from minilm.types import Array, Params
-from minilm.weights import ProductQuantizedTensor, QuantizedTensor
+from minilm.weights import Product, ProductQuantizedTensor, QuantizedTensor
 from minilm.weights.packing import check_bits, pack
 from minilm.weights.quantized import stored_codes
 
@@ -40,6 +42,9 @@ def quantize(
     objective: str = "absmax",
     percentile: float = 99.9,
     rounding: str = "nearest",
+    transform: str = "none",
+    scale_format: str | None = None,
+    calibration: Any = None,
     seed: int = 0,
 ) -> Any:
     """x̂ = s·(q − z) with b-bit codes q: an array -> QuantizedTensor, a params dict -> params dict.
@@ -61,7 +66,10 @@ def quantize(
     ValueError: empty or not finite, bits outside 1 … 8, a group_size that does not divide, a name
     that no table or params has. TypeError: not real numbers, or quantized already.
     """
-    scheme = Scheme(symmetric, axis, group_size, grid, objective, percentile, rounding, seed)
+    scheme = Scheme(
+        symmetric, axis, group_size, grid, objective, percentile, rounding,
+        transform, scale_format, calibration, seed,
+    )  # fmt: skip
     return map_weights(x, bits, scheme, quantize_array)
 
 
@@ -114,13 +122,52 @@ def bits_by_name(params: Params, bits: Bits) -> dict[str, int]:
     return bits
 
 
+def transformed(
+    name: str, x: Array, bits: int, scheme: Scheme, rng: np.random.Generator
+) -> tuple[Any, Array, Scheme]:
+    """left, x' and the scheme for x', where x = left @ x' as its rows are multiplied; left may be
+    None."""
+    transform = TRANSFORMS[scheme.transform]
+    if transform is None:
+        return None, x, scheme
+    if x.ndim != 2:
+        raise ValueError(f"transform {scheme.transform!r} is for matrices, "
+                         f"got {name} of shape {x.shape}")
+    table = is_table(scheme)
+    plain = replace(scheme, transform="none", rounding="nearest", calibration=None)
+
+    def quantized(w: Array) -> Array:
+        found = fake_quantize_array(name, w.T if table else w, bits, plain, rng)
+        return found.T if table else found
+
+    w = x.T if table else x
+    left, w, seen = transform(name, w, scheme.seen(name, len(w)), quantized)
+    return left, w.T if table else w, replace(scheme, transform="none", calibration=seen)
+
+
+def is_table(scheme: Scheme) -> bool:
+    """Whether a matrix has its rows for channels, as a table: then x.T is what one multiplies."""
+    return scheme.rows_axis is not None and scheme.rows_axis % 2 == 0
+
+
+def multiplied(left: Any, q: Any, scheme: Scheme) -> Product:
+    """left @ q, or where a channel is a row q @ left.T."""
+    return Product(q, left.T) if is_table(scheme) else Product(left, q)
+
+
 def quantize_array(
     name: str, x: Array, bits: int, scheme: Scheme, rng: np.random.Generator
-) -> QuantizedTensor:
+) -> Any:
     """One array, packed."""
-    on_grid = place_on_grid(name, x, bits, scheme)
-    numbers, grid, scale, zero_point, _ = on_grid
-    layout = layout_of(name, x, scheme)
+    left, turned, own = transformed(name, x, bits, scheme, rng)
+    on_grid = place_on_grid(name, turned, bits, own)
+    q = (on_grid.tensor or packed)(on_grid, own, rng)
+    return q if left is None else multiplied(left, q, scheme)
+
+
+def packed(on_grid: OnGrid, scheme: Scheme, rng: np.random.Generator) -> QuantizedTensor:
+    """The codes of an array on its grid, and its scales."""
+    numbers, grid, layout, bits = on_grid.numbers, on_grid.grid, on_grid.layout, on_grid.bits
     signed = not grid.affine and grid.levels is None
     stored, largest_error = np.empty(numbers.shape, np.uint8), 0.0
     for place, codes, s, z in rounded(on_grid, scheme, rng):
@@ -130,11 +177,11 @@ def quantize_array(
         largest_error = max(largest_error, float(error.max()), -float(error.min()))
     return QuantizedTensor(
         pack(layout.rows(stored), bits),
-        layout.scales(scale),
-        layout.scales(zero_point).astype(np.uint8) if grid.affine else None,
+        layout.scales(on_grid.scale),
+        layout.scales(on_grid.zero_point).astype(np.uint8) if grid.affine else None,
         grid.levels,
-        check_bits(bits),
-        x.shape,
+        bits,
+        layout.shape,
         None if layout.axis is None else int(layout.axis),
         largest_error=largest_error,
     )
@@ -144,5 +191,12 @@ def fake_quantize_array(
     name: str, x: Array, bits: int, scheme: Scheme, rng: np.random.Generator
 ) -> Array:
     """One array, rounded to its grid and not packed."""
-    values = rounded_values(place_on_grid(name, x, bits, scheme), scheme, rng)
-    return shaped_like(x, values, scheme).astype(float_type(x), copy=False)
+    left, turned, own = transformed(name, x, bits, scheme, rng)
+    on_grid = place_on_grid(name, turned, bits, own)
+    if on_grid.tensor is not None:
+        values = on_grid.tensor(on_grid, own, rng).dense()
+    else:
+        values = shaped_like(turned, rounded_values(on_grid, own, rng), own)
+    if left is not None:
+        values = multiplied(left, values, scheme).dense()
+    return values.astype(float_type(x), copy=False)

@@ -4,6 +4,7 @@
     percentile        p % of the numbers are inside; the others are clipped
     mse               the range, shrunk or stretched, that makes Σ(x − x̂)² least
     mean_magnitude    ± mean|x|, for a grid of two signs
+    unit              whatever x is, a scale of 1: for floats, that need none
 
 An objective picks a range low ≤ 0 ≤ high; `affine_scale` lays it on a grid:
 
@@ -21,8 +22,8 @@ from typing import TypeAlias
 
 import numpy as np
 
+from minilm.compression.quantization.affine import codes_of, in_scales, values_of
 from minilm.compression.quantization.grids import Grid
-from minilm.compression.quantization.rounding import codes_of, in_scales, values_of
 from minilm.types import Array
 
 Range: TypeAlias = tuple[Array, Array]
@@ -105,6 +106,12 @@ def mse(x: Array, ends: Range, grid: Grid, percent: float = 100.0) -> Range:
     return (low * best).reshape(ends[0].shape), (high * best).reshape(ends[0].shape)
 
 
+def unit(x: Array, ends: Range, grid: Grid, percent: float = 100.0) -> Range:
+    """The grid's own range: a scale of 1."""
+    high = np.full_like(ends[1], grid.reach)
+    return -high, high
+
+
 def side_by_side(x: Array) -> Array:
     """(A, n, B) -> (A·B, n), a row for each scale: for sums, which their order would change."""
     return np.ascontiguousarray(np.moveaxis(x, 1, 2)).reshape(-1, x.shape[1])
@@ -133,16 +140,18 @@ OBJECTIVES: dict[str, Objective] = {
     "percentile": percentile,
     "mse": mse,
     "mean_magnitude": mean_magnitude,
+    "unit": unit,
 }
 
 
 def affine_scale(
-    low: Array, high: Array, grid: Grid, half: bool = False
+    low: Array, high: Array, grid: Grid, stored: Callable[[Array, float], Array] | None = None
 ) -> tuple[Array, Array]:
     """The scale and zero point that lay the range [low, high] on the grid.
 
     low ≤ 0 ≤ high  ->  scale, and zero_point of whole floats, all 0 unless affine; of their shape
-    half: the scale is rounded to float16, before the zero point follows from it.
+    stored: rounds the scale as it will be kept (a row of SCALE_FORMATS), before the zero point
+        follows from it.
     """
     # float64 here: high − low may exceed float32's largest number
     low, high = low.astype(np.float64), high.astype(np.float64)
@@ -151,23 +160,10 @@ def affine_scale(
     else:
         scale = np.minimum(np.maximum(-low, high), LARGEST) / grid.reach
     scale = np.where(scale > 0, np.maximum(scale, SMALLEST), 0).astype(np.float32)
-    if half:
-        scale = up_to_half(scale)
+    if stored is not None:
+        scale = stored(scale, grid.high if grid.affine else grid.reach)
     zero_point = np.rint(in_scales(-low, scale)) if grid.affine else np.zeros(scale.shape)
     return scale, zero_point.astype(np.float32)
-
-
-def up_to_half(scale: Array) -> Array:
-    """The smallest float16 not below each scale, so that the range's ends stay inside.
-
-    float32 as they are, if one of them is so large or small that float16 would lose digits of it.
-    """
-    kept = scale[scale > 0]
-    limits = np.finfo(np.float16)
-    if kept.size and (kept.min() < limits.tiny or kept.max() > limits.max):
-        return scale
-    rounded = scale.astype(np.float16)
-    return np.where(rounded < scale, np.nextafter(rounded, np.float16(np.inf)), rounded)
 
 
 def chunks(shape: tuple[int, ...], most: int = CHUNK) -> Iterator[Place]:

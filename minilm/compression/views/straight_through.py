@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 
 from minilm.compression.parameters import plain_array
-from minilm.compression.quantization.quantize import Bits, bits_by_name
-from minilm.compression.quantization.scheme import (
-    Scheme,
+from minilm.compression.quantization.on_grid import (
     inside,
     place_on_grid,
     rounded_values,
     shaped_like,
 )
+from minilm.compression.quantization.quantize import Bits, bits_by_name
+from minilm.compression.quantization.scheme import Scheme
 from minilm.compression.views.combining import times, trainable
 from minilm.training.openings import Pullback, View, as_is
 from minilm.types import Params

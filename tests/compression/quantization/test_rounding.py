@@ -110,7 +110,9 @@ def test_stochastic_rounding_keeps_whole_numbers():
 
 def test_every_rounding_gives_a_neighbour():
     position = np.random.default_rng(2).normal(0, 5, 1000).astype(np.float32)
-    for rounding, lowest, highest in ROUNDINGS.values():
+    for rounding, lowest, highest, whole, tensor in ROUNDINGS.values():
+        if whole or tensor:  # these see more than one number
+            continue
         rounded = rounding(position, np.random.default_rng(3))
         assert (np.abs(rounded - position) <= 1).all()
         assert (rounded == np.rint(rounded)).all()

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from minilm.compression.quantization import scales
+from minilm.compression.quantization.affine import codes_of, in_scales, values_of
 from minilm.compression.quantization.grids import Integers
-from minilm.compression.quantization.rounding import codes_of, in_scales, values_of
 
 SYMMETRIC, AFFINE = Integers(-3, 3), Integers(0, 7, affine=True)
 FINE = Integers(-127, 127)
@@ -109,16 +109,6 @@ def test_mse_is_no_worse_than_absmax_where_scales_are_as_small_as_they_get():
     x = normal(1, 64) * np.float32(1e-36)  # 8 bits of this stand at about float32's last normal
     found, widest = (of_rows(objective, x, FINE) for objective in (scales.mse, scales.absmax))
     assert error(x, *found, FINE) <= error(x, *widest, FINE)
-
-
-def test_half_precision_is_rounded_up_and_refused_where_it_loses_digits():
-    fine = np.array([[0.1], [0.3], [0]], np.float32)
-    half = scales.up_to_half(fine)
-    assert half.dtype == np.float16
-    assert (half >= fine).all()
-    assert (half.astype(np.float32) <= fine * (1 + 2.0**-10)).all()
-    for outside in (1e-6, 1e6):
-        assert scales.up_to_half(np.array([[1], [outside]], np.float32)).dtype == np.float32
 
 
 def test_chunks_cover_everything_once():

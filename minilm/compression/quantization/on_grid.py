@@ -1,0 +1,178 @@
+"""An array placed on its grid, and rounded to it.
+
+    range = objective(x)                 scales.py
+    s, z  = affine_scale(range)          rounded as they are stored, before any code is chosen
+    q     = saturate(round(x / s) + z)   grids.py, rounding.py
+    x̂     = s·(q − z)
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from minilm.compression.parameters import check_finite
+from minilm.compression.quantization.affine import codes_of, in_scales, nearest, nonzero, values_of
+from minilm.compression.quantization.grids import GRIDS, Codebook, Grid
+from minilm.compression.quantization.layout import Layout
+from minilm.compression.quantization.rounding import ROUNDINGS, Rows, may_saturate
+from minilm.compression.quantization.scale_formats import SCALE_FORMATS
+from minilm.compression.quantization.scales import (
+    LARGEST,
+    OBJECTIVES,
+    Place,
+    affine_scale,
+    chunks,
+    extremes,
+    sharing,
+)
+from minilm.compression.quantization.scheme import Scheme
+from minilm.types import Array
+from minilm.weights import Seen
+from minilm.weights.packing import check_bits
+from minilm.weights.rows import rows_shape
+
+FLOAT32_MAX = float(np.finfo(np.float32).max)
+
+
+@dataclass(frozen=True, eq=False)
+class OnGrid:
+    """An array on its grid: numbers (A, n, B), with scale and zero_point (A, 1, B) beside them.
+
+    zero_point holds whole floats, all 0 where the grid is not affine. saturates: whether numbers
+    may be rounded to beyond the grid, and be clipped. bits: of a code. seen: of what multiplies a
+    channel. tensor(on_grid, scheme, rng) makes the leaf, where it is not a QuantizedTensor.
+    """
+
+    numbers: Array
+    grid: Grid
+    scale: Array
+    zero_point: Array
+    saturates: bool
+    layout: Layout
+    bits: int
+    seen: Seen | None = None
+    tensor: Callable[..., Any] | None = None
+
+    def rows(self) -> Rows:
+        """The same by channels: numbers (channels, n)."""
+        scale, z = (self.layout.beside_rows(s.astype(np.float32, copy=False))
+                    for s in (self.scale, self.zero_point))
+        return Rows(self.layout.rows(self.numbers), scale, z, self.grid)
+
+
+class Piece(NamedTuple):
+    """A part of an array on its grid, small enough for the processor's cache.
+
+    codes: whole floats (a, n, b), the piece's own; scale likewise, zero_point (a, 1, b).
+    """
+
+    place: Place
+    codes: Array
+    scale: Array
+    zero_point: Array
+
+
+def layout_of(name: str, x: Array, scheme: Scheme) -> Layout:
+    """Which numbers of x share a scale."""
+    length = rows_shape(x.shape, scheme.rows_axis)[1]
+    size = scheme.group_size
+    if size is None:
+        size = x.size if scheme.rows_axis is None else length
+    elif length % size:
+        raise ValueError(
+            f"group_size must divide the {length} numbers of a channel of {name} "
+            f"(shape {x.shape}), got {size}"
+        )
+    return Layout(x.shape, scheme.rows_axis, size)
+
+
+def place_on_grid(name: str, x: Array, bits: int, scheme: Scheme) -> OnGrid:
+    """Choose the grid and the scales for an array (`name` is what errors call it)."""
+    bits = check_bits(bits)
+    kind = GRIDS[scheme.grid]
+    grid = kind.start(bits, scheme.symmetric)
+    layout = layout_of(name, x, scheme)
+    seen = scheme.seen(name, layout.length)
+    numbers = layout.by_scale(x)
+    ends = extremes(numbers)
+    # the level beyond the end of an asymmetric range, or a mean of huge numbers, must not overflow
+    largest = min(kind.largest, LARGEST / 4 if grid.affine or kind.fit else FLOAT32_MAX)
+    if not (-largest <= ends[0].min() and ends[1].max() <= largest):
+        check_finite(name, x, largest)  # says what is wrong
+    low, high = OBJECTIVES[grid.objective or scheme.objective](
+        numbers, ends, grid, scheme.percentile
+    )
+    stored = scheme.scale_format or ("float32" if scheme.group_size is None else "float16")
+    scale, zero_point = affine_scale(low, high, grid, SCALE_FORMATS[stored])
+    if kind.fit is not None:
+        v = layout.rows(in_scales(numbers, scale))
+        weights = sensitivity(scale, numbers, layout, seen)
+        grid = Codebook(kind.fit(v, bits, weights=weights))
+    v_low, v_high = (in_scales(end, scale.astype(np.float32)) for end in ends)
+    saturates = may_saturate((v_low, v_high), zero_point, grid, scheme.rounding)
+    tensor = ROUNDINGS[scheme.rounding].tensor or kind.tensor
+    return OnGrid(numbers, grid, scale, zero_point, saturates, layout, bits, seen, tensor)
+
+
+def sensitivity(scale: Array, numbers: Array, layout: Layout, seen: Seen | None) -> Array:
+    """What an error in x / s costs: s² times Σx² of what multiplies the number. (channels, n)."""
+    weights = np.square(in_scales(scale, scale.max()), dtype=np.float32)
+    rows = layout.rows(np.broadcast_to(weights, numbers.shape))
+    if seen is None or seen.gram is None:
+        return rows
+    inputs = np.diagonal(seen.gram)
+    return (rows * (inputs / (inputs.max() or 1))).astype(np.float32)
+
+
+def rounded(on_grid: OnGrid, scheme: Scheme, rng: np.random.Generator) -> Iterator[Piece]:
+    """The codes of an array on its grid, piece by piece."""
+    kind = ROUNDINGS[scheme.rounding]
+    if kind.whole is not None:
+        # what it answers are levels: the nearest code is theirs
+        on_grid, rounding = settled(on_grid, kind.whole(on_grid.rows(), on_grid.seen, rng)), nearest
+    else:
+        rounding = kind.function
+    grid, scales, zero_points = on_grid.grid, on_grid.scale, on_grid.zero_point
+    for place in chunks(on_grid.numbers.shape):
+        part = on_grid.numbers[place]
+        if place[1].start == 0:  # pieces with the same scales follow each other: made at the first
+            scale = scales[sharing(place)].astype(np.float32)
+            # a scale copied to each number it serves: one long loop, not one for each row
+            factor = repeated(scale, part.shape)
+            divisor = factor if scale.all() else repeated(nonzero(scale), part.shape)
+            z = zero_points[sharing(place)]
+        with np.errstate(over="ignore"):  # a clipped outlier may become infinite: it saturates
+            v = part / divisor[:, : part.shape[1]]
+        codes = codes_of(v, z, grid, rounding, rng, out=v, saturate=on_grid.saturates)
+        yield Piece(place, codes, factor[:, : part.shape[1]], z)
+
+
+def settled(on_grid: OnGrid, values: Array) -> OnGrid:
+    """Other numbers, (channels, n), in the place of an array's own."""
+    numbers = on_grid.layout.laid(values.astype(np.float32, copy=False))
+    return replace(on_grid, numbers=numbers, saturates=True)
+
+
+def repeated(scale: Array, shape: tuple[int, ...]) -> Array:
+    """(a, 1, b) -> (a, n, b)."""
+    return np.broadcast_to(scale, shape).copy()
+
+
+def rounded_values(on_grid: OnGrid, scheme: Scheme, rng: np.random.Generator) -> Array:
+    """x̂ of the numbers: (A, n, B) float32."""
+    x_hat = np.empty_like(on_grid.numbers)
+    for place, codes, scale, z in rounded(on_grid, scheme, rng):
+        values_of(codes, scale, z, on_grid.grid, out=x_hat[place])
+    return x_hat
+
+
+def inside(on_grid: OnGrid) -> Array:
+    """Where the numbers are not clipped by their grid: (A, n, B) bool."""
+    return on_grid.grid.inside(in_scales(on_grid.numbers, on_grid.scale) + on_grid.zero_point)
+
+
+def shaped_like(x: Array, numbers: Array, scheme: Scheme) -> Array:
+    """(A, n, B) back in x's shape, contiguous."""
+    return layout_of("x", x, scheme).array(numbers)
