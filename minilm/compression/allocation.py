@@ -1,0 +1,162 @@
+"""Mixed precision: more bits where a bit helps more.
+
+A budget of bytes is shared out between the weights. By theory: for Gaussian weights of variance
+σ²ᵢ, an error in which costs gᵢ each (its *sensitivity*), the total Σ nᵢ·gᵢ·σ²ᵢ·2^(−2bᵢ) is least at
+
+    bᵢ = b̄ + ½·log₂(gᵢσ²ᵢ / their geometric mean)       no negative bits: reverse water-filling
+
+By measurement: the damage of every choice is measured for each weight alone, and bytes are bought
+one upgrade at a time, each time the one with
+
+    the most damage undone per byte                      greedy marginal gain
+
+Both suppose that damages add up, which holds while they are small.
+
+Cover & Thomas 2006, section 10.3.3; Shoham & Gersho 1988 for the second, which is optimal at every
+budget that it exactly spends, if each weight's choices are first thinned to their convex hull.
+"""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from minilm.compression.parameters import matrices
+from minilm.compression.quantization import quantize
+from minilm.types import Array, Params
+from minilm.weights import as_dense, nbytes
+
+Damage = Callable[[str, Any], float]  # (name, the weight in its place) -> how much worse
+
+
+class Choice(NamedTuple):
+    """One way to keep one weight. label: which; weight: the leaf; size: bytes; damage: measured."""
+
+    label: str
+    weight: Any
+    size: int
+    damage: float
+
+
+def water_filling_bits(variances: Array, sizes: Array, mean_bits: float) -> Array:
+    """The bits of each weight that make Σ size·variance·2^(−2·bits) least at this mean.
+
+    variances: (k,) gᵢσ²ᵢ, the sensitivity included, positive; sizes: (k,) how many numbers
+    ->  (k,) float64, 0 or more, whose mean weighted by size is mean_bits.
+    ValueError for a variance that is not positive and finite, or a negative mean.
+    The water level is raised until the budget is spent; what stays under water gets 0 bits.
+    """
+    variances, sizes = np.asarray(variances, np.float64), np.asarray(sizes, np.float64)
+    if not (np.isfinite(variances).all() and (variances > 0).all()):
+        raise ValueError(f"variances must be positive and finite, got {variances}")
+    if not 0 <= mean_bits < math.inf:
+        raise ValueError(f"mean_bits must be 0 or more, got {mean_bits!r}")
+    half_log = np.log2(variances) / 2
+    dry = np.ones(len(variances), np.bool_)
+    while True:
+        # over the dry ones: Σ n·(½log₂ v − level) = the whole budget
+        level = (sizes[dry] @ half_log[dry] - mean_bits * sizes.sum()) / sizes[dry].sum()
+        bits = np.where(dry, half_log - level, 0)
+        if (bits >= 0).all():
+            return bits
+        dry &= bits > 0
+
+
+def choices_for(
+    params: Params, arguments: Mapping[str, Mapping[str, Any]], damage: Damage
+) -> dict[str, list[Choice]]:
+    """Every choice for every weight, tried by itself.
+
+    arguments: {label: keyword arguments of `quantize`}, {} for float; for example
+        {"2": {"bits": 2, "group_size": 32}, "4": {"bits": 4}, "fp16": {"bits": 16, "grid": "fp16"}}
+    damage(name, weight): how much worse the model is with this weight alone in its place.
+    """
+    if not arguments:
+        raise ValueError("arguments must name one choice or more, got none")
+    return {
+        name: [_choice(name, w, label, how, damage) for label, how in arguments.items()]
+        for name, w in matrices(params).items()
+    }
+
+
+def _choice(name: str, w: Array, label: str, how: Mapping[str, Any], damage: Damage) -> Choice:
+    weight = quantize({name: w}, **how)[name] if how else w
+    cost = float(damage(name, weight))
+    if not math.isfinite(cost):
+        raise ValueError(f"damage of {name} at {label!r} must be finite, got {cost!r}")
+    return Choice(label, weight, weight.nbytes, cost)
+
+
+def loss_damage(params: Params, loss: Callable[[Params], float]) -> Damage:
+    """How much the loss of the model rises when one weight is replaced: measured, weight by weight.
+
+    loss: of parameters, on data that the compressed model will not be judged by.
+    """
+    before = loss(params)
+    return lambda name, weight: loss({**params, name: weight}) - before
+
+
+def error_damage(params: Params, sensitivities: Mapping[str, float]) -> Damage:
+    """g·Σ(w − ŵ)², where g is how much a squared error in this weight costs: no loss is run.
+
+    sensitivities: {name: g}, for example the mean squared gradient (the Fisher information).
+    """
+    return lambda name, weight: sensitivities[name] * float(
+        np.square(params[name] - as_dense(weight), dtype=np.float64).sum()
+    )
+
+
+def greedy(choices: Mapping[str, Sequence[Choice]], budget: int) -> dict[str, Choice]:
+    """One choice for each weight, of at most `budget` bytes together, by greedy marginal gain.
+
+    ValueError if even the smallest choices take more.
+    """
+    paths = {name: convex_hull(options) for name, options in choices.items()}
+    spent = sum(path[0].size for path in paths.values())
+    if spent > budget:
+        raise ValueError(f"budget must be at least {spent} bytes, the smallest of all choices "
+                         f"together, got {budget}")
+    # of one weight the gains fall from upgrade to upgrade, so the order of all keeps its own
+    upgrades = sorted(
+        ((gain(*pair), name, i) for name, path in paths.items()
+         for i, pair in enumerate(pairwise(path))), reverse=True,
+    )  # fmt: skip
+    taken = dict.fromkeys(paths, 0)
+    for _, name, i in upgrades:
+        more = paths[name][i + 1].size - paths[name][i].size
+        if taken[name] == i and spent + more <= budget:  # after one that did not fit, none follows
+            taken[name], spent = i + 1, spent + more
+    return {name: paths[name][i] for name, i in taken.items()}
+
+
+def gain(small: Choice, large: Choice) -> float:
+    """Damage undone per byte."""
+    return (small.damage - large.damage) / (large.size - small.size)
+
+
+def convex_hull(options: Sequence[Choice]) -> list[Choice]:
+    """The choices worth making, by rising size: each undoes less damage per byte than the last."""
+    hull: list[Choice] = []
+    for option in sorted(options, key=lambda o: (o.size, o.damage)):
+        if hull and option.damage >= hull[-1].damage:
+            continue  # larger and no better
+        while len(hull) > 1 and gain(hull[-1], option) >= gain(hull[-2], hull[-1]):
+            hull.pop()
+        hull.append(option)
+    return hull
+
+
+def mixed_precision(
+    params: Params, arguments: Mapping[str, Mapping[str, Any]], damage: Damage, *, budget: int
+) -> Params:
+    """The parameters with each weight kept as its best choice, in `budget` bytes altogether.
+
+    params: floats; budget: of everything in memory, vectors that stay float included.
+    arguments, damage: see `choices_for`.
+    """
+    choices = choices_for(params, arguments, damage)
+    rest = nbytes({name: w for name, w in params.items() if name not in choices})
+    chosen = greedy(choices, budget - rest)
+    return {name: chosen[name].weight if name in chosen else w for name, w in params.items()}

@@ -1,0 +1,160 @@
+"""Bits by water-filling and by greedy gain: by hand, against the best of all, and refused."""
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from minilm.compression.allocation import (
+    Choice,
+    convex_hull,
+    error_damage,
+    greedy,
+    loss_damage,
+    mixed_precision,
+    water_filling_bits,
+)
+from minilm.weights import nbytes
+
+
+def test_water_filling_by_hand():
+    # variances 16 and 1, as many weights: half of log2(16 / 4) = 1 bit more, 1 bit less
+    assert water_filling_bits([16, 1], [100, 100], 3).tolist() == [4, 2]
+    # b = ½·log2 v − level, and 3·(level) = 3·(0) + 1·(2) − 4·1
+    np.testing.assert_allclose(water_filling_bits([1, 16], [300, 100], 1), [0.5, 2.5])
+
+
+def test_what_lies_under_water_gets_no_bits_and_the_budget_is_spent():
+    bits = water_filling_bits([1e-12, 4, 1], [50, 50, 50], 1)
+    assert bits[0] == 0
+    np.testing.assert_allclose(bits[1:], [2, 1])
+
+
+@given(st.lists(st.tuples(st.floats(1e-6, 1e6), st.integers(1, 1000)), min_size=1, max_size=6),
+       st.floats(0, 8))  # fmt: skip
+def test_water_filling_is_the_least_of_its_neighbours(weights, mean):
+    variances, sizes = map(np.array, zip(*weights, strict=True))
+    bits = water_filling_bits(variances, sizes, mean)
+    assert bits.min() >= 0
+    assert sizes @ bits == pytest.approx(mean * sizes.sum(), abs=1e-6)
+
+    def cost(b):
+        return (sizes * variances * 2.0 ** (-2 * b)).sum()
+
+    for i, j in itertools.permutations(range(len(bits)), 2):
+        moved = bits.copy()  # a little from one to the other, as many bits altogether
+        step = min(1e-3 / sizes[i], bits[i] / sizes[i]) * min(sizes)
+        moved[i] -= step
+        moved[j] += step * sizes[i] / sizes[j]
+        assert cost(bits) <= cost(moved) * (1 + 1e-9)
+
+
+def made(*points):
+    return [Choice(str(i), None, size, damage) for i, (size, damage) in enumerate(points)]
+
+
+def test_the_hull_by_hand():
+    hull = convex_hull(made((1, 10), (2, 9), (3, 2), (4, 3), (5, 1)))
+    assert [(c.size, c.damage) for c in hull] == [(1, 10), (3, 2), (5, 1)]
+
+
+def test_greedy_by_hand():
+    # first a's upgrade (9 a byte), then b's (3 a byte), then nothing that fits
+    choices = {"a": made((1, 10), (2, 1)), "b": made((1, 7), (3, 1)), "c": made((1, 1), (4, 0))}
+    taken = greedy(choices, 6)
+    assert {name: choice.size for name, choice in taken.items()} == {"a": 2, "b": 3, "c": 1}
+
+
+@given(st.lists(st.lists(st.tuples(st.integers(1, 20), st.floats(0, 10)), min_size=1, max_size=4),
+                min_size=1, max_size=4), st.integers(0, 60))  # fmt: skip
+def test_greedy_is_the_best_of_all_that_cost_what_it_spends(table, extra):
+    choices = {str(i): made(*points) for i, points in enumerate(table)}
+    budget = sum(min(c.size for c in options) for options in choices.values()) + extra
+    taken = greedy(choices, budget)
+    spent, damage = (sum(getattr(c, field) for c in taken.values()) for field in ("size", "damage"))
+    assert spent <= budget
+    # no upgrade that would have come first was left out, unless something did not fit
+    left_out = any(
+        len(hull) > hull.index(taken[name]) + 1
+        for name, hull in ((n, convex_hull(o)) for n, o in choices.items())
+    )
+    best = min(
+        sum(c.damage for c in combination)
+        for combination in itertools.product(*choices.values())
+        if sum(c.size for c in combination) <= spent
+    )
+    if not left_out:
+        assert damage == pytest.approx(best)
+    assert damage >= best - 1e-9
+
+
+def test_greedy_is_optimal_at_each_budget_that_its_upgrades_spend():
+    rng = np.random.default_rng(0)
+    choices = {str(i): made(*((s, float(v)) for s, v in zip(
+        (1, 2, 4, 8), np.sort(rng.exponential(size=4))[::-1], strict=True))) for i in range(4)}
+    hulls = {name: convex_hull(options) for name, options in choices.items()}
+    upgrades = sorted(((a.damage - b.damage) / (b.size - a.size), b.size - a.size)
+                      for hull in hulls.values() for a, b in itertools.pairwise(hull))[::-1]
+    spent = sum(hull[0].size for hull in hulls.values())
+    for _, size in upgrades:
+        spent += size
+        damage = sum(c.damage for c in greedy(choices, spent).values())
+        assert damage == pytest.approx(min(
+            sum(c.damage for c in combination) for combination in itertools.product(
+                *choices.values()) if sum(c.size for c in combination) <= spent))
+
+
+def test_a_budget_too_small_says_what_is_possible():
+    with pytest.raises(ValueError, match="at least 7 bytes"):
+        greedy({"a": made((7, 1), (9, 0))}, 6)
+
+
+def params():
+    rng = np.random.default_rng(0)
+    return {
+        "loud": rng.standard_normal((16, 8)).astype(np.float32),
+        "quiet": rng.standard_normal((16, 8)).astype(np.float32),
+        "bias": np.zeros(8, np.float32),
+    }
+
+
+CHOICES = {str(bits): {"bits": bits} for bits in (2, 4, 8)} | {"float": {}}
+
+
+def test_the_sensitive_weight_gets_more_bits():
+    floats = params()
+    damage = error_damage(floats, {"loud": 100.0, "quiet": 1.0})
+    mixed = mixed_precision(floats, CHOICES, damage, budget=32 + 96 + 64)
+    assert mixed["loud"].bits > mixed["quiet"].bits
+    assert nbytes(mixed) <= 32 + 96 + 64
+    assert mixed["bias"] is floats["bias"]
+
+
+def test_with_bytes_enough_all_stays_float():
+    floats = params()
+    damage = error_damage(floats, {"loud": 1.0, "quiet": 1.0})
+    mixed = mixed_precision(floats, CHOICES, damage, budget=nbytes(floats))
+    assert all(mixed[name] is floats[name] for name in floats)
+
+
+def test_damage_is_the_rise_of_the_loss():
+    floats = params()
+    damage = loss_damage(floats, lambda p: float(np.abs(p["loud"]).sum()))
+    assert damage("loud", np.zeros((16, 8))) == pytest.approx(-np.abs(floats["loud"]).sum())
+    assert damage("quiet", np.zeros((16, 8))) == 0
+
+
+@pytest.mark.parametrize("call, said", [
+    (lambda: water_filling_bits([1, 0], [1, 1], 3), "variances must be positive"),
+    (lambda: water_filling_bits([1, math.nan], [1, 1], 3), "variances must be positive"),
+    (lambda: water_filling_bits([1], [1], -1), "mean_bits must be 0 or more"),
+    (lambda: mixed_precision(params(), {}, lambda n, w: 0.0, budget=10**6), "one choice or more"),
+    (lambda: mixed_precision(params(), CHOICES, lambda n, w: math.nan, budget=10**6),
+     "damage of loud at '2' must be finite"),
+])  # fmt: skip
+def test_what_is_refused(call, said):
+    with pytest.raises(ValueError, match=said):
+        call()
