@@ -4,6 +4,8 @@
     percentile        p % of the numbers are inside; the others are clipped
     mse               the range, shrunk or stretched, that makes Σ(x − x̂)² least
     mean_magnitude    ± mean|x|, for a grid of two signs
+    norm              ± ‖x‖, which no single number exceeds, however it is rounded: for gradients
+    lsq               where a step that is then learned begins
     unit              whatever x is, a scale of 1: for floats, that need none
 
 An objective picks a range low ≤ 0 ≤ high; `affine_scale` lays it on a grid:
@@ -91,6 +93,20 @@ def mean_magnitude(x: Array, ends: Range, grid: Grid, percent: float = 100.0) ->
     return -mean, mean
 
 
+def norm(x: Array, ends: Range, grid: Grid, percent: float = 100.0) -> Range:
+    """± ‖x‖ = ± √Σx²: Alistarh et al. 2017, section 3.1."""
+    lengths = np.sqrt(np.square(side_by_side(x), dtype=np.float64).sum(axis=-1))
+    high = np.maximum(lengths.reshape(ends[0].shape), np.maximum(-ends[0], ends[1]))
+    return -high, high
+
+
+def lsq(x: Array, ends: Range, grid: Grid, percent: float = 100.0) -> Range:
+    """± 2·mean|x|·√Q_P, so that s = 2·mean|x| / √Q_P: Esser et al. 2020, section 2.1."""
+    _, mean = mean_magnitude(x, ends, grid)
+    high = 2 * mean * np.float32(grid.reach**0.5)
+    return -high, high
+
+
 def mse(x: Array, ends: Range, grid: Grid, percent: float = 100.0) -> Range:
     """The multiple of the absmax range with the least Σ(x − x̂)², each scale its own.
 
@@ -140,6 +156,8 @@ OBJECTIVES: dict[str, Objective] = {
     "percentile": percentile,
     "mse": mse,
     "mean_magnitude": mean_magnitude,
+    "norm": norm,
+    "lsq": lsq,
     "unit": unit,
 }
 
