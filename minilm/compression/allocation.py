@@ -59,8 +59,8 @@ def water_filling_bits(variances: Array, sizes: Array, mean_bits: float) -> Arra
         # over the dry ones: Σ n·(½log₂ v − level) = the whole budget
         level = (sizes[dry] @ half_log[dry] - mean_bits * sizes.sum()) / sizes[dry].sum()
         bits = np.where(dry, half_log - level, 0)
-        if (bits >= 0).all():
-            return bits
+        if (bits > -1e-9).all():  # a rounding error below
+            return np.maximum(bits, 0)
         dry &= bits > 0
 
 
