@@ -68,6 +68,11 @@ def test_greedy_by_hand():
     assert {name: choice.size for name, choice in taken.items()} == {"a": 2, "b": 3, "c": 1}
 
 
+def test_after_an_upgrade_that_does_not_fit_none_of_that_weight_follows():
+    taken = greedy({"a": made((1, 10), (5, 2), (6, 1))}, 2)
+    assert taken["a"].size == 1
+
+
 @given(st.lists(st.lists(st.tuples(st.integers(1, 20), st.floats(0, 10)), min_size=1, max_size=4),
                 min_size=1, max_size=4), st.integers(0, 60))  # fmt: skip
 def test_greedy_is_the_best_of_all_that_cost_what_it_spends(table, extra):
