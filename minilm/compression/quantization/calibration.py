@@ -91,23 +91,38 @@ def read_by(model: Any, batch: Batch) -> tuple[Array, ...]:
     return tuple(given[: len(wanted)])
 
 
-def as_seen(calibration: Any, width: int, name: str = "calibration") -> Seen:
-    """A Seen as it is, or that of example rows X (..., width); ValueError where neither fits."""
+def as_seen(calibration: Any, width: int, name: str = "x") -> Seen:
+    """A Seen as it is, or that of example rows X (..., width).
+
+    name: of what they multiply. ValueError where the width does not fit, there are no rows, or they
+    are not finite; TypeError for something else.
+    """
     if isinstance(calibration, Seen):
         seen = calibration
     else:
         rows = np.asarray(calibration)
         if rows.dtype.kind not in "fiu" or rows.ndim < 2:
-            raise TypeError(f"{name} must be a Seen or rows X (N, {width}) of real numbers, "
-                            f"got {type(calibration).__name__} {rows.shape}")
+            raise TypeError(f"calibration of {name} must be a Seen or rows X (N, {width}) of "
+                            f"real numbers, got {type(calibration).__name__} {rows.shape}")
         if not np.isfinite(rows).all():
-            raise ValueError(f"{name} must be finite, got NaN or infinity")
+            raise ValueError(f"calibration of {name} must be finite, got NaN or infinity")
         seen = Seen(rows.shape[-1])
         seen.add(rows.astype(np.result_type(rows, np.float32), copy=False))
         seen.end_batch()
     if seen.width != width:
-        raise ValueError(f"{name} must have rows of width {width}, got {seen.width}")
+        raise ValueError(f"calibration of {name} must have rows of width {width}, "
+                         f"got {seen.width}")
     check_seen(name, seen)
+    return seen
+
+
+def needed(seen: Seen | None, part: str, name: str = "") -> Seen:
+    """What was seen; ValueError where nothing was, naming the part of the method that needs it."""
+    if seen is None:
+        raise ValueError(
+            f"{part} needs calibration{' of ' + name if name else ''}: pass calibration="
+            "calibrate(model, params, batches), or for one array rows X (N, n) that multiply it"
+        )
     return seen
 
 

@@ -14,9 +14,10 @@ import numpy as np
 
 from minilm.compression.parameters import check_finite
 from minilm.compression.quantization.affine import codes_of, in_scales, nearest, nonzero, values_of
+from minilm.compression.quantization.channels import Rows
 from minilm.compression.quantization.grids import GRIDS, Codebook, Grid
 from minilm.compression.quantization.layout import Layout
-from minilm.compression.quantization.rounding import ROUNDINGS, Rows, may_saturate
+from minilm.compression.quantization.rounding import ROUNDINGS, may_saturate
 from minilm.compression.quantization.scale_formats import SCALE_FORMATS
 from minilm.compression.quantization.scales import (
     LARGEST,

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from minilm.compression import quantize
-from minilm.compression.quantization.calibration import as_seen, calibrate, check_apart
+from minilm.compression.quantization.calibration import as_seen, calibrate, check_apart, needed
 from minilm.embeddings.skip_gram_model import Pairs, SkipGram
 from minilm.inspection import activations
 from minilm.models import (
@@ -140,14 +140,23 @@ def test_example_rows_instead_of_a_model():
     np.testing.assert_allclose(seen.gram, np.einsum("abi,abj->ij", x, x), rtol=1e-4, atol=1e-5)
     np.testing.assert_array_equal(as_seen(np.eye(3, dtype=np.int64), 3).gram, np.eye(3))
     for bad, message in (
-        (x[..., :5], "calibration must have rows of width 6, got 5"),
-        (x[:0], "calibration must hold at least one row"),
-        (Seen(6), "calibration must hold at least one row"),
+        (x[..., :5], "calibration of x must have rows of width 6, got 5"),
+        (x[:0], "calibration of x must hold at least one row"),
+        (Seen(6), "calibration of x must hold at least one row"),
         (np.where(x > 2, np.inf, x), "must be finite"),
         (np.where(x > 2, np.nan, x), "must be finite"),
     ):
         with pytest.raises(ValueError, match=message):
             as_seen(bad, 6)
     for bad in (x[0, 0], [["a", "b"]], None):
-        with pytest.raises(TypeError, match="calibration must be a Seen or rows X"):
-            as_seen(bad, 6)
+        with pytest.raises(TypeError, match="calibration of w must be a Seen or rows X"):
+            as_seen(bad, 6, "w")
+
+
+def test_what_needs_calibration_says_so():
+    seen = Seen(2)
+    assert needed(seen, 'rounding="gptq"') is seen
+    with pytest.raises(ValueError, match=r'rounding="gptq" needs calibration: pass calibration='):
+        needed(None, 'rounding="gptq"')
+    with pytest.raises(ValueError, match=r'transform="awq" needs calibration of head.w: pass'):
+        needed(None, 'transform="awq"', "head.w")
