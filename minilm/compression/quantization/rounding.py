@@ -15,6 +15,7 @@ import numpy as np
 
 from minilm.compression.quantization.affine import Rounding, nearest
 from minilm.compression.quantization.grids import Grid
+from minilm.compression.quantization.trellis import trellis_tensor
 from minilm.types import Array
 
 
@@ -45,6 +46,7 @@ class RoundingKind(NamedTuple):
 ROUNDINGS = {
     "nearest": RoundingKind(nearest, lowest=np.rint, highest=np.rint),
     "stochastic": RoundingKind(stochastic, lowest=np.floor, highest=np.ceil),
+    "trellis": RoundingKind(nearest, lowest=np.rint, highest=np.rint, tensor=trellis_tensor),
 }
 
 

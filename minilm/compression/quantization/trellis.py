@@ -15,18 +15,51 @@ numbers around the seam alone and with both ends free, tells the state there; th
 whole row, is tied to it. In a short row every state is tried.
 """
 
-from typing import NamedTuple
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from minilm.compression.quantization.affine import in_scales
 from minilm.types import Array
-from minilm.weights.trellis import REGISTERS, level_indices
+from minilm.weights.packing import pack
+from minilm.weights.trellis import REGISTERS, TrellisTensor, level_indices
 
 SHORTEST = 3  # numbers in a row: as many bits as a state has
 SAMPLE = 1 << 16  # numbers that levels are fitted to
 CHUNK = 1 << 18  # numbers searched at once
 AROUND = 32  # numbers before and after the seam: what lies farther no longer sways its state
 FAR = np.float32(1e30)
+
+
+def trellis_tensor(on_grid: Any, scheme: Any, rng: np.random.Generator) -> TrellisTensor:
+    """The leaf of an array on its grid (an OnGrid): codes chosen along a trellis of 8 states.
+
+    Its levels begin as the grid's with as many again between them. ValueError for an affine grid:
+    a zero point would have to shift every level by itself.
+    """
+    if on_grid.grid.affine:
+        raise ValueError('rounding="trellis" needs symmetric=True: its levels have no zero point')
+    rows, layout = on_grid.rows(), on_grid.layout
+    v = in_scales(rows.numbers, rows.scale)
+    weights = np.square(in_scales(rows.scale, rows.scale.max()))  # an error in x is s times that
+    weights = np.broadcast_to(weights, v.shape)
+    levels = fit_levels(v, twice_as_many(on_grid.grid, on_grid.bits), weights=weights)
+    codes = trellis_codes(v, levels, weights=weights)
+    q = TrellisTensor(
+        pack(codes, on_grid.bits), layout.scales(on_grid.scale), levels, on_grid.bits, layout.shape,
+        None if layout.axis is None else int(layout.axis),
+    )  # fmt: skip
+    return replace(q, largest_error=float(np.abs(q.decode() - rows.numbers).max()))
+
+
+def twice_as_many(grid: Any, bits: int) -> Array:
+    """2^(bits + 1) levels: those of the grid, moved by a quarter of a step up and down."""
+    levels = grid.value(np.arange(grid.low, grid.high + 1, dtype=np.float32))
+    if len(levels) != 2**bits:  # the symmetric integers lack one; between the signs there is none
+        levels = np.linspace(levels[0], levels[-1], 2**bits)
+    step = np.gradient(levels) / 4
+    return np.stack([levels - step, levels + step], axis=1).ravel().astype(np.float32)
 
 
 class Edges(NamedTuple):

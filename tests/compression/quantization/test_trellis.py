@@ -5,6 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
+from minilm import quantize
 from minilm.compression.quantization import lloyd_max
 from minilm.compression.quantization.trellis import edges, fit_levels, trellis_codes
 from minilm.metrics import sqnr_db
@@ -89,3 +90,34 @@ def test_rows_are_searched_by_themselves(monkeypatch):
 def test_short_rows_are_refused():
     with pytest.raises(ValueError, match="rows of at least 3 numbers"):
         trellis_codes(np.zeros((4, 2), np.float32), np.arange(8, dtype=np.float32))
+
+
+TRELLIS = {"grid": "lloyd_max", "objective": "mse", "rounding": "trellis"}
+
+
+@pytest.mark.parametrize("grid", ["int", "lloyd_max"])
+@pytest.mark.parametrize("bits", [1, 2, 3])
+def test_any_levels_can_be_doubled_and_searched(grid, bits):
+    w = np.random.default_rng(0).standard_normal((256, 128)).astype(np.float32)
+    q = quantize(w, bits, axis=-1, **{**TRELLIS, "grid": grid})
+    least = {1: 5.0, 2: 10.55, 3: 16.1}[bits]
+    assert sqnr_db(w, q.dense()) > least
+    assert q.max_error == pytest.approx(np.abs(w - q.dense()).max(), rel=1e-6)
+    assert q.bits_per_weight < bits + 0.2  # scales and levels included
+
+
+def test_channels_of_other_sizes_groups_and_tables():
+    rng = np.random.default_rng(0)
+    w = (rng.standard_normal((128, 64)) * np.logspace(-3, 3, 64)).astype(np.float32)
+    assert sqnr_db(w / w.std(axis=0), quantize(w, 2, axis=-1, **TRELLIS).dense() / w.std(axis=0)) > 9
+    grouped = quantize({"token_embedding": w.T}, 2, group_size=32, **TRELLIS)["token_embedding"]
+    assert grouped.scales.shape == (64, 4) and grouped.scales.dtype == np.float16
+    assert sqnr_db(w.T, grouped.dense()) > 9
+
+
+def test_zeros_stay_and_a_zero_point_is_refused():
+    w = np.random.default_rng(0).standard_normal((64, 8)).astype(np.float32)
+    w[:, 3] = 0
+    assert (quantize(w, 2, axis=-1, **TRELLIS).dense()[:, 3] == 0).all()
+    with pytest.raises(ValueError, match="symmetric=True"):
+        quantize(w, 2, rounding="trellis", symmetric=False)
