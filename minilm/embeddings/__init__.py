@@ -26,6 +26,9 @@
 
     keyed_vectors.py         KeyedVectors: look-up, nearest words, the queries known from gensim
     mean_vector.py           one vector for a query of several words
+    neighbours.py            which words are nearest to a query
+    added_words.py           rows for more words
+    saved_vectors.py         words and vectors in minilm's own file
     table_rows.py            rows of an array or a compressed table, a part at a time
     unknown_word.py          the error for a word without a vector
     word_pairs.py            do the vectors rank pairs of words as people do?

@@ -128,8 +128,9 @@ class FastText(Word2Vec):
             self.subwords = Subwords(words, self.min_n, self.max_n, self.bucket)
         self.params["input_embedding"] = word_means(table, self.subwords)
         super()._publish()
-        vectors = self.params["input_embedding"]
-        self.wv: FastTextKeyedVectors = FastTextKeyedVectors(words, vectors, table, self.subwords)
+        self.wv: FastTextKeyedVectors = FastTextKeyedVectors(
+            words, self.params["input_embedding"], table, self.subwords, self.vocabulary.counts
+        )
 
 
 def word_means(table: Any, subwords: Subwords) -> Array:

@@ -4,12 +4,14 @@ A word that was never read is the mean of those of its n-grams' rows that the te
 misspelt word shares most of its n-grams with the intended one, so the two come out side by side.
 """
 
+import os
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from minilm.embeddings.keyed_vectors import Key, KeyedVectors
+from minilm.embeddings.saved_vectors import load_vectors, save_vectors
 from minilm.embeddings.subwords import Subwords
 from minilm.embeddings.unknown_word import UnknownWordError
 from minilm.types import Array
@@ -27,9 +29,10 @@ class FastTextKeyedVectors(KeyedVectors):
     """
 
     def __init__(
-        self, index_to_key: Sequence[str], vectors: Any, table: Any, subwords: Subwords
-    ) -> None:
-        super().__init__(index_to_key, vectors)
+        self, index_to_key: Sequence[str], vectors: Any, table: Any, subwords: Subwords,
+        counts: Array | None = None,
+    ) -> None:  # fmt: skip
+        super().__init__(index_to_key, vectors, counts)
         if subwords.word_count != len(self) or tuple(table.shape) != (
             subwords.row_count, self.vector_size
         ):  # fmt: skip
@@ -42,6 +45,23 @@ class FastTextKeyedVectors(KeyedVectors):
 
     def __contains__(self, key: Key) -> bool:
         return self.has_index_for(key) or len(self._rows_of_unseen(key)) > 0
+
+    def add_vectors(self, keys: Sequence[str], weights: Any, replace: bool = False) -> None:
+        """Refused, TypeError: every word's vector is the mean of its n-grams' rows."""
+        raise TypeError("a word's vector is made of its n-grams here, and none can be added")
+
+    def save(self, fname: str | os.PathLike[str]) -> None:
+        """Words, counts and both tables in minilm's own file: see `saved_vectors`."""
+        parts = [self.subwords.min_n, self.subwords.max_n, self.subwords.bucket]
+        save_vectors(fname, self, {"vectors": self.vectors, "table": self.table}, subwords=parts)
+
+    @classmethod
+    def load(cls, fname: str | os.PathLike[str], mmap: str | None = None) -> "FastTextKeyedVectors":
+        """What `save` wrote; ValueError naming any other file. mmap is taken for gensim's sake."""
+        header, tables = load_vectors(fname, cls.__name__)
+        words = header["words"]
+        subwords = Subwords(words, *header["subwords"])
+        return cls(words, tables["vectors"], tables["table"], subwords, header["counts"])
 
     def vectors_of(self, keys: Sequence[Key]) -> Array:
         """(n, D): the vectors of these words, read or not."""

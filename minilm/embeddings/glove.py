@@ -95,7 +95,7 @@ class GloVe:
         self.params = initial(V, vector_size, rng)
         self.losses = train(self.params, entries, epochs, learning_rate, rng)
         both = self.params["input_embedding"] + self.params["output_embedding"]
-        self.wv = KeyedVectors(self.vocabulary.words, both)
+        self.wv = KeyedVectors(self.vocabulary.words, both, self.vocabulary.counts)
 
 
 def pair_gradients(

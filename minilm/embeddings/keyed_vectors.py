@@ -7,39 +7,40 @@ words are searched on the packed bytes. A zero vector has cosine 0 to everything
 """
 
 import os
-import warnings
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 
+from minilm.embeddings.added_words import with_words
 from minilm.embeddings.analogies import word_analogies
-from minilm.embeddings.mean_vector import checked, mean_vector
-from minilm.embeddings.table_rows import batches, highest, row_norms, rows_at_once, unit_rows
+from minilm.embeddings.mean_vector import KEY, Key, checked, mean_vector
+from minilm.embeddings.neighbours import doesnt_match, most_similar, most_similar_cosmul, nearest
+from minilm.embeddings.saved_vectors import load_vectors, save_vectors
+from minilm.embeddings.table_rows import batches, row_norms, unit_rows
 from minilm.embeddings.unknown_word import UnknownWordError
 from minilm.embeddings.word2vec_format import read_word2vec, write_word2vec
 from minilm.embeddings.word_pairs import WordPairScores, word_pair_scores
 from minilm.types import Array
-
-KEY = (str, int, np.integer)
-
-Key: TypeAlias = str | int | np.integer[Any]  # a word, or the number of its row
 
 
 class KeyedVectors:
     """V words and their vectors: wv["word"], "word" in wv, len(wv). Rows go by number, too: wv[0].
 
     index_to_key: the words; vectors: (V, D), an array or a compressed table (taken as it is, not
-    copied); key_to_index: the words' rows. norms: (V,) lengths of the vectors, measured at once;
-    who changes the vectors calls fill_norms(force=True) or sets norms to None.
+    copied); key_to_index: the words' rows; counts: (V,) how often the text had each word, where
+    that is known. norms: (V,) lengths of the vectors, measured at once; who changes the vectors
+    calls fill_norms(force=True) or sets norms to None.
     Every query raises KeyError for an unknown word. Here: ValueError for a word given twice,
     another number of vectors than words, or vectors that are not finite.
     """
 
-    def __init__(self, index_to_key: Sequence[str], vectors: Any) -> None:
+    def __init__(
+        self, index_to_key: Sequence[str], vectors: Any, counts: Array | None = None
+    ) -> None:
         self.index_to_key = list(index_to_key)
         self.key_to_index = {word: i for i, word in enumerate(self.index_to_key)}
-        self.vectors = vectors
+        self.vectors, self.counts = vectors, counts
         if len(self.key_to_index) != len(self.index_to_key):
             raise ValueError("index_to_key must hold every word once, got a word twice")
         if not hasattr(vectors, "ndim"):
@@ -49,6 +50,8 @@ class KeyedVectors:
                 f"vectors must have shape (V, D), a row for each of the {len(self.index_to_key)} "
                 f"words, got {tuple(vectors.shape)}"
             )
+        if counts is not None and counts.shape != (len(self),):
+            raise ValueError(f"counts must have shape ({len(self)},), got {counts.shape}")
         self.norms: Array | None = None
         self.fill_norms()
 
@@ -127,6 +130,26 @@ class KeyedVectors:
         """
         return mean_vector(self, keys, weights, pre_normalize, post_normalize, ignore_missing)
 
+    def get_vecattr(self, key: Key, attr: str) -> int:
+        """How often the text had the word, attr="count"; KeyError where that is not known."""
+        if attr != "count" or self.counts is None:
+            raise KeyError(f"attr must be 'count', of vectors that were trained here, got {attr!r}")
+        return int(self.counts[self.get_index(key)])
+
+    def add_vectors(self, keys: Sequence[str], weights: Any, replace: bool = False) -> None:
+        """Rows for more words: weights (n, D). What a word has already stays, unless replace=True.
+
+        The table is made anew, a model's own is left as it is: train first, then add. New words
+        have count 0. TypeError for a compressed table.
+        """
+        # checked before anything is changed
+        vars(self).update(vars(KeyedVectors(*with_words(self, keys, weights, replace))))
+
+    def add_vector(self, key: str, vector: Any) -> int:
+        """A row for one more word -> its number."""
+        self.add_vectors([key], np.asarray(vector)[None])
+        return self.key_to_index[key]
+
     # -- cosines ----------------------------------------------------------------------------------
 
     def cosines(self, x: Array, count: int | None = None) -> Array:
@@ -183,14 +206,7 @@ class KeyedVectors:
 
     def doesnt_match(self, words: Sequence[Key]) -> Key:
         """The word that is farthest from the mean of all; unknown ones are left out and named."""
-        known = [] if isinstance(words, str) else [word for word in words if word in self]
-        if not known:
-            raise ValueError(f"words must be a list with at least one known word, got {words!r}")
-        if len(known) < len(words):
-            unknown = [word for word in words if word not in self]
-            warnings.warn(f"words without a vector are left out: {unknown}", stacklevel=2)
-        rows = unit_rows(self.vectors_of(known))
-        return min(zip(rows @ unit_rows(rows.mean(axis=0)[None])[0], known, strict=True))[1]
+        return doesnt_match(self, words)
 
     # -- neighbours -------------------------------------------------------------------------------
 
@@ -205,29 +221,23 @@ class KeyedVectors:
         first words are searched. topn=None: the cosine of each of them instead, (V,).
         So a : b = c : ? is most_similar(positive=[b, c], negative=[a]).
         """
-        for name, value in (("topn", topn), ("restrict_vocab", restrict_vocab)):
-            if value is not None and (not isinstance(value, int | np.integer) or value < 0):
-                raise ValueError(f"{name} must be None or an integer >= 0, got {value!r}")
-        items = [(key, 1.0) for key in as_list(positive)]
-        items += [(key, -1.0) for key in as_list(negative)]
-        if not items:
-            raise ValueError("positive or negative must hold a word or a vector, got neither")
-        keys, weights = zip(
-            *(key if isinstance(key, tuple) else (key, sign) for key, sign in items), strict=True
-        )
-        mean = self.get_mean_vector(keys, weights, post_normalize=True, ignore_missing=False)
-        cosine = self.cosines(mean[None], restrict_vocab or None)[0]
-        if topn is None:
-            return cosine
-        asked = {self.get_index(key, -1) for key in keys if not isinstance(key, np.ndarray)}
-        found = (i for i in highest(cosine, topn + len(asked)) if i not in asked)
-        return [(self.index_to_key[i], float(cosine[i])) for i in found][:topn]
+        return most_similar(self, positive, negative, topn, restrict_vocab)
+
+    def most_similar_cosmul(
+        self, positive: Any = (), negative: Any = (), topn: int | None = 10,
+        restrict_vocab: int | None = None,
+    ) -> Any:  # fmt: skip
+        """most_similar by a product, Π (1 + cos)/2 over positive / the same over negative, all
+        keys at length 1 and without weights: see `neighbours`."""
+        return most_similar_cosmul(self, positive, negative, topn, restrict_vocab)
 
     def similar_by_word(
         self, word: Key, topn: int | None = 10, restrict_vocab: int | None = None
     ) -> Any:
         """most_similar to one word."""
         return self.most_similar([word], topn=topn, restrict_vocab=restrict_vocab)
+
+    similar_by_key = similar_by_word  # gensim has both names
 
     def similar_by_vector(
         self, vector: Array, topn: int | None = 10, restrict_vocab: int | None = None
@@ -237,18 +247,7 @@ class KeyedVectors:
 
     def nearest(self, words: Sequence[Key], topn: int = 10) -> list[set[str]]:
         """The topn nearest words of each word, itself left out."""
-        if not 1 <= topn < len(self):
-            raise ValueError(f"topn must be from 1 to {len(self) - 1} (all others), got {topn}")
-        found, step = [], rows_at_once(len(self))
-        for start in range(0, len(words), step):
-            part = words[start : start + step]
-            cosine = self.cosines(self.vectors_of(part))
-            for scores, word in zip(cosine, part, strict=True):
-                if self.has_index_for(word):
-                    scores[self.get_index(word)] = -np.inf
-            for row in np.argpartition(-cosine, topn - 1, axis=1)[:, :topn]:
-                found.append({self.index_to_key[i] for i in row})
-        return found
+        return nearest(self, words, topn)
 
     # -- agreement with people --------------------------------------------------------------------
 
@@ -282,6 +281,16 @@ class KeyedVectors:
 
     # -- files ------------------------------------------------------------------------------------
 
+    def save(self, fname: str | os.PathLike[str]) -> None:
+        """Words, counts and vectors in minilm's own file: see `saved_vectors`."""
+        save_vectors(fname, self, {"vectors": self.vectors})
+
+    @classmethod
+    def load(cls, fname: str | os.PathLike[str], mmap: str | None = None) -> "KeyedVectors":
+        """What `save` wrote; ValueError naming any other file. mmap is taken for gensim's sake."""
+        header, tables = load_vectors(fname, cls.__name__)
+        return cls(header["words"], tables["vectors"], header["counts"])
+
     def save_word2vec_format(
         self, fname: str | os.PathLike[str], *, binary: bool = False, write_header: bool = True
     ) -> None:
@@ -300,11 +309,3 @@ class KeyedVectors:
         return KeyedVectors(*read_word2vec(
             fname, binary=binary, header=not no_header, limit=limit, unicode_errors=unicode_errors
         ))  # fmt: skip
-
-
-def as_list(keys: Any) -> list[Any]:
-    """None as no key; a word, a number or a vector on its own as a list of one."""
-    if keys is None:
-        return []
-    alone = isinstance(keys, KEY) or (isinstance(keys, np.ndarray) and keys.ndim == 1)
-    return [keys] if alone else list(keys)

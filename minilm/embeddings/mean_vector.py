@@ -4,7 +4,7 @@
 """
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -13,6 +13,10 @@ from minilm.types import Array
 
 if TYPE_CHECKING:
     from minilm.embeddings.keyed_vectors import KeyedVectors
+
+KEY = (str, int, np.integer)
+
+Key: TypeAlias = str | int | np.integer[Any]  # a word, or the number of its row
 
 
 def mean_vector(

@@ -63,7 +63,8 @@ class PPMI:
         counts = cooccurrences(ids, sentence_of, V, window_share(window))
         matrix = ppmi(counts, negative, ns_exponent)
         u, self.singular_values = truncated_svd(matrix, vector_size, np.random.default_rng(seed))
-        self.wv = KeyedVectors(self.vocabulary.words, u * self.singular_values**eigenvalue_exponent)
+        vectors = u * self.singular_values**eigenvalue_exponent
+        self.wv = KeyedVectors(self.vocabulary.words, vectors, self.vocabulary.counts)
 
 
 def shifted_pmi(counts: Cooccurrences, negative: int = 1, ns_exponent: float = 1.0) -> Array:

@@ -19,6 +19,7 @@ class UnknownWordError(KeyError):
         self.words = words
 
     def __str__(self) -> str:
-        near = difflib.get_close_matches(str(self.args[0]), self.words[:SEARCHED], n=3)
+        words = [str(word) for word in self.words[:SEARCHED]]
+        near = difflib.get_close_matches(str(self.args[0]), words, n=3)
         hint = f"; near spellings: {', '.join(near)}" if near else ""
         return f"no vector for the word {self.args[0]!r}{hint}"

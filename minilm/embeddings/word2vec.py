@@ -105,7 +105,7 @@ class Word2Vec:
         self.tree: HuffmanTree | None = None
         self.corpus_count = self.corpus_total_words = self.train_count = 0
         self.effective_min_count = min_count
-        self._loss = 0.0
+        self.running_training_loss = 0.0
         callbacks = check_callbacks(callbacks)
         if sentences is not None or corpus_file is not None:
             text = one_source(sentences, corpus_file)
@@ -194,7 +194,7 @@ class Word2Vec:
         first = self.alpha if start_alpha is None else start_alpha
         last = self.min_alpha if end_alpha is None else end_alpha
         check_settings(self, alpha=first, min_alpha=last)
-        self.epochs, self.compute_loss, self._loss = epochs, compute_loss, 0.0
+        self.epochs, self.compute_loss, self.running_training_loss = epochs, compute_loss, 0.0
         # the tables were drawn from the seed alone
         rng = np.random.default_rng([self.seed, 1, self.train_count])
         training = self.training(self, first, rng, want_loss=compute_loss)
@@ -211,7 +211,7 @@ class Word2Vec:
                     "sentences must have two known words in one, "
                     f"got {reading.words} words, each alone"
                 )
-            self._loss += reading.loss
+            self.running_training_loss += reading.loss
             trained, read = trained + reading.trained, read + reading.words
             self._publish()
             notify(callbacks, "on_epoch_end", self)
@@ -228,7 +228,7 @@ class Word2Vec:
         windows, without scores beyond ±6, and of hierarchical softmax it adds log σ of the wrong
         sign; so its figures are near these for negative sampling only.
         """
-        return self._loss
+        return self.running_training_loss
 
     def predict_output_word(
         self, context_words_list: Sequence[str], topn: int = 10
@@ -287,7 +287,9 @@ class Word2Vec:
         """wv over the table as it is now; FloatingPointError if that is no longer numbers."""
         if not all(np.isfinite(np.vdot(table, table)) for table in self.params.values()):
             raise FloatingPointError(f"training diverged: take alpha below {self.alpha}")
-        self.wv = KeyedVectors(self.vocabulary.words, self.params["input_embedding"])
+        self.wv = KeyedVectors(
+            self.vocabulary.words, self.params["input_embedding"], self.vocabulary.counts
+        )
 
 
 def one_source(sentences: Any, corpus_file: Any) -> Sentences:

@@ -95,11 +95,15 @@ QUERIES = {
     "first words": lambda wv, a, b, c: wv.most_similar(a, restrict_vocab=50, topn=60),
     "all cosines": lambda wv, a, b, c: wv.most_similar(a, b, topn=None, restrict_vocab=50),
     "none": lambda wv, a, b, c: wv.most_similar(a, topn=0),
+    "product": lambda wv, a, b, c: wv.most_similar_cosmul([a, b], [c]),
+    "product of one": lambda wv, a, b, c: wv.most_similar_cosmul(a, topn=V),
+    "by key": lambda wv, a, b, c: wv.similar_by_key(a, topn=3),
     "by word": lambda wv, a, b, c: wv.similar_by_word(a, 5, 300),
     "by vector": lambda wv, a, b, c: wv.similar_by_vector(wv[a] - wv[b] + wv[c], topn=5),
 }
 
 
+@pytest.mark.filterwarnings("ignore:Call to deprecated `init_sims`:DeprecationWarning")  # gensim's
 @pytest.mark.parametrize("name", QUERIES)
 def test_query(tables, words, name):
     ours, theirs = tables

@@ -16,6 +16,7 @@ class Progress(CallbackAny2Vec):
     def on_epoch_end(self, model):
         self.epoch += 1
         self.losses.append(model.get_latest_training_loss())
+        model.running_training_loss = 0.0
 
 progress = Progress()
 model = Word2Vec(
@@ -43,6 +44,9 @@ model = Word2Vec.load(str(saved))
 wv = model.wv
 wv.save_word2vec_format(str(saved) + ".bin", binary=True)
 read = KeyedVectors.load_word2vec_format(str(saved) + ".bin", binary=True)
+wv.save(str(saved) + ".wordvectors")
+kept = KeyedVectors.load(str(saved) + ".wordvectors", mmap="r")
+kept.add_vectors(["<pad>"], [2 * wv["fox"]])
 share, sections = read.evaluate_word_analogies(str(questions))
 result = {
     "words": set(wv.index_to_key), "shape": wv.vectors.shape, "vector": wv["fox"].shape,
@@ -51,15 +55,21 @@ result = {
     "counts": (model.corpus_count, model.corpus_total_words, model.epochs),
     "text": str(model), "near": wv.similarity("cat", "dog") > wv.similarity("cat", "bread") + 0.2,
     "odd": wv.doesnt_match("cat dog horse bread".split()),
+    "often": {word: int(kept.get_vecattr(word, "count")) for word in wv.key_to_index},
+    "kept": bool((kept["fox"] == wv["fox"]).all()), "added": bool((kept["<pad>"] == 2 * wv["fox"]).all()),
+    "by": [len(kept.similar_by_key("cat", topn=2)), len(kept.similar_by_vector(wv["cat"]))],
+    "odd_pair": kept.most_similar_cosmul(positive=["cat", "dog"], negative=["rice"], topn=1)[0][0]
+    in {"cow", "horse", "fox", "<pad>"},
     "again_read": read["fox"].tolist() == wv["fox"].tolist(),
     "asked": [(s["section"], len(s["correct"] + s["incorrect"])) for s in sections],
     "share": 0 <= share <= 1, "unknown": "unicorn" in wv,
-    "losses": bool(progress.losses[0] > 0) and progress.losses == sorted(progress.losses),
+    "losses": bool(progress.losses[0] > progress.losses[-1] > 0),
 }
 """
 
 
 @pytest.mark.oracle
+@pytest.mark.filterwarnings("ignore:Call to deprecated `init_sims`:DeprecationWarning")  # gensim's
 def test_a_notebook_written_for_gensim_runs_with_another_import(tmp_path):
     from gensim.models import KeyedVectors as GensimKeyedVectors
     from gensim.models import Word2Vec as GensimWord2Vec
