@@ -1,9 +1,10 @@
 """Weights that are not plain arrays, and what can be done with any of them.
 
     protocol.py           what a weight answers, and what every leaf inherits
-    packing.py            codes of 1 to 8 bits without gaps
+    packing.py            codes of 1 to 8 bits, or 16, without gaps
     rows.py               tensors kept as packed rows
     quantized.py          QuantizedTensor: codes and scales
+    byte_scales.py        what scales of one byte stand for
     product_quantized.py  ProductQuantizedTensor: codes of subvectors and their codebooks
     sparse.py             SparseTensor: a bitmask and the values under it
     half.py               HalfTensor: floats in two bytes, fp16 or bf16

@@ -23,6 +23,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from minilm.types import Params
+from minilm.weights.protocol import Weight
 from minilm.weights.tree import flatten, unflatten
 
 FORMAT, VERSION, INDEX = "minilm weights", 1, "minilm.json"
@@ -72,7 +73,7 @@ def load(path: str | os.PathLike[str]) -> Params:
     """The parameters that `save` wrote, leaves and their order included.
 
     Raises FileNotFoundError, and ValueError naming the file for one that is truncated, damaged,
-    of another version, or not ours at all.
+    of another version, holds codes or scales that stand for no number, or is not ours at all.
     """
     with _opened(path) as archive:
         index = _index(archive)
@@ -83,7 +84,14 @@ def load(path: str | os.PathLike[str]) -> Params:
                 data = io.BytesIO(archive.read(member))
                 array = np.lib.format.read_array(data, allow_pickle=False)
                 arrays[member.removesuffix(".npy")] = array
-        return unflatten(arrays, index["kinds"])
+        params = unflatten(arrays, index["kinds"])
+        for name, weight in params.items():
+            if isinstance(weight, Weight):
+                try:
+                    weight.check()
+                except ValueError as error:
+                    raise ValueError(f"{name}: {error}") from error
+        return params
 
 
 def read_header(path: str | os.PathLike[str]) -> dict[str, Any]:

@@ -12,10 +12,12 @@ In two lines, bit by bit:
     row = codes[:, :, None] >> np.arange(bits, dtype=np.uint8) & 1              (rows, n, bits)
     packed = np.packbits(row.reshape(rows, -1), axis=1, bitorder="little")
 
-Below are the same bytes, made of whole codes: several times as fast.
+Below are the same bytes, made of whole codes: several times as fast. Codes of 16 bits are two bytes
+each, the low one first.
 """
 
 import functools
+from typing import Any
 
 import numpy as np
 
@@ -27,11 +29,21 @@ RUN = {1: 8, 2: 4, 3: 4, 4: 2, 5: 2, 6: 2, 7: 1, 8: 1}
 CHUNK = 1 << 20  # codes packed at once: what is made of them stays in the processor's cache
 
 
-def check_bits(bits: int) -> int:
-    """`bits` as a Python int, in which 2**bits cannot wrap; ValueError unless one of 1 … 8."""
-    if isinstance(bits, bool) or not isinstance(bits, int | np.integer) or bits not in RUN:
-        raise ValueError(f"bits must be an integer from 1 to 8, got {bits!r}")
+def check_bits(bits: int, wide: bool = False) -> int:
+    """`bits` as a Python int, in which 2**bits cannot wrap; ValueError unless one of 1 … 8.
+
+    wide: 16 will do as well.
+    """
+    whole = isinstance(bits, int | np.integer) and not isinstance(bits, bool)
+    if not whole or (bits not in RUN and not (wide and bits == 16)):
+        allowed = "from 1 to 8, or 16" if wide else "from 1 to 8"
+        raise ValueError(f"bits must be an integer {allowed}, got {bits!r}")
     return int(bits)
+
+
+def code_type(bits: int) -> type[np.unsignedinteger[Any]]:
+    """The type that a code has by itself: a byte, or two where one is too small."""
+    return np.uint8 if bits <= 8 else np.uint16
 
 
 def row_bytes(n: int, bits: int) -> int:
@@ -42,12 +54,17 @@ def row_bytes(n: int, bits: int) -> int:
 def pack(codes: Array, bits: int) -> Array:
     """The bytes of rows of codes.
 
-    codes: (rows, n) uint8, each below 2^bits  ->  (rows, ⌈n·bits/8⌉) uint8
-    Raises ValueError for another dtype or shape, a code that is too large, or bits outside 1 … 8.
+    codes: (rows, n) uint8 (uint16 at 16 bits), each below 2^bits  ->  (rows, ⌈n·bits/8⌉) uint8
+    Raises ValueError for another dtype or shape, a code that is too large, or bits other than 1 … 8
+    and 16.
     """
-    bits = check_bits(bits)
-    if codes.ndim != 2 or codes.dtype != np.uint8:
-        raise ValueError(f"codes must be uint8 (rows, n), got {codes.dtype} {codes.shape}")
+    bits = check_bits(bits, wide=True)
+    if codes.ndim != 2 or codes.dtype != code_type(bits):
+        raise ValueError(
+            f"codes must be {code_type(bits).__name__} (rows, n), got {codes.dtype} {codes.shape}"
+        )
+    if bits == 16:
+        return np.array(codes, "<u2", order="C").view(np.uint8)
     if bits < 8 and codes.size and codes.max() >= 2**bits:
         raise ValueError(f"codes must be below 2^{bits} = {2**bits}, got {codes.max()}")
     rows, n = codes.shape
@@ -107,14 +124,18 @@ def unpack(packed: Array, bits: int, n: int, values: Array | None = None) -> Arr
 
     The bits of a few neighbouring codes (RUN) are read as one number, and a table of all such
     numbers says which codes, or which values, it stands for.
-    packed: (rows, ⌈n·bits/8⌉) uint8, values: (2^bits,)  ->  (rows, n), of values' dtype or uint8
+    packed: (rows, ⌈n·bits/8⌉) uint8, values: (2^bits,)  ->  (rows, n), of values' dtype or that of
+    `pack`
     """
-    bits = check_bits(bits)
+    bits = check_bits(bits, wide=True)
     if packed.ndim != 2 or packed.dtype != np.uint8 or packed.shape[1] != row_bytes(n, bits):
         raise ValueError(
             f"packed must be uint8 (rows, {row_bytes(n, bits)}) for {n} codes of {bits} bits, "
             f"got {packed.dtype} {packed.shape}"
         )
+    if bits == 16:
+        codes = np.ascontiguousarray(packed).view("<u2")
+        return codes.astype(np.uint16) if values is None else np.take(values, codes)
     run, table = RUN[bits], _runs(bits)
     if values is not None:
         table = values[table]

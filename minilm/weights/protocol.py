@@ -93,6 +93,13 @@ class Weight:
         """∂/∂w of x @ w. dy: (..., out), x: (..., in)  ->  (in, out)."""
         return x.reshape(-1, x.shape[-1]).T @ dy.reshape(-1, dy.shape[-1])
 
+    def check(self) -> None:
+        """Refuse by ValueError contents that nothing in this package makes, such as a scale that
+        is NaN: asked once, when a file has been read. (Shapes and dtypes are always checked.)"""
+        for _, part in weight_fields(self):
+            if isinstance(part, Weight):
+                part.check()
+
     def __array__(self, dtype: Any = None, copy: Any = None) -> NoReturn:
         raise TypeError(
             f"a {type(self).__name__} does not turn into an array by itself; "

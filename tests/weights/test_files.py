@@ -13,7 +13,18 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from minilm.weights import Weight, files, flatten, load, nbytes, read_header, replacing, save
+from minilm.weights import (
+    Product,
+    QuantizedTensor,
+    Weight,
+    files,
+    flatten,
+    load,
+    nbytes,
+    read_header,
+    replacing,
+    save,
+)
 
 
 def same(a, b):
@@ -349,3 +360,44 @@ def test_loaded_parameters_are_weights_of_their_own(tmp_path, params):
     first["b"][:] = 0
     assert second["b"].tolist() == [0, 1, 2]
     assert isinstance(first["head.w"], Weight)
+
+
+def codebook(levels, codes, scale=1.0, zero_points=None):
+    return QuantizedTensor.from_codes(
+        np.array([codes]), np.full((1, 1), scale, np.float32), zero_points, levels, bits=2,
+        array_shape=(1, len(codes)), axis=0,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("leaf", "message"),
+    [
+        (codebook(np.array([0, 1, 2, np.nan], np.float32), [0, 3]), "codes must stand for finite"),
+        (codebook(None, [0, 1], np.nan), "scales must be finite"),
+        (codebook(None, [0, 1], -1), "not negative"),
+        (codebook(None, [0, 1], zero_points=np.array([[4]], np.uint8)), r"lie in \[0, 3\]"),
+        (codebook(None, [0, 1], zero_points=np.array([[np.inf]], np.float16)), "zero_points"),
+    ],
+)
+def test_codes_and_scales_that_stand_for_no_number_are_refused(tmp_path, leaf, message):
+    for damaged in (leaf, Product(np.eye(1, dtype=np.float32), leaf)):
+        save(tmp_path / "w.npz", {"w": damaged})
+        with pytest.raises(ValueError, match=f"w.npz cannot be loaded: w: .*{message}"):
+            load(tmp_path / "w.npz")
+
+
+def test_a_level_that_is_no_number_may_stay_unused(tmp_path):
+    leaf = codebook(np.array([0, 1, 2, np.nan], np.float32), [0, 2])
+    save(tmp_path / "w.npz", {"w": leaf})
+    np.testing.assert_array_equal(load(tmp_path / "w.npz")["w"].dense(), [[0, 2]])
+
+
+def test_scales_of_one_byte_come_back(tmp_path):
+    q = QuantizedTensor.from_codes(
+        np.array([[1, -2]]), np.array([[56]], np.uint8), bits=4, array_shape=(1, 2), axis=0,
+        scale_format="e4m3", tensor_scale=np.array([[3]], np.float32),
+    )  # fmt: skip
+    save(tmp_path / "w.npz", {"w": q})
+    back = load(tmp_path / "w.npz")["w"]
+    np.testing.assert_array_equal(back.dense(), [[3, -6]])
+    assert (back.scale_format, back.nbytes) == ("e4m3", q.nbytes)

@@ -18,6 +18,8 @@ def test_by_hand():
     # 6 bits: four codes in three bytes
     assert pack(np.array([[63, 0, 63, 0]], UINT8), 6).tolist() == [[0x3F, 0xF0, 0x03]]
     assert pack(np.array([[7, 200]], UINT8), 8).tolist() == [[7, 200]]
+    # 16 bits: two bytes, the low one first
+    assert pack(np.array([[0x0102, 65535]], np.uint16), 16).tolist() == [[2, 1, 255, 255]]
 
 
 def as_defined(codes, bits):
@@ -33,9 +35,10 @@ def as_defined(codes, bits):
 
 @st.composite
 def rows_of_codes(draw):
-    bits, rows, n = draw(st.integers(1, 8)), draw(st.integers(0, 4)), draw(st.integers(0, 70))
+    bits = draw(st.sampled_from([*range(1, 9), 16]))
+    rows, n = draw(st.integers(0, 4)), draw(st.integers(0, 70))
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
-    return rng.integers(0, 2**bits, (rows, n)).astype(UINT8), bits
+    return rng.integers(0, 2**bits, (rows, n)).astype(packing.code_type(bits)), bits
 
 
 @given(rows_of_codes())
@@ -44,7 +47,9 @@ def test_bytes_as_defined_and_back(case):
     packed = pack(codes, bits)
     assert packed.shape == (len(codes), -(-codes.shape[1] * bits // 8))
     np.testing.assert_array_equal(packed, as_defined(codes, bits))
-    np.testing.assert_array_equal(unpack(packed, bits, codes.shape[1]), codes)
+    back = unpack(packed, bits, codes.shape[1])
+    assert back.dtype == codes.dtype
+    np.testing.assert_array_equal(back, codes)
 
 
 @given(rows_of_codes())
@@ -80,11 +85,11 @@ def test_more_than_one_chunk(bits, order, monkeypatch):
     np.testing.assert_array_equal(packed, as_defined(codes, bits))
 
 
-@pytest.mark.parametrize("bits", [0, 9, 16, -1, 3.0, True, None])
-def test_bits_outside_1_to_8(bits):
-    with pytest.raises(ValueError, match="bits must be an integer from 1 to 8"):
+@pytest.mark.parametrize("bits", [0, 9, 15, 32, -1, 3.0, True, None])
+def test_bits_outside_1_to_8_and_16(bits):
+    with pytest.raises(ValueError, match="bits must be an integer from 1 to 8, or 16"):
         pack(np.zeros((1, 1), UINT8), bits)
-    with pytest.raises(ValueError, match="bits must be an integer from 1 to 8"):
+    with pytest.raises(ValueError, match="bits must be an integer from 1 to 8, or 16"):
         unpack(np.zeros((1, 1), UINT8), bits, 1)
 
 
@@ -93,6 +98,8 @@ def test_bad_codes():
         pack(np.array([[8]], UINT8), 3)
     with pytest.raises(ValueError, match="uint8"):
         pack(np.array([[1]], np.int8), 3)
+    with pytest.raises(ValueError, match="uint16"):
+        pack(np.array([[1]], UINT8), 16)
     with pytest.raises(ValueError, match=r"\(rows, n\)"):
         pack(np.array([1], UINT8), 3)
     with pytest.raises(ValueError, match=r"\(rows, 2\) for 3 codes of 4 bits"):

@@ -57,6 +57,46 @@ def test_by_hand_one_bit_and_codebook():
     assert book.nbytes == 1 + 4 + 16  # the codebook is counted
 
 
+def test_by_hand_bytes_for_scales():
+    codes, shape = np.array([[1, -2], [3, 0]]), {"array_shape": (2, 2), "axis": 0, "bits": 4}
+    powers = QuantizedTensor.from_codes(
+        codes, np.array([[127], [124]], np.uint8), scale_format="e8m0", **shape
+    )
+    assert powers.dense().tolist() == [[1, -2], [0.375, 0]]  # 2^(127 − 127), 2^(124 − 127)
+    assert powers.scale.tolist() == [[1], [0.125]]
+    assert powers.nbytes == 2 + 2
+    # e4m3: 0 1000 100 is 2^(8 − 7) · 1.5, and 0 0000 001 the smallest, 2^−9; times 10
+    small = QuantizedTensor.from_codes(
+        codes, np.array([[0b1000_100], [1]], np.uint8), scale_format="e4m3",
+        tensor_scale=np.array([[10]], np.float32), **shape,
+    )  # fmt: skip
+    assert small.dense().tolist() == [[30, -60], [30 / 512, 0]]
+    assert small.scale.tolist() == [[30], [10 / 512]]
+    assert small.T.dense().tolist() == small.dense().T.tolist()
+    assert small[np.array([1])].tolist() == [[30 / 512, 0]]
+    assert small.nbytes == 2 + 2 + 4
+
+
+def test_by_hand_zero_points_between_codes():
+    q = QuantizedTensor.from_codes(
+        np.array([[0, 3, 1]]), np.array([[2]], np.float32), np.array([[1.25]], np.float16),
+        bits=2, array_shape=(1, 3), axis=0,
+    )  # fmt: skip
+    assert q.dense().tolist() == [[-2.5, 3.5, -0.5]]
+    assert q.zero_point.tolist() == [[1.25]]
+
+
+def test_by_hand_sixteen_bits():
+    one = np.ones((1, 1), np.float32)
+    signed = QuantizedTensor.from_codes(np.array([[-32767, 32767]]), one, bits=16, array_shape=(2,))
+    assert signed.packed.tolist() == [[1, 0, 255, 255]]
+    assert signed.codes.tolist() == signed.dense().tolist() == [-32767, 32767]
+    zero = np.array([[65535]], np.uint16)
+    affine = QuantizedTensor.from_codes(np.array([[0, 65535]]), one, zero, bits=16, array_shape=(2,))
+    assert affine.dense().tolist() == [-65535, 0]
+    assert (affine.codes - affine.zero_point).tolist() == [-65535, 0]  # and nothing wraps
+
+
 SHAPES = st.one_of(
     st.tuples(st.integers(0, 9), st.integers(0, 9)),
     st.tuples(st.integers(1, 9)),
@@ -75,7 +115,7 @@ def test_rows_and_back(shape, data):
         np.testing.assert_array_equal(stored[0], np.take(x, 0, axis).reshape(-1))
 
 
-@given(SHAPES, st.data(), st.integers(1, 8), st.booleans(), st.booleans())
+@given(SHAPES, st.data(), st.sampled_from([*range(1, 9), 16]), st.booleans(), st.booleans())
 def test_formula(shape, data, bits, zero, turned):
     """x̂ = scale · (q − zero_point) in the array's own shape, and turned."""
     axis = data.draw(st.one_of(st.none(), st.integers(-len(shape), len(shape) - 1)))
@@ -85,12 +125,13 @@ def test_formula(shape, data, bits, zero, turned):
         codes = 2 * codes + 1
     stored = to_rows(codes, axis)
     scales = rng.uniform(0.5, 2, (len(stored) if axis is not None else 1, 1)).astype(np.float32)
-    zeros = rng.integers(0, 2**bits, scales.shape).astype(np.uint8) if zero else None
+    kind = np.uint8 if bits <= 8 else np.uint16
+    zeros = rng.integers(0, 2**bits, scales.shape).astype(kind) if zero else None
     q = QuantizedTensor.from_codes(stored, scales, zeros, bits=bits, array_shape=shape, axis=axis)
     q = q.T if turned else q
     np.testing.assert_array_equal(q.codes, codes.T if turned else codes)
     assert q.scale.ndim in (0, len(shape))
-    expected = q.scale * (q.codes - (q.zero_point if zero else np.int16(0)))
+    expected = q.scale * (q.codes - (q.zero_point if zero else 0)).astype(np.float32)
     np.testing.assert_array_equal(q.dense(), expected)
     assert q.shape == q.dense().shape == q.codes.shape
     assert q.dense().dtype == np.float32
@@ -172,12 +213,14 @@ def test_largest_error_is_kept(make):
         ({"codes": np.full((2, 4), -9)}, r"\[-8, 7\]"),
         ({"zero_points": np.zeros((2, 1), np.uint8), "codes": np.full((2, 4), -1)}, r"\[0, 15\]"),
         ({"bits": 1, "codes": np.full((2, 4), 2)}, r"\[-1, 1\]"),
-        ({"bits": 0}, "bits must be an integer from 1 to 8, got 0"),
+        ({"bits": 0}, "bits must be an integer from 1 to 8, or 16, got 0"),
         ({"scales": np.ones((3, 1), np.float32)}, r"scales must be .*got float32 \(3, 1\)"),
         ({"scales": np.ones((2, 3), np.float32)}, "3 groups do not divide a row of 4 codes"),
         ({"scales": np.ones((2, 1))}, "scales must be float16 or float32"),
         ({"scales": np.ones(2, np.float32)}, "scales must be"),
-        ({"zero_points": np.ones((2, 1), np.int64)}, "zero_points must be uint8"),
+        ({"zero_points": np.ones((2, 1), np.int64)}, "zero_points must be uint8 or float16"),
+        ({"scale_format": "e8m0"}, "scales must be uint8"),
+        ({"scales": np.ones((2, 1), np.uint8)}, "scales must be float16 or float32"),
         ({"levels": np.ones(4, np.float32)}, r"levels must be float32 of shape \(16,\)"),
         ({"array_shape": (4, 3)}, r"packed must be uint8 of shape \(3, 2\)"),
         ({"axis": 2}, r"axis must be None or an axis of an array of shape \(4, 2\), got 2"),

@@ -18,7 +18,6 @@ from minilm.compression.quantization.channels import Rows
 from minilm.compression.quantization.grids import GRIDS, Codebook, Grid
 from minilm.compression.quantization.layout import Layout
 from minilm.compression.quantization.rounding import ROUNDINGS, may_saturate
-from minilm.compression.quantization.scale_formats import SCALE_FORMATS
 from minilm.compression.quantization.scales import (
     LARGEST,
     OBJECTIVES,
@@ -91,7 +90,7 @@ def layout_of(name: str, x: Array, scheme: Scheme) -> Layout:
 
 def place_on_grid(name: str, x: Array, bits: int, scheme: Scheme) -> OnGrid:
     """Choose the grid and the scales for an array (`name` is what errors call it)."""
-    bits = check_bits(bits)
+    bits = check_bits(bits, wide=True)
     kind = GRIDS[scheme.grid]
     grid = kind.start(bits, scheme.symmetric)
     layout = layout_of(name, x, scheme)
@@ -105,8 +104,7 @@ def place_on_grid(name: str, x: Array, bits: int, scheme: Scheme) -> OnGrid:
     low, high = OBJECTIVES[grid.objective or scheme.objective](
         numbers, ends, grid, scheme.percentile
     )
-    stored = scheme.scale_format or ("float32" if scheme.group_size is None else "float16")
-    scale, zero_point = affine_scale(low, high, grid, SCALE_FORMATS[stored])
+    scale, zero_point = affine_scale(low, high, grid, scheme.scale_kind.rounded)
     if kind.fit is not None:
         v = layout.rows(in_scales(numbers, scale))
         weights = sensitivity(scale, numbers, layout, seen)

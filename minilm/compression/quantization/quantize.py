@@ -20,11 +20,12 @@ from minilm.compression.quantization.on_grid import (
     rounded_values,
     shaped_like,
 )
+from minilm.compression.quantization.scales import reach_of
 from minilm.compression.quantization.scheme import Scheme
 from minilm.compression.quantization.transforms import TRANSFORMS
 from minilm.types import Array, Params
 from minilm.weights import Product, ProductQuantizedTensor, QuantizedTensor
-from minilm.weights.packing import check_bits, pack
+from minilm.weights.packing import check_bits, code_type, pack
 from minilm.weights.quantized import stored_codes
 
 Bits = int | dict[str, int]
@@ -113,7 +114,7 @@ def bits_by_name(params: Params, bits: Bits) -> dict[str, int]:
     """The bits of each parameter that is to be quantized; ValueError for one that cannot be."""
     weights = list(matrices(params))
     if not isinstance(bits, dict):
-        check_bits(bits)
+        check_bits(bits, wide=True)
         return dict.fromkeys(weights, bits)
     unknown = [name for name in bits if name not in weights]
     if unknown:
@@ -169,21 +170,27 @@ def packed(on_grid: OnGrid, scheme: Scheme, rng: np.random.Generator) -> Quantiz
     """The codes of an array on its grid, and its scales."""
     numbers, grid, layout, bits = on_grid.numbers, on_grid.grid, on_grid.layout, on_grid.bits
     signed = not grid.affine and grid.levels is None
-    stored, largest_error = np.empty(numbers.shape, np.uint8), 0.0
+    stored, largest_error = np.empty(numbers.shape, code_type(bits)), 0.0
     for place, codes, s, z in rounded(on_grid, scheme, rng):
         stored_codes(codes, bits, signed, out=stored[place])
         error = values_of(codes, s, z, grid, out=codes)
         error -= numbers[place]
         largest_error = max(largest_error, float(error.max()), -float(error.min()))
+    scales, tensor_scale, coded = layout.scales(on_grid.scale), None, scheme.scale_kind.codes
+    if coded is not None:
+        scales, tensor_scale = coded(scales, reach_of(grid))
+    zero_points = layout.scales(on_grid.zero_point).astype(code_type(bits)) if grid.affine else None
     return QuantizedTensor(
         pack(layout.rows(stored), bits),
-        layout.scales(on_grid.scale),
-        layout.scales(on_grid.zero_point).astype(np.uint8) if grid.affine else None,
+        scales,
+        zero_points,
         grid.levels,
         bits,
         layout.shape,
         None if layout.axis is None else int(layout.axis),
         largest_error=largest_error,
+        scale_format=None if coded is None else scheme.scale_format,
+        tensor_scale=tensor_scale,
     )
 
 

@@ -162,25 +162,33 @@ OBJECTIVES: dict[str, Objective] = {
 }
 
 
+def reach_of(grid: Grid) -> float:
+    """How many scales the range is wide: one side of it, or with a zero point the whole."""
+    return grid.high if grid.affine else grid.reach
+
+
 def affine_scale(
     low: Array, high: Array, grid: Grid, stored: Callable[[Array, float], Array] | None = None
 ) -> tuple[Array, Array]:
     """The scale and zero point that lay the range [low, high] on the grid.
 
     low ≤ 0 ≤ high  ->  scale, and zero_point of whole floats, all 0 unless affine; of their shape
-    stored: rounds the scale as it will be kept (a row of SCALE_FORMATS), before the zero point
-        follows from it.
+    stored: rounds the scale as it will be kept (scale_formats.py), before the zero point follows
+        from it.
     """
     # float64 here: high − low may exceed float32's largest number
     low, high = low.astype(np.float64), high.astype(np.float64)
     if grid.affine:
-        scale = (high - low) / grid.high
+        # the span as float32: so 8 bits are ONNX's DynamicQuantizeLinear, to the last bit
+        scale = (high - low).astype(np.float32).astype(np.float64) / reach_of(grid)
     else:
-        scale = np.minimum(np.maximum(-low, high), LARGEST) / grid.reach
+        scale = np.minimum(np.maximum(-low, high), LARGEST) / reach_of(grid)
     scale = np.where(scale > 0, np.maximum(scale, SMALLEST), 0).astype(np.float32)
     if stored is not None:
-        scale = stored(scale, grid.high if grid.affine else grid.reach)
-    zero_point = np.rint(in_scales(-low, scale)) if grid.affine else np.zeros(scale.shape)
+        scale = stored(scale, reach_of(grid))
+    zero_point = np.zeros(scale.shape)
+    if grid.affine:  # a scale that was rounded down could put it beyond the grid
+        zero_point = np.minimum(np.rint(in_scales(-low.astype(np.float32), scale)), grid.high)
     return scale, zero_point.astype(np.float32)
 
 

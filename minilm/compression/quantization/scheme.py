@@ -13,7 +13,7 @@ import numpy as np
 from minilm.compression.quantization.calibration import as_seen
 from minilm.compression.quantization.grids import GRIDS
 from minilm.compression.quantization.rounding import ROUNDINGS
-from minilm.compression.quantization.scale_formats import SCALE_FORMATS
+from minilm.compression.quantization.scale_formats import SCALE_FORMATS, ScaleFormat
 from minilm.compression.quantization.scales import OBJECTIVES
 from minilm.compression.quantization.transforms import TRANSFORMS
 from minilm.weights import Seen
@@ -69,6 +69,12 @@ class Scheme:
     def seen(self, name: str, width: int) -> Seen | None:
         """What calibration has seen of the vectors that multiply `name`; None without one."""
         return None if self.calibration is None else as_seen(self.calibration, width, name)
+
+    @property
+    def scale_kind(self) -> ScaleFormat:
+        """How scales are stored: those of groups, of which there are many, in half precision."""
+        usual = "float32" if self.group_size is None else "float16"
+        return SCALE_FORMATS[self.scale_format or usual]
 
     @property
     def rows_axis(self) -> int | None:
