@@ -10,11 +10,11 @@ Mikolov et al. 2013a asked 19,544 of these. Their file, questions-words.txt, has
 
 import os
 from collections import defaultdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
+from minilm.embeddings.line_sentence import numbered_lines
 from minilm.embeddings.table_rows import rows_at_once
 from minilm.embeddings.word_pairs import known_rows, spelling
 from minilm.types import Array
@@ -96,10 +96,10 @@ def offset(wv: "KeyedVectors", rows: Array) -> Array:
 def read_analogies(path: str | os.PathLike[str]) -> list[tuple[str, list[list[str]]]]:
     """(section, its lines of four words), in the file's order.
 
-    Raises ValueError naming the line for one of another form, or before the first section.
+    Raises ValueError naming the line for one of another form, not UTF-8, or before any section.
     """
     sections: list[tuple[str, list[list[str]]]] = []
-    for number, line in enumerate(Path(path).read_text(encoding="utf-8").splitlines(), start=1):
+    for number, line in numbered_lines(path):
         words = line.split()
         if line.startswith(":"):
             sections.append((line[1:].strip(), []))

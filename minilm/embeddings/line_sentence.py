@@ -27,7 +27,7 @@ class LineSentence:
     out; limit: the first lines only. Memory is that of one sentence, even if the file is one line.
 
     Raises OSError where there is no such file, EOFError for a truncated .gz or .bz2, ValueError
-    with the line's number for what is not UTF-8.
+    with the line's number for what is not UTF-8: open such a file with its own encoding.
     """
 
     def __init__(
@@ -49,12 +49,12 @@ class LineSentence:
         with self._opened() as file:
             file.seek(0)
             while more and (self.limit is None or line <= self.limit):
-                part = file.readline(CHARACTERS)
-                more = bool(part)
                 try:
+                    part = file.readline(CHARACTERS)
+                    more = bool(part)
                     text = part if isinstance(part, str) else decoder.decode(part, final=not more)
                 except UnicodeDecodeError as error:
-                    raise ValueError(f"{self.source}, line {line}: {error}") from error
+                    raise not_utf8(self.source, line, error) from error
                 ended = not more or text.endswith("\n")
                 found = (rest + text).split()
                 rest = "" if ended or not found or text[-1:].isspace() else found.pop()
@@ -71,6 +71,26 @@ class LineSentence:
         if not isinstance(self.source, str | os.PathLike):
             return nullcontext(self.source)
         return OPEN.get(Path(self.source).suffix, open)(self.source, "rb")
+
+
+def numbered_lines(path: str | os.PathLike[str]) -> Iterator[tuple[int, str]]:
+    """(1, first line), (2, second), … of a small UTF-8 file; ValueError for what is not UTF-8."""
+    text = Path(path).read_bytes().removeprefix(codecs.BOM_UTF8)  # some editors begin with it
+    for number, line in enumerate(text.splitlines(), start=1):
+        try:
+            yield number, line.decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise not_utf8(path, number, error) from error
+
+
+def not_utf8(source: Any, line: int, error: UnicodeDecodeError) -> ValueError:
+    """The error that names the file, the line and the byte, and says what to do."""
+    name = getattr(source, "name", source)  # of an open file
+    byte = error.object[error.start]
+    return ValueError(
+        f"{name}, line {line}: byte 0x{byte:02x} is not UTF-8. Save the file as UTF-8, or convert "
+        "it from what it is in: iconv -f LATIN1 -t UTF-8 old > new"
+    )
 
 
 def pieces(sentences: Iterable[Sequence[str]], words: int) -> Iterator[list[Sequence[str]]]:

@@ -14,11 +14,11 @@ Fisher 1915: such r have the density (1 − r²)^(n/2 − 2), so with r = sin φ
 import math
 import os
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from minilm.embeddings.line_sentence import numbered_lines
 from minilm.types import Array
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def read_pairs(
 
     delimiter None: tabs where a line has any, else spaces. The first line may name the columns.
     """
-    for number, line in enumerate(Path(path).read_text(encoding="utf-8").splitlines(), start=1):
+    for number, line in numbered_lines(path):
         if line.strip() and not line.startswith("#"):
             try:
                 a, b, score = line.split(delimiter or ("\t" if "\t" in line else None))

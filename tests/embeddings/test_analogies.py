@@ -88,6 +88,14 @@ def test_a_few_questions_at_a_time(path, monkeypatch):
     assert table().evaluate_word_analogies(path) == expected
 
 
+def test_a_file_that_is_not_utf8(path):
+    path.write_bytes(": one\r\n\r\nAthens Greece Zürich Suisse\r\n".encode("latin-1"))
+    with pytest.raises(ValueError, match=r"questions\.txt, line 3: byte 0xfc is not UTF-8.* iconv"):
+        table().evaluate_word_analogies(path)
+    path.write_bytes(FILE.encode("utf-8-sig"))
+    assert table().evaluate_word_analogies(path)[0] == 2 / 3
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

@@ -63,8 +63,12 @@ def test_broken_files(tmp_path):
         list(LineSentence(tmp_path / "nowhere.txt"))
     latin = tmp_path / "latin.txt"
     latin.write_bytes(b"one line\n\xe9t\xe9 two\n")
-    with pytest.raises(ValueError, match=r"latin\.txt, line 2: .*utf-8"):
+    with pytest.raises(ValueError, match=r"latin\.txt, line 2: byte 0xe9 is not UTF-8\. .*iconv"):
         list(LineSentence(latin))
+    with latin.open(encoding="utf-8") as file, pytest.raises(ValueError, match=r"latin\.txt, line"):
+        list(LineSentence(file))  # which byte it is, Python says in its own way
+    with latin.open(encoding="latin-1") as file:
+        assert list(LineSentence(file)) == [["one", "line"], ["été", "two"]]
     cut = tmp_path / "cut.gz"
     cut.write_bytes(gzip.compress(TEXT.encode() * 50)[:-12])
     with pytest.raises(EOFError):

@@ -56,7 +56,8 @@ result = {
     "text": str(model), "near": wv.similarity("cat", "dog") > wv.similarity("cat", "bread") + 0.2,
     "odd": wv.doesnt_match("cat dog horse bread".split()),
     "often": {word: int(kept.get_vecattr(word, "count")) for word in wv.key_to_index},
-    "kept": bool((kept["fox"] == wv["fox"]).all()), "added": bool((kept["<pad>"] == 2 * wv["fox"]).all()),
+    "kept": bool((kept["fox"] == wv["fox"]).all()),
+    "added": bool((kept["<pad>"] == 2 * wv["fox"]).all()),
     "by": [len(kept.similar_by_key("cat", topn=2)), len(kept.similar_by_vector(wv["cat"]))],
     "odd_pair": kept.most_similar_cosmul(positive=["cat", "dog"], negative=["rice"], topn=1)[0][0]
     in {"cow", "horse", "fox", "<pad>"},

@@ -70,6 +70,18 @@ def test_word_pairs_from_a_file(wv, tmp_path):
         wv.evaluate_word_pairs(tmp_path / "nothing")
 
 
+def test_a_file_that_is_not_utf8(wv, tmp_path):
+    path = tmp_path / "pairs.tsv"
+    path.write_bytes("east\twest\t1\neast\tcafé\t2\n".encode("latin-1"))
+    with pytest.raises(ValueError, match=r"pairs\.tsv, line 2: byte 0xe9 is not UTF-8.* iconv"):
+        wv.evaluate_word_pairs(path)
+    path.write_bytes("east\twest\t1\neast\tnorth\t2\n".encode("utf-16"))
+    with pytest.raises(ValueError, match="line 1: byte 0xff is not UTF-8"):
+        wv.evaluate_word_pairs(path)
+    path.write_bytes("east\twest\t1\neast\tnorth\u2028x\t2\n".encode("utf-8-sig"))
+    assert list(read_pairs(path)) == [("east", "west", 1), ("east", "north\u2028x", 2)]
+
+
 def test_only_the_first_words_are_known(wv):
     pairs = [("east", "north", 1), ("east", "northeast", 2), ("North", "northeast", 3)]
     with pytest.raises(ValueError, match="got 1 among 3"):
