@@ -61,9 +61,7 @@ def begin(
     run = start(params)
     if path is None:
         return run, {}
-    optimizer = settings["optimizer"]
-    described = {"class": type(optimizer).__name__, **vars(optimizer)}
-    about = identity(model, run, batch_at(0), **{**settings, "optimizer": described})
+    about = identity(model, run, batch_at(0), **settings)
     return read(path, run, schedule, about), about
 
 
@@ -75,7 +73,14 @@ def identity(model: Any, run: Run, batch: Batch, **settings: Any) -> dict[str, A
     start = fingerprint(run.arrays)
     config = model.config() if hasattr(model, "config") else repr(model)
     about = {"model": config, "start": start, "first batch": checksum(batch), **settings}
-    return json.loads(json.dumps(about, default=np.generic.item))  # NumPy's numbers are Python's
+    return json.loads(json.dumps(about, default=plain))
+
+
+def plain(value: Any) -> Any:
+    """NumPy's numbers as Python's; an optimizer, or one inside it, as its class and settings."""
+    if isinstance(value, np.generic):
+        return value.item()
+    return {"class": type(value).__name__, **vars(value)}
 
 
 def fingerprint(arrays: dict[str, Array]) -> int:
