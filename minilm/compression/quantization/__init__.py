@@ -20,6 +20,12 @@ The files, each of which has other choices for one of these lines:
     quantize.py       arrays and whole models: quantize, dequantize, fake_quantize
     methods.py        combinations that have a name
 
+scales and rotations that cost nothing at inference, params -> params with equal outputs:
+
+    folding.py       scales of x, moved into the norm that makes x: fold_into_norms, scale_norms
+    equalization.py  ranges shared out between two weights on a linear path: equalize
+    rotation.py      the residual stream of a model with RMSNorm, rotated: rotate
+
 where a code stands for several numbers at once:
 
     clusters.py   vectors that stand for those nearest to them: k_means
@@ -32,19 +38,26 @@ and for numbers that no one learned:
 
 from minilm.compression.quantization.affine import affine_codes, affine_values
 from minilm.compression.quantization.clusters import k_means
+from minilm.compression.quantization.equalization import equalize
+from minilm.compression.quantization.folding import fold_into_norms, scale_norms
 from minilm.compression.quantization.grids import lloyd_max
 from minilm.compression.quantization.key_value_cache import QuantizedKeyValueCache
 from minilm.compression.quantization.product import product_quantize
 from minilm.compression.quantization.quantize import dequantize, fake_quantize, quantize
+from minilm.compression.quantization.rotation import rotate
 
 __all__ = [
     "QuantizedKeyValueCache",
     "affine_codes",
     "affine_values",
     "dequantize",
+    "equalize",
     "fake_quantize",
+    "fold_into_norms",
     "k_means",
     "lloyd_max",
     "product_quantize",
     "quantize",
+    "rotate",
+    "scale_norms",
 ]

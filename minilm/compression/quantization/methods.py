@@ -62,6 +62,10 @@ METHODS: Mapping[str, Method] = MappingProxyType({
     # which levels
     "binary": Method("Rastegari et al. 2016, eq. 6", bits=(1,)),
     "codebook": Method("Lloyd 1982", grid="lloyd_max", bits=ANY),
+    # what is rounded in the weight's place
+    "AWQ": Method("Lin et al. 2023", transform="awq", options=GROUPS, needs="calibration"),
+    "SmoothQuant": Method("Xiao et al. 2022", transform="smooth", bits=(8,), needs="calibration"),
+    "rotation": Method("Ashkboos et al. 2024 (QuaRot)", transform="hadamard"),
     # which of two levels
     "stochastic rounding": Method("Gupta et al. 2015", rounding="stochastic"),
 })  # fmt: skip
