@@ -62,7 +62,8 @@ def test_the_straight_through_mask_is_the_formula(symmetric):
     how = {"symmetric": symmetric, "objective": "mse"}
     _, pullback = straight_through(2, **how)({"w": x}, 0)
     q = quantize(x, 2, axis=-1, **how)
-    low, high, z = (-1, 1, 0) if symmetric else (0, 3, q.zero_point)
+    # a zero point is rounded, and moves the grid by up to half a step
+    low, high, z = (-1, 1, 0) if symmetric else (-0.5, 3.5, q.zero_point)
     v = x.astype(float) / q.scale + z
     mask = pullback({"w": np.ones_like(x)})["w"]
     clear = (np.abs(v - low) > 1e-5) & (np.abs(v - high) > 1e-5)
@@ -78,6 +79,16 @@ def test_nothing_on_one_side_of_zero_is_clipped_by_absmax(bits, sign):
     assert pullback({"w": np.ones_like(x)})["w"].all()
 
 
+@pytest.mark.parametrize("bits", [1, 2, 3, 8])
+@pytest.mark.parametrize("how", [{}, {"group_size": 8}, {"axis": "tensor"}], ids=str)
+def test_no_gradient_is_dropped_because_the_zero_point_is_rounded(bits, how):
+    # absmax clips nothing, yet the ends of the range lie up to s/2 beyond the outermost levels
+    params = {f"w{i}": normal(64, 50, seed=i) + np.float32(0.1 * i) for i in range(8)}
+    _, pullback = straight_through(bits, symmetric=False, **how)(params, 0)
+    for gradient in pullback(ones_like(params)).values():
+        assert (gradient == 1).all()
+
+
 @pytest.mark.parametrize("how", [{}, {"axis": "tensor"}, {"group_size": 8}, {"grid": "lloyd_max"}])
 @pytest.mark.parametrize("bits", [1, 2, 5, 8])
 def test_nothing_is_clipped_by_absmax(bits, how):
@@ -85,6 +96,12 @@ def test_nothing_is_clipped_by_absmax(bits, how):
     _, pullback = straight_through(bits, **how)(params, 0)
     for gradient in pullback(ones_like(params)).values():
         assert (gradient == 1).all()
+
+
+@pytest.mark.parametrize("grid", ["nf", "int_full", "mid_rise", "power_of_two"])
+@pytest.mark.parametrize("bits", [3, 8])
+def test_nothing_is_clipped_on_other_grids_either(bits, grid):
+    test_nothing_is_clipped_by_absmax(bits, {"grid": grid})
 
 
 def test_gradients_of_what_is_not_rounded_pass():
@@ -160,6 +177,8 @@ def test_masks_that_do_not_fit(masks):
 def test_settings_are_refused_when_the_view_is_made():
     with pytest.raises(ValueError, match="grid"):
         straight_through(3, grid="nf4")
+    with pytest.raises(ValueError, match="transform"):
+        straight_through(3, transform="hadamard")
     with pytest.raises(ValueError, match="bits"):
         straight_through(9)
     with pytest.raises(ValueError, match="sparsity"):

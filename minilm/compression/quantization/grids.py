@@ -74,8 +74,9 @@ class Integers:
         return code
 
     def inside(self, v: Array) -> Array:
-        # the end of the range itself may be beyond the grid's by a rounding error of x / s
-        slack = EDGE * self.high
+        # The end of the range itself may be beyond the grid's by a rounding error of x / s; and by
+        # half a step, where a zero point was rounded or there is one level less on one side.
+        slack = EDGE * self.high + (0.5 if self.low != -self.high else 0)
         return (self.low - slack <= v) & (v <= self.high + slack)
 
 

@@ -34,8 +34,13 @@ def straight_through(bits: Bits, **how: Any) -> View:
     derivative 0 almost everywhere; the straight-through estimator (Bengio et al. 2013, section 3)
     takes 1 instead, inside the range, and 0 where x was clipped; a value on the boundary is inside.
     bits, how: as for `quantize`; `rounding="stochastic"` draws anew at each step.
+    ValueError for what `quantize` refuses, and for a transform: the model would see an array, which
+    has no place for the factor beside it.
     """
     scheme = Scheme(**how)
+    if scheme.transform != "none":
+        raise ValueError(f'transform must be "none" for weights that are trained, '
+                         f"got {scheme.transform!r}")
     for b in bits.values() if isinstance(bits, dict) else [bits]:
         check_bits(b)
 
