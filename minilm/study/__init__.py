@@ -9,7 +9,7 @@
     measures        what a study is judged by: a loss or a score, and its limits
     measure         bytes and signal-to-noise ratios of compressed parameters
     baselines       n-grams, and the entropy of a known source
-    limits          Shannon's bound and Lloyd–Max, for a Gaussian
+    limits          Shannon's bound, and what each quantizer reaches, for a Gaussian
     results, plots, report    the table, the figures, the page
 """
 
