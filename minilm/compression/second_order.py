@@ -1,0 +1,118 @@
+"""The second-order sweep: what rounding one weight spoils, the weights after it make good.
+
+    loss(Ŵ) = ‖X(W − Ŵ)‖² = tr(Eᵀ H E),     E = W − Ŵ,  H = XᵀX + λI
+
+A product x @ w sums over the rows of w. H = V Vᵀ with V upper triangular; with M = V / diag(V),
+whose diagonal is 1, and r = Mᵀ E,
+
+    loss = Σ_j V_jj² ‖r_j‖²,     r_j = w_j + Σ_{i<j} M_ij E_i − ŵ_j
+
+Row by row, the j-th term depends on the rows before it and on ŵ_j: whatever they have spoilt is
+known, so project w_j + Σ_{i<j} M_ij E_i instead of w_j. What is left, r_j, is what this projection
+takes away. No inverse is needed. The same numbers come from H⁻¹ = UᵀU with U = V⁻¹:
+e_j = r_j / U_jj, and Σ‖e_j‖² is the loss.
+
+OBS (Hassibi and Stork 1992), OBQ and GPTQ (Frantar et al. 2022, Algorithm 1), in the form of LDLQ
+(Chee et al. 2023, eq. 4). `project` rounds to a grid, or sets to zero, or both. It is greedy: what
+comes last has nobody to make it good, and now and then rounding to nearest is better.
+"""
+
+import warnings
+from collections.abc import Callable
+
+import numpy as np
+
+from minilm.types import Array
+
+Project = Callable[[slice, Array], Array]
+MOST_DAMPING = 1e4  # no rounding error of a true XᵀX needs as much
+
+
+def sweep(
+    w: Array,
+    gram: Array,
+    project: Project,
+    *,
+    damping: float = 0.01,
+    block: int = 128,
+    order: Array | None = None,
+) -> Array:
+    """ŵ, each row of it project(its place, what it should be by then).
+
+    w: (n, out); gram: XᵀX (n, n), of any scale; project(slice of one row, values (1, out)) ->
+    (1, out); damping: λ in units of the mean of gram's diagonal; order: in which the rows are
+    visited, a permutation of 0 … n−1 (None: as they stand); block: rows after which what has been
+    spoilt is carried over to all others, one large product in the place of many small ones
+      ->  (n, out), of w's dtype
+    ValueError for shapes that do not fit, an order that is none, or a gram that is no XᵀX, which
+    `feedback` tells.
+    """
+    n = len(w)
+    if w.ndim != 2 or gram.shape != (n, n):
+        raise ValueError(f"w and gram must be (n, out) and (n, n), got {w.shape} and {gram.shape}")
+    if block < 1:
+        raise ValueError(f"block must be at least 1, got {block}")
+    visited = np.arange(n) if order is None else np.asarray(order)
+    if visited.shape != (n,) or not np.array_equal(np.sort(visited), np.arange(n)):
+        raise ValueError(f"order must be a permutation of 0 … {n - 1}, got {order!r}")
+    share = feedback(gram[np.ix_(visited, visited)], damping).astype(w.dtype)   # Mᵀ
+    wanted, errors = w[visited], np.zeros_like(w)
+    for start in range(0, n, block):
+        stop = min(start + block, n)
+        wanted[start:stop] += share[start:stop, :start] @ errors[:start]
+        for j in range(start, stop):
+            place = slice(visited[j], visited[j] + 1)
+            now = wanted[j : j + 1] + share[j : j + 1, start:j] @ errors[start:j]
+            wanted[j] = project(place, now)[0]
+            errors[j] = w[visited[j]] - wanted[j]
+    projected = np.empty_like(w)
+    projected[visited] = wanted
+    return projected
+
+
+def feedback(gram: Array, damping: float = 0.01) -> Array:
+    """Mᵀ of H = M D Mᵀ, lower triangular with a diagonal of 1: (n, n) -> (n, n) float64.
+
+    ValueError for a gram that is not finite or has a negative diagonal. If H is not positive
+    definite, because rows of X were too few or rounded, it is damped ten times as much, and again,
+    with a RuntimeWarning that says how much; ValueError if that does not help.
+    """
+    used = damping
+    while True:
+        # the Cholesky factor of H turned about both axes, turned back, is upper: H = V Vᵀ
+        try:
+            lower = np.linalg.cholesky(damped(gram, used)[::-1, ::-1])
+        except np.linalg.LinAlgError:
+            used = max(10 * used, 1e-6)
+            if used > MOST_DAMPING:
+                raise ValueError(
+                    f"gram must be XᵀX: damped by {MOST_DAMPING:.0e} of the mean of its diagonal "
+                    "it is not positive definite"
+                ) from None
+            continue
+        break
+    if used != damping:
+        warnings.warn(
+            f"gram with damping {damping:g} is not positive definite: damping {used:g} was used",
+            RuntimeWarning,
+            stacklevel=3,
+        )
+    upper = lower[::-1, ::-1]
+    return (upper / np.diagonal(upper)).T
+
+
+def damped(gram: Array, damping: float = 0.01) -> Array:
+    """H = gram + λI, λ = damping · mean of gram's diagonal: (n, n) float64.
+
+    A channel of x that was always 0 (H_jj = 0) says nothing of its weights: it gets the mean as its
+    diagonal, and so is projected as it is.
+    """
+    if not 0 <= damping < np.inf:
+        raise ValueError(f"damping must not be negative, got {damping!r}")
+    h = np.array(gram, np.float64)
+    diagonal = np.diagonal(h).copy()
+    if not np.isfinite(h).all() or diagonal.min(initial=0) < 0:
+        raise ValueError("gram must be finite, with a diagonal that is nowhere negative")
+    mean = diagonal.mean() or 1.0
+    np.fill_diagonal(h, np.where(diagonal == 0, mean, diagonal + damping * mean))
+    return h
