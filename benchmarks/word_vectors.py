@@ -1,9 +1,10 @@
 """The figures and tables of docs/word-vectors.md:  python -m benchmarks word_vectors
 
 Trains skip-gram on a text whose co-occurrence is known exactly and lays its products beside PMI −
-log k: known_optimum.csv, a row for each pair of words, and docs/known-optimum.svg, in a few
-seconds. Everything else on the page is taken from the csv files of word2vec, counted_vectors and
-small_embeddings. --draw trains nothing.
+log k: known_optimum.csv, a row for each pair of words, and docs/known-optimum.svg; then on the text
+that comes with gensim, for a map of some words (see `word_map`). Half a minute. Everything else on
+the page is taken from the csv files of word2vec, counted_vectors and small_embeddings. --draw
+trains nothing.
 """
 
 import argparse
@@ -11,7 +12,7 @@ import argparse
 import matplotlib
 import numpy as np
 
-from benchmarks import counted_vectors, small_embeddings, table
+from benchmarks import counted_vectors, small_embeddings, table, word_map
 from benchmarks.figure import RC, write
 from benchmarks.records import HERE, RESULTS, SCORES, Row, read, replace_between
 from benchmarks.records import write as write_csv
@@ -72,6 +73,8 @@ def section(name: str) -> str:
         return optimum_section()
     if name == "gensim":
         return gensim_section()
+    if name == "map":
+        return word_map.report(read(word_map.ROWS))
     if name == "models":
         return counted_vectors.report(read(counted_vectors.RESULTS))
     return small_embeddings.report(read(small_embeddings.RESULTS)) + "\n"
@@ -81,7 +84,7 @@ def marks(name: str) -> tuple[str, str]:
     return f"<!-- {name} -->\n", f"<!-- end of {name} -->\n"
 
 
-SECTIONS = ("optimum", "gensim", "models", "bits")
+SECTIONS = ("optimum", "map", "gensim", "models", "bits")
 
 
 def main(arguments: list[str]) -> None:
@@ -93,7 +96,9 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--draw", action="store_true", help="figure and page from the csv files")
     if not parser.parse_args(arguments).draw:
         write_csv(OPTIMUM, as_rows(skip_gram_products(sentence_counts())))
+        write_csv(word_map.ROWS, word_map.measured())
     with matplotlib.rc_context(RC):
         write(optimum_figure(as_products(read(OPTIMUM))), FIGURE)
+    word_map.draw()
     for name in SECTIONS:
         replace_between(PAGE, *marks(name), section(name))

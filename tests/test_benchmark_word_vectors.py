@@ -36,6 +36,31 @@ def test_the_optimum_was_reached(load):
     assert f"correlation {products.correlation:.4f}" in page.FIGURE.read_text(encoding="utf-8")
 
 
+def test_the_map_and_the_heatmap_show_every_word(load):
+    word_map = load("word_map")
+    rows = word_map.read(word_map.ROWS)
+    words = [word for group in word_map.GROUPS.values() for word in group.split()]
+    assert [row["word"] for row in rows] == words
+    drawn = word_map.MAP.read_text(encoding="utf-8")
+    assert all(f">{word}<" in drawn for word in (*words, *word_map.GROUPS))
+    assert drawn.count(" of the variance<") == 2
+    drawn = word_map.HEATMAP.read_text(encoding="utf-8")
+    shown = [word for group in word_map.GROUPS.values() for word in group.split()[:3]]
+    assert all(drawn.count(f">{word}<") == 2 for word in shown) and drawn.count(">1.00<") == 15
+
+
+def test_what_the_map_says_by_hand(load):
+    word_map = load("word_map")
+    rows = [
+        {"group": group, "word": word, "vector": vector}
+        for group, word, vector in (("a", "metal", "1 0"), ("a", "carbon", "2 0"),
+                                    ("b", "album", "0 3"), ("b", "film", "0 1"))
+    ]  # fmt: skip
+    text = word_map.report(rows)
+    assert "of one group is 1.00, of two groups 0.00; 4 of 4 words" in text
+    assert "*metal* is 1.00 with *carbon* and 0.00 with *album*" in text
+
+
 def test_products_as_rows_and_back(load):
     page = load("word_vectors")
     products = Products(*np.random.default_rng(0).random((3, 4, 4)).round(4))

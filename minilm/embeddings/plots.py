@@ -17,9 +17,10 @@ from matplotlib.figure import Figure
 from minilm.embeddings.compressed_quality import FLOAT, SIZES
 from minilm.embeddings.keyed_vectors import KeyedVectors
 from minilm.embeddings.label_places import label_places
+from minilm.embeddings.table_rows import unit_rows
 from minilm.types import Array
 
-STYLES = [("#0072B2", "o"), ("#D55E00", "^"), ("#009E73", "s"), ("#CC79A7", "D"), ("#E69F00", "v")]
+STYLES = [("#0072B2", "o"), ("#D55E00", "^"), ("#009E73", "s"), ("#CC79A7", "D"), ("#000000", "X")]
 FAR = 12  # dots (of 100 an inch) from its point from which on a line leads to a label
 LEVEL: dict[str, Any] = {"color": "#555555", "linewidth": 1.0}
 RC: Any = {
@@ -180,9 +181,3 @@ def draw_family(
 def values(rows: Sequence[Mapping[str, Any]], recipe: str, column: str) -> Array:
     """One column of one recipe, a number for each run."""
     return np.array([float(row[column]) for row in rows if row["recipe"] == recipe])
-
-
-def unit_rows(x: Array) -> Array:
-    """x / |x| row by row; a zero row stays zero."""
-    norms = np.linalg.norm(x, axis=1, keepdims=True)
-    return x / np.where(norms > 0, norms, 1)
