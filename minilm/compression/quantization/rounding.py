@@ -6,6 +6,9 @@
 
 These look at one number at a time. Others choose all the codes of a channel together, so that the
 errors make up for each other where they are multiplied: such a row of ROUNDINGS has `whole`.
+
+    gptq          nearest, column by column, the later ones making up for the earlier: gptq.py
+    adaround      the level below or above, learned: adaround.py
 """
 
 from collections.abc import Callable
@@ -13,7 +16,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from minilm.compression.quantization.adaround import adaround
 from minilm.compression.quantization.affine import Rounding, nearest
+from minilm.compression.quantization.gptq import gptq
 from minilm.compression.quantization.grids import Grid
 from minilm.compression.quantization.trellis import trellis_tensor
 from minilm.types import Array
@@ -47,6 +52,8 @@ ROUNDINGS = {
     "nearest": RoundingKind(nearest, lowest=np.rint, highest=np.rint),
     "stochastic": RoundingKind(stochastic, lowest=np.floor, highest=np.ceil),
     "trellis": RoundingKind(nearest, lowest=np.rint, highest=np.rint, tensor=trellis_tensor),
+    "gptq": RoundingKind(nearest, lowest=np.rint, highest=np.rint, whole=gptq),
+    "adaround": RoundingKind(nearest, lowest=np.rint, highest=np.rint, whole=adaround),
 }
 
 

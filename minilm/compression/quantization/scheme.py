@@ -25,6 +25,8 @@ TABLES: dict[str, dict[str, Any]] = {
     "rounding": ROUNDINGS,
 }
 
+UNMULTIPLIED = object()  # the calibration of what no vector was seen to multiply
+
 
 @dataclass(frozen=True)
 class Scheme:
@@ -63,11 +65,16 @@ class Scheme:
         return replace(
             self,
             axis=by_channel if self.axis is None else self.axis,
-            calibration=given.get(name) if isinstance(given, dict) else given,
+            calibration=given.get(name, UNMULTIPLIED) if isinstance(given, dict) else given,
         )
 
     def seen(self, name: str, width: int) -> Seen | None:
-        """What calibration has seen of the vectors that multiply `name`; None without one."""
+        """What calibration has seen of the vectors that multiply `name`; None without one.
+
+        A table whose rows are only taken is multiplied by unit vectors, all alike.
+        """
+        if self.calibration is UNMULTIPLIED:
+            return as_seen(np.eye(width, dtype=np.float32), width, name)
         return None if self.calibration is None else as_seen(self.calibration, width, name)
 
     @property
