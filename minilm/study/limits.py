@@ -1,4 +1,4 @@
-"""What theory allows: signal-to-noise ratios of a Gaussian source, of any code and of each quantizer.
+"""What theory allows: signal-to-noise ratios of a Gaussian, by any code and by each quantizer.
 
 Shannon's rate–distortion function of a source N(0, σ²) is D(R) = σ²·2^(−2R), that is
 10·log10(σ²/D) = 20·log10(2)·R ≈ 6.02 dB a bit, for any code of any length. Among codes that round
@@ -12,8 +12,6 @@ No random numbers here. Between two thresholds a < b, N(0, 1) has the integrals
 and ∫x²φ over all cells is 1. Blocks with a scale of their own are averaged over the distribution
 of their largest magnitude m, of which P(m) = (2Φ(m) − 1)^size is known: given m, the others are a
 Gaussian cut off at ±m.
-
-    python -c "from minilm.study.limits import *; print(ecsq_sqnr(2), best_scale_sqnr([-1, 0, 1]))"
 """
 
 import math

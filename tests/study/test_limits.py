@@ -60,10 +60,9 @@ def test_shannon_is_six_decibels_a_bit_and_above_every_scalar_code():
 def test_moments_of_cells():
     mass, moment = cells(np.array([-np.inf, -1, 0, 2, np.inf]))
     assert mass.sum() == pytest.approx(1) and moment.sum() == pytest.approx(0, abs=1e-15)
-    x = np.linspace(0, 2, 200_001)
+    x = (np.arange(100_000) + 0.5) / 50_000  # the middles of small cells of 0 … 2
     density = np.exp(-(x**2) / 2) / math.sqrt(2 * math.pi)
-    assert mass[2] == pytest.approx(np.trapezoid(density, x) if hasattr(np, "trapezoid")
-                                    else np.trapz(density, x), rel=1e-8)
+    assert mass[2] == pytest.approx(2 * density.mean(), rel=1e-8)
     assert moment[2] == pytest.approx((1 - math.exp(-2)) / math.sqrt(2 * math.pi))
 
 

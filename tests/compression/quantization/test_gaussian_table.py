@@ -143,10 +143,10 @@ def test_our_quantizers_of_one_width(large, name):
 
 
 def test_formats(large):
-    blocks = large.reshape(-1, 32)
-    errors = {}
+    blocks, errors = large.reshape(-1, 32), {}
     for kind in ("Q4_0", "Q8_0", "MXFP4"):
-        errors[kind] = np.square(from_gguf(to_gguf(blocks, kind), kind) - blocks, dtype=float).mean()
+        error = from_gguf(to_gguf(blocks, kind), kind) - blocks
+        errors[kind] = float(np.square(error, dtype=float).mean())
     assert -10 * math.log10(errors["Q4_0"]) == pytest.approx(ONE["Q4_0"], abs=WITHIN)
     assert -10 * math.log10(errors["MXFP4"]) == pytest.approx(ONE["MXFP4"], abs=WITHIN)
     assert round(errors["Q8_0"], 6) == 2.9e-5

@@ -4,8 +4,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from minilm.compression import lloyd_max
-from minilm.compression.quantization.grids import GRIDS, Codebook, Integers, Signs
+from minilm.compression import dequantize, fake_quantize, lloyd_max, quantize
+from minilm.compression.quantization.grids import GRIDS, Codebook, Integers, MidRise, Signs
 
 ordinary = st.floats(-100, 100, width=32)
 
@@ -21,6 +21,33 @@ def test_signs_by_hand():
     v = np.array([-7, -0.1, 0.1, 5], np.float32)
     codes = Signs().code(np.rint(Signs().position(v)))
     assert np.clip(codes, -1, 1).tolist() == [-1, -1, 1, 1]
+
+
+def test_full_range_by_hand():
+    grid = GRIDS["int_full"].start(4, True)
+    assert (grid.low, grid.high, grid.reach) == (-8, 7, 7.5)
+    # s = 15 / 7.5: both ends are half a step from their levels
+    q = quantize(np.array([-15, 15, 0, 3], np.float32), 4, grid="int_full")
+    assert (q.scale, q.codes.tolist(), q.max_error) == (2, [-8, 7, 0, 2], 1)
+
+
+def test_mid_rise_by_hand():
+    grid = GRIDS["mid_rise"].start(2, True)
+    assert grid.levels.tolist() == [-1.5, -0.5, 0.5, 1.5] and grid.reach == 2
+    q = quantize(np.array([-2, -0.9, 0.1, 1.1, 2], np.float32), 2, grid="mid_rise")
+    assert (q.scale, q.codes.tolist()) == (1, [0, 1, 2, 3, 3])
+    assert dequantize(q).tolist() == [-1.5, -0.5, 0.5, 1.5, 1.5]
+    assert q.max_error == 0.5
+    assert grid.inside(np.float32([-2.1, -2, 0, 2, 2.1])).tolist() == [0, 1, 1, 1, 0]
+
+
+def test_one_bit_of_mid_rise_is_the_signs():
+    x = np.random.default_rng(0).normal(size=200).astype(np.float32)
+    signs = fake_quantize(x, 1)
+    best = 2 * np.abs(x).mean()  # ±½ at a scale of 2·mean|x|
+    fixed = MidRise(1)
+    np.testing.assert_allclose(best * fixed.value(np.clip(np.rint(fixed.position(x / best)), 0, 1)),
+                               signs, rtol=1e-5)
 
 
 def test_codebook_positions_by_hand():
@@ -39,9 +66,77 @@ def test_what_the_grid_clips():
     assert Codebook(np.array([0, 1], np.float32)).inside(v).all()
 
 
-def test_a_codebook_has_no_zero_point():
+# as bitsandbytes publishes it
+NF4 = [-1.0, -0.6961928009986877, -0.5250730514526367, -0.39491748809814453, -0.28444138169288635,
+       -0.18477343022823334, -0.09105003625154495, 0.0, 0.07958029955625534, 0.16093020141124725,
+       0.24611230194568634, 0.33791524171829224, 0.44070982933044434, 0.5626170039176941,
+       0.7229568362236023, 1.0]
+
+
+def test_nf4_is_the_published_table():
+    levels = GRIDS["nf"].start(4, True).levels
+    np.testing.assert_allclose(levels, NF4, rtol=0, atol=1e-6)
+    assert levels[7] == 0 and levels.dtype == np.float32
+
+
+@pytest.mark.parametrize("bits", range(2, 9))
+def test_normal_floats(bits):
+    levels = GRIDS["nf"].start(bits, True).levels
+    assert len(levels) == 2**bits and (np.diff(levels) > 0).all()
+    assert (levels[0], levels[-1], levels[2 ** (bits - 1) - 1]) == (-1, 1, 0)
+    if bits > 2:  # one level more above zero than below, so they stand closer
+        assert levels[2 ** (bits - 1)] < -levels[2 ** (bits - 1) - 2]
+
+
+def test_logarithmic_levels():
+    levels = GRIDS["logarithmic"].start(3, True).levels
+    root = np.sqrt(0.5)
+    assert levels == pytest.approx([-1, -root, -0.5, 0, 0.5, root, 1, 1])
+    q = quantize(np.array([2, -1.5, 0.1, 0.8], np.float32), 3, grid="logarithmic")
+    assert dequantize(q) == pytest.approx([2, -2 * root, 0, 1])
+
+
+EVENLY = {"int", "int_real_zero"}
+WIDTHS = {"e2m1": 4, "e4m3": 8, "e5m2": 8, "fp16": 16, "bf16": 16}
+
+
+@pytest.mark.parametrize("name", sorted(set(GRIDS) - EVENLY))
+def test_only_integers_have_a_zero_point(name):
     with pytest.raises(ValueError, match="symmetric=False"):
-        GRIDS["lloyd_max"].start(4, False)
+        GRIDS[name].start(WIDTHS.get(name, 4), False)
+
+
+@pytest.mark.parametrize("name", ["int_full", "nf", "logarithmic", "power_of_two"])
+def test_one_bit_is_too_few_for_zero_and_both_signs(name):
+    with pytest.raises(ValueError, match=r"bits must be at least 2 .* got 1"):
+        GRIDS[name].start(1, True)
+
+
+@pytest.mark.parametrize("name", sorted(set(GRIDS) - EVENLY - {"fp16", "bf16"}))
+@pytest.mark.parametrize("how", [{}, {"objective": "mse"}, {"rounding": "stochastic"}])
+def test_every_grid_through_quantize(name, how):
+    x = np.random.default_rng(0).normal(size=(48, 20)).astype(np.float32)
+    bits = WIDTHS.get(name, 4)
+    for where in ({"axis": -1}, {"axis": 0}, {"axis": -1, "group_size": 16}):
+        q = quantize(x, bits, grid=name, **where, **how)
+        np.testing.assert_array_equal(dequantize(q), fake_quantize(x, bits, grid=name, **where,
+                                                                   **how))
+        assert np.square(dequantize(q) - x).mean() < 0.1
+        if name != "lloyd_max" and "rounding" not in how:
+            # each code is the nearest level of all
+            levels = GRIDS[name].start(bits, True).levels
+            levels = np.arange(-8, 8) if levels is None else np.unique(levels[~np.isnan(levels)])
+            if where == {"axis": -1}:
+                v = x / q.scale
+                least = np.abs(v[..., None] - levels).min(axis=-1)
+                np.testing.assert_allclose(np.abs(v - dequantize(q) / q.scale), least,
+                                           atol=1e-6 * levels.max())
+
+
+@pytest.mark.parametrize("name", sorted(set(GRIDS) - EVENLY - {"fp16", "bf16"}))
+def test_zeros_stay_zeros_on_every_grid(name):
+    zeros = np.zeros((8, 8), np.float32)
+    assert (fake_quantize(zeros, WIDTHS.get(name, 4), grid=name, axis=0) == 0).all()
 
 
 def test_lloyd_max_by_hand():
@@ -54,6 +149,20 @@ def test_lloyd_max_by_hand():
         np.array([0, 1, 2, 10, 11, 12], np.float32), 1, weights=np.array([1, 1, 3, 1, 1, 1])
     )
     assert weighted == pytest.approx([1.4, 11])
+
+
+def test_where_it_matters_levels_are_closer():
+    """Weighted by sensitivity, the levels go to the numbers whose errors cost more."""
+    x = np.random.default_rng(0).normal(size=20_000).astype(np.float32)
+    weights = np.where(x > 0, 9, 1).astype(np.float32)
+
+    def cost(levels):
+        nearest = levels[np.abs(x[:, None] - levels).argmin(axis=1)]
+        return float((weights * (x - nearest) ** 2).sum())
+
+    plain, weighted = lloyd_max(x, 3), lloyd_max(x, 3, weights=weights)
+    assert (plain > 0).sum() == 4 and (weighted > 0).sum() > 4
+    assert cost(weighted) < 0.8 * cost(plain)
 
 
 def test_few_distinct_numbers_are_the_levels():
