@@ -132,8 +132,10 @@ class KeyedVectors:
 
     def get_vecattr(self, key: Key, attr: str) -> int:
         """How often the text had the word, attr="count"; KeyError where that is not known."""
-        if attr != "count" or self.counts is None:
-            raise KeyError(f"attr must be 'count', of vectors that were trained here, got {attr!r}")
+        if attr != "count":
+            raise KeyError(f"attr must be 'count', got {attr!r}")
+        if self.counts is None:
+            raise KeyError("no counts are known of these vectors, which were not trained here")
         return int(self.counts[self.get_index(key)])
 
     def add_vectors(self, keys: Sequence[str], weights: Any, replace: bool = False) -> None:

@@ -25,12 +25,12 @@ def test_how_often_the_text_had_a_word(model):
     assert type(trained.get_vecattr("cat", "count")) is int
     with pytest.raises(KeyError, match="'ct'; near spellings: cat"):
         trained.get_index("ct")
-    with pytest.raises(KeyError, match=r"attr must be 'count'.* got 'sample_int'"):
+    with pytest.raises(KeyError, match="attr must be 'count', got 'sample_int'"):
         trained.get_vecattr("cat", "sample_int")
 
 
 def test_counts_that_are_not_known(wv):
-    with pytest.raises(KeyError, match="of vectors that were trained here"):
+    with pytest.raises(KeyError, match="no counts are known of these vectors"):
         KeyedVectors(["a"], np.ones((1, 2))).get_vecattr("a", "count")
     with pytest.raises(ValueError, match=r"counts must have shape \(1,\), got \(2,\)"):
         KeyedVectors(["a"], np.ones((1, 2)), np.ones(2, int))
