@@ -14,7 +14,7 @@ import numpy as np
 
 from minilm.embeddings.added_words import with_words
 from minilm.embeddings.analogies import word_analogies
-from minilm.embeddings.mean_vector import KEY, Key, checked, mean_vector
+from minilm.embeddings.mean_vector import KEY, Key, checked, mean_vector, similarity_of_means
 from minilm.embeddings.neighbours import doesnt_match, most_similar, most_similar_cosmul, nearest
 from minilm.embeddings.saved_vectors import load_vectors, save_vectors
 from minilm.embeddings.table_rows import batches, row_norms, unit_rows
@@ -183,12 +183,7 @@ class KeyedVectors:
 
     def n_similarity(self, ws1: Sequence[Key], ws2: Sequence[Key]) -> float:
         """cos of the two lists' mean vectors."""
-        means = [
-            self.get_mean_vector(words, pre_normalize=False, ignore_missing=False)
-            for words in (ws1, ws2)
-        ]
-        x, y = unit_rows(np.stack(means))
-        return float(x @ y)
+        return similarity_of_means(self, ws1, ws2)
 
     def closer_than(self, key1: Key, key2: Key) -> list[str]:
         """The words that are nearer to key1 than key2 is, in the table's order."""

@@ -47,6 +47,13 @@ def mean_vector(
     return unit_rows(mean[None])[0] if post_normalize else mean
 
 
+def similarity_of_means(wv: "KeyedVectors", ws1: Sequence[Key], ws2: Sequence[Key]) -> float:
+    """See `KeyedVectors.n_similarity`."""
+    means = [mean_vector(wv, words, None, False, ignore_missing=False) for words in (ws1, ws2)]
+    x, y = unit_rows(np.stack(means))
+    return float(x @ y)
+
+
 def checked(vector: Array, size: int) -> Array:
     """The vector itself, if it is one of `size` finite numbers."""
     if vector.shape != (size,) or not np.isfinite(vector).all():
