@@ -92,7 +92,8 @@ def test_by_hand_sixteen_bits():
     assert signed.packed.tolist() == [[1, 0, 255, 255]]
     assert signed.codes.tolist() == signed.dense().tolist() == [-32767, 32767]
     zero = np.array([[65535]], np.uint16)
-    affine = QuantizedTensor.from_codes(np.array([[0, 65535]]), one, zero, bits=16, array_shape=(2,))
+    ends = np.array([[0, 65535]])
+    affine = QuantizedTensor.from_codes(ends, one, zero, bits=16, array_shape=(2,))
     assert affine.dense().tolist() == [-65535, 0]
     assert (affine.codes - affine.zero_point).tolist() == [-65535, 0]  # and nothing wraps
 

@@ -10,7 +10,9 @@ The files, each of which has other choices for one of these lines:
 
     transforms.py     what is rounded in the place of x
     grids.py          the numbers that codes stand for: integers, signs, and the table of all
-    scales.py         how far apart they stand: absmax, percentile, MSE
+    objectives.py     over which range they are laid: absmax, percentile, and the table of all
+        least_squares.py, entropy.py, half_quadratic.py      those that search: MSE, KL, HQQ
+    scales.py         how far apart they stand then
     scale_formats.py  how scales are stored
     affine.py         the map between numbers and codes itself
     rounding.py       which code a number becomes: nearest, stochastic, and the table of all

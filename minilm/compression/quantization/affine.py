@@ -47,10 +47,13 @@ def codes_of(
 ) -> Array:
     """The codes of v = x / s, as whole floats: q = saturate(round(v) + z). out may be v itself.
 
+    Where z is any number: q = saturate(round(v + z)).
     saturate: False where it is known that nothing lies beyond the grid.
     """
+    if grid.real_zero:
+        v = np.add(v, zero_point, out=out)
     codes = grid.code(rounding(grid.position(v), rng, out))
-    if grid.affine:
+    if grid.affine and not grid.real_zero:
         codes = np.add(codes, zero_point, out=out)
     return np.clip(codes, grid.low, grid.high, out=out) if saturate else codes
 

@@ -24,6 +24,7 @@ class Codebook:
     levels: Array
     low: ClassVar[int] = 0
     affine: ClassVar[bool] = False
+    real_zero: ClassVar[bool] = False
     objective: ClassVar[None] = None
 
     @property

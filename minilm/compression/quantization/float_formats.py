@@ -18,13 +18,14 @@ Sources: IEEE 754-2019 (fp16); Micikevicius et al. 2022 (e4m3, e5m2); OCP Micros
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
 from minilm.types import Array
+from minilm.weights import HalfTensor
 
 EDGE = 2.0**-22  # relative slack of `inside`, a rounding error or two of float32
 
@@ -43,6 +44,7 @@ class FloatFormat:
     objective: str | None = None
     low: ClassVar[int] = 0
     affine: ClassVar[bool] = False
+    real_zero: ClassVar[bool] = False
 
     @property
     def bits(self) -> int:
@@ -116,6 +118,17 @@ def float_grid(name: str, kind: FloatFormat) -> Callable[[int, bool], FloatForma
         return kind
 
     return start
+
+
+def half_tensor(kind: str) -> Callable[..., HalfTensor]:
+    """What makes the leaf of numbers on the grid of "fp16" or "bf16": no scale, no table."""
+
+    def make(on_grid: Any, scheme: Any, rng: np.random.Generator) -> HalfTensor:
+        x, x_hat = on_grid.layout.array(on_grid.numbers), on_grid.values(scheme, rng)
+        largest_error = float(np.abs(x - x_hat).max())
+        return replace(HalfTensor.from_dense(x_hat, kind), largest_error=largest_error)
+
+    return make
 
 
 def power_of_two(bits: int, symmetric: bool) -> FloatFormat:

@@ -40,6 +40,7 @@ from minilm.compression.quantization.float_formats import (
     FloatFormat,
     check_symmetric,
     float_grid,
+    half_tensor,
     power_of_two,
 )
 from minilm.compression.quantization.lloyd_max import gaussian_levels, lloyd_max
@@ -50,12 +51,14 @@ from minilm.types import Array
 class Integers:
     """The levels are the integers low … high themselves: x̂ = s·(q − z), with z = 0 unless affine.
 
+    real_zero: z may lie between codes; else it is one, and 0 stays exactly 0.
     Jacob et al. 2018, eq. 1.
     """
 
     low: int
     high: int
     affine: bool = False
+    real_zero: bool = False
     levels: ClassVar[None] = None
     objective: ClassVar[None] = None
 
@@ -87,6 +90,7 @@ class Signs:
     low: ClassVar[int] = -1
     high: ClassVar[int] = 1
     affine: ClassVar[bool] = False
+    real_zero: ClassVar[bool] = False
     levels: ClassVar[None] = None
     objective: ClassVar[str] = "mean_magnitude"
     reach: ClassVar[float] = 1.0
@@ -115,6 +119,7 @@ class MidRise:
     bits: int
     low: ClassVar[int] = 0
     affine: ClassVar[bool] = False
+    real_zero: ClassVar[bool] = False
     objective: ClassVar[None] = None
 
     @property
@@ -152,6 +157,13 @@ def integers(bits: int, symmetric: bool) -> Grid:
     return Integers(1 - 2 ** (bits - 1), 2 ** (bits - 1) - 1) if bits > 1 else Signs()
 
 
+def integers_real_zero(bits: int, symmetric: bool) -> Grid:
+    """0 … 2^b − 1 with a zero point that is any number."""
+    if symmetric:
+        raise ValueError("symmetric=True has no zero point: grid 'int_real_zero' is for False")
+    return Integers(0, 2**bits - 1, affine=True, real_zero=True)
+
+
 def all_integers(bits: int, symmetric: bool) -> Grid:
     """−2^(b−1) … 2^(b−1) − 1: a b-bit integer's full range, one level more below."""
     check_symmetric(symmetric)
@@ -184,6 +196,7 @@ class GridKind(NamedTuple):
 GRIDS = {
     "int": GridKind(integers),
     "int_full": GridKind(all_integers),
+    "int_real_zero": GridKind(integers_real_zero),
     "mid_rise": GridKind(mid_rise),
     "power_of_two": GridKind(power_of_two),
     "logarithmic": GridKind(logarithmic),
@@ -192,6 +205,6 @@ GRIDS = {
     "e2m1": GridKind(float_grid("e2m1", E2M1)),
     "e4m3": GridKind(float_grid("e4m3", E4M3)),
     "e5m2": GridKind(float_grid("e5m2", E5M2)),
-    "fp16": GridKind(float_grid("fp16", FP16), largest=FP16.reach),
-    "bf16": GridKind(float_grid("bf16", BF16), largest=BF16.reach),
+    "fp16": GridKind(float_grid("fp16", FP16), largest=FP16.reach, tensor=half_tensor("fp16")),
+    "bf16": GridKind(float_grid("bf16", BF16), largest=BF16.reach, tensor=half_tensor("bf16")),
 }

@@ -17,10 +17,10 @@ from minilm.compression.quantization.affine import codes_of, in_scales, nearest,
 from minilm.compression.quantization.channels import Rows
 from minilm.compression.quantization.grids import GRIDS, Codebook, Grid
 from minilm.compression.quantization.layout import Layout
+from minilm.compression.quantization.objectives import OBJECTIVES
 from minilm.compression.quantization.rounding import ROUNDINGS, may_saturate
 from minilm.compression.quantization.scales import (
     LARGEST,
-    OBJECTIVES,
     Place,
     affine_scale,
     chunks,
@@ -40,9 +40,10 @@ FLOAT32_MAX = float(np.finfo(np.float32).max)
 class OnGrid:
     """An array on its grid: numbers (A, n, B), with scale and zero_point (A, 1, B) beside them.
 
-    zero_point holds whole floats, all 0 where the grid is not affine. saturates: whether numbers
-    may be rounded to beyond the grid, and be clipped. bits: of a code. seen: of what multiplies a
-    channel. tensor(on_grid, scheme, rng) makes the leaf, where it is not a QuantizedTensor.
+    zero_point holds whole floats (any, if the grid has a real zero), all 0 unless it is affine.
+    saturates: whether numbers may be rounded to beyond the grid, and be clipped. bits: of a code.
+    seen: of what multiplies a channel. tensor(on_grid, scheme, rng) makes the leaf, where it is not
+    a QuantizedTensor.
     """
 
     numbers: Array
@@ -60,6 +61,10 @@ class OnGrid:
         scale, z = (self.layout.beside_rows(s.astype(np.float32, copy=False))
                     for s in (self.scale, self.zero_point))
         return Rows(self.layout.rows(self.numbers), scale, z, self.grid)
+
+    def values(self, scheme: Scheme, rng: np.random.Generator) -> Array:
+        """x̂ in the array's own shape."""
+        return self.layout.array(rounded_values(self, scheme, rng))
 
 
 class Piece(NamedTuple):
@@ -101,10 +106,11 @@ def place_on_grid(name: str, x: Array, bits: int, scheme: Scheme) -> OnGrid:
     largest = min(kind.largest, LARGEST / 4 if grid.affine or kind.fit else FLOAT32_MAX)
     if not (-largest <= ends[0].min() and ends[1].max() <= largest):
         check_finite(name, x, largest)  # says what is wrong
+    stored = scheme.scale_kind
     low, high = OBJECTIVES[grid.objective or scheme.objective](
-        numbers, ends, grid, scheme.percentile
+        numbers, ends, grid, scheme.percentile, stored.rounded if stored.coarse else None
     )
-    scale, zero_point = affine_scale(low, high, grid, scheme.scale_kind.rounded)
+    scale, zero_point = affine_scale(low, high, grid, stored.rounded)
     if kind.fit is not None:
         v = layout.rows(in_scales(numbers, scale))
         weights = sensitivity(scale, numbers, layout, seen)

@@ -13,23 +13,17 @@ import numpy as np
 
 from minilm.compression.parameters import float_type, matrices, plain_array
 from minilm.compression.quantization.affine import values_of
-from minilm.compression.quantization.on_grid import (
-    OnGrid,
-    place_on_grid,
-    rounded,
-    rounded_values,
-    shaped_like,
-)
+from minilm.compression.quantization.on_grid import OnGrid, place_on_grid, rounded
 from minilm.compression.quantization.scales import reach_of
 from minilm.compression.quantization.scheme import Scheme
 from minilm.compression.quantization.transforms import TRANSFORMS
 from minilm.types import Array, Params
-from minilm.weights import Product, ProductQuantizedTensor, QuantizedTensor
+from minilm.weights import HalfTensor, Product, ProductQuantizedTensor, QuantizedTensor
 from minilm.weights.packing import check_bits, code_type, pack
 from minilm.weights.quantized import stored_codes
 
 Bits = int | dict[str, int]
-CODED = (QuantizedTensor, ProductQuantizedTensor)
+CODED = (QuantizedTensor, ProductQuantizedTensor, HalfTensor)
 
 
 def quantize(
@@ -179,7 +173,10 @@ def packed(on_grid: OnGrid, scheme: Scheme, rng: np.random.Generator) -> Quantiz
     scales, tensor_scale, coded = layout.scales(on_grid.scale), None, scheme.scale_kind.codes
     if coded is not None:
         scales, tensor_scale = coded(scales, reach_of(grid))
-    zero_points = layout.scales(on_grid.zero_point).astype(code_type(bits)) if grid.affine else None
+    zero_points = None
+    if grid.affine:
+        kind = np.float16 if grid.real_zero else code_type(bits)
+        zero_points = layout.scales(on_grid.zero_point).astype(kind)
     return QuantizedTensor(
         pack(layout.rows(stored), bits),
         scales,
@@ -203,7 +200,7 @@ def fake_quantize_array(
     if on_grid.tensor is not None:
         values = on_grid.tensor(on_grid, own, rng).dense()
     else:
-        values = shaped_like(turned, rounded_values(on_grid, own, rng), own)
+        values = on_grid.values(own, rng)
     if left is not None:
         values = multiplied(left, values, scheme).dense()
     return values.astype(float_type(x), copy=False)

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from minilm.compression.quantization.adaround import adaround
-from minilm.compression.quantization.affine import Rounding, nearest
+from minilm.compression.quantization.affine import Rounding, codes_of, nearest
 from minilm.compression.quantization.gptq import gptq
 from minilm.compression.quantization.grids import Grid
 from minilm.compression.quantization.trellis import trellis_tensor
@@ -65,7 +65,7 @@ def may_saturate(ends: tuple[Array, Array], zero_point: Array, grid: Grid, name:
     """
     kind = ROUNDINGS[name]
     low, high = (
-        grid.code(round_end(grid.position(end))) + zero_point
-        for round_end, end in zip((kind.lowest, kind.highest), ends, strict=True)
+        codes_of(end, zero_point, grid, lambda v, _, out, to=to: to(v), saturate=False)
+        for to, end in zip((kind.lowest, kind.highest), ends, strict=True)
     )
     return bool(low.min() < grid.low or high.max() > grid.high)

@@ -58,13 +58,17 @@ def e4m3_codes(scale: Array, reach: float) -> Codes:
 
 class ScaleFormat(NamedTuple):
     """A row of the table: the rounded scales as floats (scale, reach) -> scale; and, where bytes
-    stand for them, the codes and the tensor's scale, which rounded scales give back exactly."""
+    stand for them, the codes and the tensor's scale, which rounded scales give back exactly.
+    coarse: scales are so few that a search for the best must try them as they are stored."""
 
     rounded: Callable[[Array, float], Array]
     codes: Callable[[Array, float], Codes] | None = None
+    coarse: bool = False
 
 
-def bytes_for(name: str, codes: Callable[[Array, float], Codes]) -> ScaleFormat:
+def bytes_for(
+    name: str, codes: Callable[[Array, float], Codes], coarse: bool = False
+) -> ScaleFormat:
     """A row of which BYTE_SCALES has the values."""
 
     def rounded(scale: Array, reach: float) -> Array:
@@ -72,12 +76,12 @@ def bytes_for(name: str, codes: Callable[[Array, float], Codes]) -> ScaleFormat:
         values = BYTE_SCALES[name][found]
         return values if tensor_scale is None else values * tensor_scale.reshape(())
 
-    return ScaleFormat(rounded, codes)
+    return ScaleFormat(rounded, codes, coarse)
 
 
 SCALE_FORMATS = {
     "float32": ScaleFormat(as_they_are),
     "float16": ScaleFormat(up_to_half),
-    "e8m0": bytes_for("e8m0", e8m0_codes),
+    "e8m0": bytes_for("e8m0", e8m0_codes, coarse=True),
     "e4m3": bytes_for("e4m3", e4m3_codes),
 }

@@ -12,9 +12,9 @@ import numpy as np
 
 from minilm.compression.quantization.calibration import as_seen
 from minilm.compression.quantization.grids import GRIDS
+from minilm.compression.quantization.objectives import OBJECTIVES
 from minilm.compression.quantization.rounding import ROUNDINGS
 from minilm.compression.quantization.scale_formats import SCALE_FORMATS, ScaleFormat
-from minilm.compression.quantization.scales import OBJECTIVES
 from minilm.compression.quantization.transforms import TRANSFORMS
 from minilm.weights import Seen
 
