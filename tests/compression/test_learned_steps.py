@@ -197,7 +197,7 @@ def test_what_is_refused():
         learned_steps(0)
     with pytest.raises(ValueError, match="axis"):
         add_steps(params, 3, axis=0)
-    with pytest.raises(ValueError, match="head.w:step must be"):
+    with pytest.raises(ValueError, match=r"head\.w:step must be"):
         learned_steps(3)({**params, "head.w:step": np.ones((3, 1), np.float32)}, 0)
 
 

@@ -6,6 +6,7 @@ from minilm.compression.quantized_gradients import QuantizedGradients
 from minilm.models import LSTMLanguageModel
 from minilm.training import SGD, AdamW, cross_entropy_loss, fit, warmup_cosine
 
+
 def normal(*shape, seed=0):
     return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
 
