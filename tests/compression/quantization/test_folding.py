@@ -105,6 +105,23 @@ def test_the_scales_of_awq_lose_nothing_by_being_folded():
     )
 
 
+def test_weights_that_share_a_norm_are_searched_as_one():
+    model, inputs = MODELS["llama"]
+    params = trained(model, np.float32)
+    gate, up = (f"block.0.feed_forward.{n}" for n in ("w_gate", "w_up"))
+    gain = np.exp(np.random.default_rng(0).normal(size=16).astype(np.float32))
+    params["block.0.norm_2.gain"] = gain
+    params[up] *= 10 / gain[:, None] ** 2  # what is multiplied by much hardly matters here
+    seen = calibrate(model, params, [inputs])
+    both = np.concatenate([params[gate], params[up]], axis=1)
+    q = quantize(both, 3, axis=-1, transform="awq", calibration=seen[up])
+    alone = quantize(params[gate], 3, axis=-1, transform="awq", calibration=seen[up])
+    balanced = scale_norms(model, params, seen, "awq", 3)
+    inverse = balanced["block.0.norm_2.gain"] / params["block.0.norm_2.gain"]
+    np.testing.assert_allclose(inverse, q.a.values, rtol=1e-5)
+    assert not np.allclose(inverse, alone.a.values, rtol=1e-2)
+
+
 def test_weights_that_share_a_norm_must_share_their_scales():
     model, inputs = MODELS["llama"]
     params = trained(model)

@@ -128,6 +128,20 @@ def test_outliers_in_v_at_8_bits_each(seed):
     assert smoothed < 3 * damage_of(v @ smooth, v @ w)
 
 
+def test_smoothquant_counts_the_rounding_of_v():
+    """Of a weight that is not rounded at all: of all α, the one with which v loses least."""
+    v, w = example(n=32, spread=2.0)
+    left, _, _ = TRANSFORMS["smooth"]("w", w, seen_of(v), lambda x: x)
+    errors, scales = [], []
+    for alpha in np.arange(21) / 20:
+        s = abs(v).max(axis=0) ** alpha / abs(w).max(axis=1) ** (1 - alpha)
+        errors.append(damage_of(eight_bits(v / s) @ (s[:, None] * w), v @ w))
+        scales.append(s / s[0])
+    best = int(np.argmin(errors))
+    assert 0 < best < 20
+    np.testing.assert_allclose(left.values[0] / left.values, scales[best], rtol=1e-4)
+
+
 def damage_of(y, exact):
     return float(np.square(y - exact).sum())
 
