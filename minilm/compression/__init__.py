@@ -1,8 +1,9 @@
 """Compression: smaller parameters, and training that bears it.
 
     quantization/    fewer bits a weight: quantize, dequantize, fake_quantize,
-                     product_quantize, the affine map
+                     product_quantize, the affine map; calibrate
     pruning.py       fewer weights: prune
+    second_order.py  what rounding one weight spoils, made good by the others: sweep
     distillation.py  a smaller model, taught by a larger one: distillation_loss, distil
     views.py         training what will be compressed: straight_through, masked, compose
     parameters.py    which parameters are compressed, and which arrays are refused
@@ -13,6 +14,7 @@ from minilm.compression.pruning import keep_masks, prune
 from minilm.compression.quantization import (
     affine_codes,
     affine_values,
+    calibrate,
     dequantize,
     fake_quantize,
     lloyd_max,
@@ -24,6 +26,7 @@ from minilm.compression.views import compose, masked, straight_through
 __all__ = [
     "affine_codes",
     "affine_values",
+    "calibrate",
     "compose",
     "dequantize",
     "distil",

@@ -6,7 +6,7 @@
 
 The results are those of the inner weight, bit for bit. Run forward passes only, and on one thread:
 a backward pass multiplies by `.T` and so adds to `outputs`, and two threads would lose rows.
-`minilm.compression.quantization.calibrate` does this for all weights of a model.
+`minilm.compression.calibrate` does this for all weights of a model.
 """
 
 from typing import Any

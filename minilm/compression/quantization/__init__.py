@@ -16,11 +16,18 @@ The files, each of which has other choices for one of these lines:
     scale_formats.py  how scales are stored
     affine.py         the map between numbers and codes itself
     rounding.py       which code a number becomes: nearest, stochastic, and the table of all
+        gptq.py, adaround.py      those that choose the codes of a channel together: channels.py
     layout.py         where the numbers that share a scale lie in memory
     on_grid.py        one array, placed on its grid and rounded
     scheme.py         one combination: the options, checked
     quantize.py       arrays and whole models: quantize, dequantize, fake_quantize
     methods.py        combinations that have a name
+
+what the data say of it, before and after:
+
+    calibration.py   what multiplies each weight, in one pass: calibrate, check_apart
+    correction.py    biases and scales that make good what rounding spoilt: correct_biases,
+                     correct_scales, names_read
 
 scales and rotations that cost nothing at inference, params -> params with equal outputs:
 
@@ -39,7 +46,9 @@ and for numbers that no one learned:
 """
 
 from minilm.compression.quantization.affine import affine_codes, affine_values
+from minilm.compression.quantization.calibration import calibrate, check_apart
 from minilm.compression.quantization.clusters import k_means
+from minilm.compression.quantization.correction import correct_biases, correct_scales, names_read
 from minilm.compression.quantization.equalization import equalize
 from minilm.compression.quantization.folding import fold_into_norms, scale_norms
 from minilm.compression.quantization.grids import lloyd_max
@@ -52,12 +61,17 @@ __all__ = [
     "QuantizedKeyValueCache",
     "affine_codes",
     "affine_values",
+    "calibrate",
+    "check_apart",
+    "correct_biases",
+    "correct_scales",
     "dequantize",
     "equalize",
     "fake_quantize",
     "fold_into_norms",
     "k_means",
     "lloyd_max",
+    "names_read",
     "product_quantize",
     "quantize",
     "rotate",

@@ -68,4 +68,6 @@ METHODS: Mapping[str, Method] = MappingProxyType({
     "rotation": Method("Ashkboos et al. 2024 (QuaRot)", transform="hadamard"),
     # which of two levels
     "stochastic rounding": Method("Gupta et al. 2015", rounding="stochastic"),
+    "GPTQ": Method("Frantar et al. 2022", rounding="gptq", options=GROUPS, needs="calibration"),
+    "AdaRound": Method("Nagel et al. 2020", rounding="adaround", needs="calibration"),
 })  # fmt: skip
