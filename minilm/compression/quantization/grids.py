@@ -19,6 +19,7 @@ Here are the grids of evenly spaced levels, and the table of all; the others are
     float_formats.py   e2m1, e4m3, e5m2, fp16, bf16; powers of two
     codebooks.py       normal floats, logarithmic
     lloyd_max.py       fitted to the data
+    entropy_coded.py   integers as fine as a coder of their entropy allows
 
 The integers of two bits are the ternary grid −1, 0, 1; of one bit, the signs.
 """
@@ -30,6 +31,7 @@ from typing import Any, ClassVar, NamedTuple, TypeAlias
 import numpy as np
 
 from minilm.compression.quantization.codebooks import Codebook, logarithmic, normal_float
+from minilm.compression.quantization.entropy_coded import EntropyCoded, entropy_coded, fit_gain
 from minilm.compression.quantization.float_formats import (
     BF16,
     E2M1,
@@ -147,7 +149,7 @@ class MidRise:
         return np.abs(v) <= self.reach * (1 + EDGE)
 
 
-Grid: TypeAlias = Integers | Signs | MidRise | Codebook | FloatFormat
+Grid: TypeAlias = Integers | Signs | MidRise | Codebook | FloatFormat | EntropyCoded
 
 
 def integers(bits: int, symmetric: bool) -> Grid:
@@ -178,17 +180,24 @@ def mid_rise(bits: int, symmetric: bool) -> Grid:
     return MidRise(bits)
 
 
+def fit_levels(v: Array, grid: Codebook, weights: Array) -> tuple[Grid, float]:
+    """As many levels as the grid has, by Lloyd and Max."""
+    bits = len(grid.levels).bit_length() - 1
+    return Codebook(lloyd_max(v, bits, weights=weights)), 1.0
+
+
 class GridKind(NamedTuple):
     """A row of the table.
 
-    start: the grid for (bits, symmetric), by which the scale is chosen. fit: where the levels
-    follow the data, what finds them in x / scale afterwards. largest: beyond it numbers are
+    start: the grid for (bits, symmetric), by which the scale is chosen. fit(v, grid, weights): where
+    the grid follows the data, what makes it of v = x / scale afterwards, and the factor by which
+    the scale then grows; weights: what a squared error costs; (channels, n) both. largest: beyond it numbers are
     refused, on a grid that takes them as they are. tensor(on_grid, scheme, rng): what makes the
     leaf, where it is not a QuantizedTensor.
     """
 
     start: Callable[[int, bool], Grid]
-    fit: Callable[..., Array] | None = None
+    fit: Callable[..., tuple[Grid, float]] | None = None
     largest: float = float("inf")
     tensor: Callable[..., Any] | None = None
 
@@ -201,7 +210,8 @@ GRIDS = {
     "power_of_two": GridKind(power_of_two),
     "logarithmic": GridKind(logarithmic),
     "nf": GridKind(normal_float),
-    "lloyd_max": GridKind(gaussian_levels, fit=lloyd_max),
+    "lloyd_max": GridKind(gaussian_levels, fit=fit_levels),
+    "entropy_coded": GridKind(entropy_coded, fit=fit_gain),
     "e2m1": GridKind(float_grid("e2m1", E2M1)),
     "e4m3": GridKind(float_grid("e4m3", E4M3)),
     "e5m2": GridKind(float_grid("e5m2", E5M2)),

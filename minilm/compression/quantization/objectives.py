@@ -11,6 +11,7 @@
     norm              ± ‖x‖, which no single number exceeds, however it is rounded: for gradients
     lsq               where a step that is then learned begins
     unit              whatever x is, a scale of 1: for floats, that need none
+    rate              the scale whose codes have the entropy that the grid asks for
 
 A row of OBJECTIVES is a function
 
@@ -33,6 +34,7 @@ from minilm.compression.quantization.entropy import entropy
 from minilm.compression.quantization.grids import Grid
 from minilm.compression.quantization.half_quadratic import hqq
 from minilm.compression.quantization.least_squares import mse
+from minilm.compression.quantization.rate import rate
 from minilm.compression.quantization.scales import Range, Stored, side_by_side
 from minilm.types import Array
 
@@ -140,4 +142,5 @@ OBJECTIVES: dict[str, Objective] = {
     "norm": norm,
     "lsq": lsq,
     "unit": unit,
+    "rate": rate,
 }

@@ -15,7 +15,7 @@ import numpy as np
 from minilm.compression.parameters import check_finite
 from minilm.compression.quantization.affine import codes_of, in_scales, nearest, nonzero, values_of
 from minilm.compression.quantization.channels import Rows
-from minilm.compression.quantization.grids import GRIDS, Codebook, Grid
+from minilm.compression.quantization.grids import GRIDS, Grid
 from minilm.compression.quantization.layout import Layout
 from minilm.compression.quantization.objectives import OBJECTIVES
 from minilm.compression.quantization.rounding import ROUNDINGS, may_saturate
@@ -112,12 +112,13 @@ def place_on_grid(name: str, x: Array, bits: int, scheme: Scheme) -> OnGrid:
     )
     scale, zero_point = affine_scale(low, high, grid, stored.rounded)
     if kind.fit is not None:
-        v = layout.rows(in_scales(numbers, scale))
         weights = sensitivity(scale, numbers, layout, seen)
-        grid = Codebook(kind.fit(v, bits, weights=weights))
+        grid, gain = kind.fit(layout.rows(in_scales(numbers, scale)), grid, weights)
+        scale = scale if gain == 1 else stored.rounded(scale * np.float32(gain), grid.reach)
     v_low, v_high = (in_scales(end, scale.astype(np.float32)) for end in ends)
     saturates = may_saturate((v_low, v_high), zero_point, grid, scheme.rounding)
     tensor = ROUNDINGS[scheme.rounding].tensor or kind.tensor
+    bits = getattr(grid, "bits", bits)  # of a code as it is kept
     return OnGrid(numbers, grid, scale, zero_point, saturates, layout, bits, seen, tensor)
 
 
