@@ -99,5 +99,5 @@ def test_blocks_against_a_sample(levels, scale):
 
 def test_scales_by_hand():
     assert [power_of_two(6.0)(m) for m in (6, 7.9, 8, 3.9)] == [1, 1, 2, 0.5]
-    # the last level, 4, belongs to the tensor's largest, 8, on a grid that reaches 1: steps of 2
-    assert [small_float(1, 8, [0, 1, 2, 4])(m) for m in (8, 4.5, 1.5)] == [8, 4, 2]
+    # the last level, 4, belongs to the tensor's largest, 24, on a grid that reaches 3: steps of 2
+    assert [small_float(3, 24, [0, 1, 2, 4])(m) for m in (24, 13.5, 4.5)] == [8, 4, 2]

@@ -52,6 +52,7 @@ def test_any_shape_and_order(kind):
         np.testing.assert_array_equal(h.dense(), KINDS[kind].value(
             KINDS[kind].code(np.rint(KINDS[kind].position(x)))))
         assert h.shape == x.shape
+        assert h.max_error == np.abs(h.dense() - x).max(initial=0)
 
 
 def test_a_large_product_is_made_in_parts():

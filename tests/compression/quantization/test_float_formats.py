@@ -13,6 +13,7 @@ from minilm.compression.quantization.float_formats import (
     FloatFormat,
     power_of_two,
 )
+from minilm.weights import HalfTensor
 
 FORMATS = {"e2m1": E2M1, "e4m3": E4M3, "e5m2": E5M2, "fp16": FP16, "bf16": BF16}
 SMALL = {"e2m1": (E2M1, 4), "e4m3": (E4M3, 8), "e5m2": (E5M2, 8)}
@@ -148,3 +149,33 @@ def test_torch_rounds_alike(name):
     codes = grid.code(np.rint(grid.position(x)))
     nonzero = rounded(grid, x) != 0
     np.testing.assert_array_equal(codes[nonzero], bits[nonzero])
+
+
+@pytest.mark.parametrize("name", ["fp16", "bf16"])
+def test_half_precision_through_quantize(name):
+    x = np.random.default_rng(0).normal(size=(30, 20)).astype(np.float32)
+    q = quantize(x, 16, grid=name)
+    assert isinstance(q, HalfTensor) and (q.kind, q.bits_per_weight) == (name, 16)
+    np.testing.assert_array_equal(q.dense(), rounded(FORMATS[name], x))
+    np.testing.assert_array_equal(dequantize(q), fake_quantize(x, 16, grid=name))
+    assert q.max_error == np.abs(q.dense() - x).max() > 0
+    params = {"token_embedding": x, "head.w": x.T.copy(), "head.b": x[0]}
+    small = quantize(params, 16, grid=name)
+    np.testing.assert_array_equal(small["head.w"].dense(), q.dense().T)
+    assert small["head.b"] is params["head.b"]
+    assert isinstance(dequantize(small)["token_embedding"], np.ndarray)
+    step = 2.0 ** -FORMATS[name].mantissa_bits
+    quarter = np.full(20_000, 1 + step / 4, np.float32)
+    drawn = quantize(quarter, 16, grid=name, rounding="stochastic").dense()
+    assert set(drawn) == {1, 1 + step}
+    assert drawn.mean(dtype=float) - 1 == pytest.approx(step / 4, rel=0.1)
+
+
+def test_half_precision_refuses_what_it_cannot_hold():
+    with pytest.raises(ValueError, match=r"x must not exceed 6\.55e\+04 in magnitude"):
+        quantize(np.array([1, 65505.0]), 16, grid="fp16")
+    with pytest.raises(ValueError, match="x must be finite, got 1 NaN"):
+        quantize(np.array([1, np.nan]), 16, grid="bf16")
+    with pytest.raises(ValueError, match="w must not exceed 3"):
+        quantize({"w": np.full((2, 2), 3.4e38, np.float32)}, 16, grid="bf16")
+    assert quantize(np.array([65504.0]), 16, grid="fp16").dense() == 65504
