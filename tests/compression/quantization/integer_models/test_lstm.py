@@ -172,7 +172,7 @@ def test_what_is_refused():
         integer_only(3, params, [tokens])
     with pytest.raises(ValueError, match="at least one batch"):
         integer_only(model, params, [])
-    with pytest.raises(ValueError, match="lstm.0.w_x must be an array, or codes"):
+    with pytest.raises(ValueError, match=r"lstm\.0\.w_x must be an array, or codes"):
         integer_only(model, quantize(params, {"lstm.0.w_x": 4}, group_size=2), [tokens])
     with pytest.raises(ValueError, match="must be finite"):
         integer_only(model, {**params, "head.b": np.full(V, np.nan, np.float32)}, [tokens])

@@ -123,7 +123,7 @@ def attention_params(step=6.3 / 255, zero_point=0):
 
 
 def test_attention_by_hand():
-    """One query of 1: the scores are the keys. e = table[0], table[10], and nothing where hidden."""
+    """One query of 1: the scores are the keys. e from table[10] and table[0]; nothing if hidden."""
     params = attention_params()
     q, k = np.array([[1]], np.int8), np.array([[90], [100], [127]], np.int8)
     v = np.array([[100, -100], [10, 20], [77, 77]], np.int8)

@@ -77,8 +77,8 @@ def norm(x, params, name, bits):
     D, has_bias = len(x), f"{name}:bias" in params
     total = sum(x) if has_bias else 0
     root = math.isqrt(D * sum(x * x) - total * total + int(params[f"{name}:eps"]))
-    n = np.array([rounded((D * one - total) << 10, root) for one in x], object) * whole(params[name])
-    n = n + (whole(params[f"{name}:bias"]) if has_bias else 0)
+    n = np.array([rounded((D * one - total) << 10, root) for one in x], object)
+    n = n * whole(params[name]) + (whole(params[f"{name}:bias"]) if has_bias else 0)
     return to_codes(n, params, name, bits)
 
 
@@ -105,8 +105,7 @@ def turned(x, params, t):
 
 def heads_of(y, params, name, model, past):
     """Attention of one position to itself and to the past, which it joins."""
-    d, t = model.head_dim, len(past)
-    H, G = model.heads, model.key_value_heads or model.heads
+    t, H, G = len(past), model.heads, model.key_value_heads or model.heads
     if model.positions == "rotary":
         qkv = clipped(times(sums(y, params, f"{name}.w_qkv"), params, f"{name}.w_qkv"), 16)
         parts = np.split(qkv, H + 2 * G)
