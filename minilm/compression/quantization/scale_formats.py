@@ -20,6 +20,7 @@ import numpy as np
 from minilm.types import Array
 from minilm.weights.byte_scales import BYTE_SCALES, E4M3_MAX
 
+EDGE = 2.0**-22  # a rounding error or two of float32
 Codes = tuple[Array, Array | None]
 
 
@@ -43,7 +44,8 @@ def up_to_half(scale: Array, reach: float = 1.0) -> Array:
 
 def e8m0_codes(scale: Array, reach: float) -> Codes:
     """The exponents; of a scale of 0 the smallest."""
-    exponent = np.frexp(scale * np.float64(reach))[1] - np.frexp(reach)[1]
+    largest = scale * np.float64(reach) * (1 + EDGE)  # that of the numbers, were it not rounded
+    exponent = np.frexp(largest)[1] - np.frexp(reach)[1]
     return np.where(scale > 0, np.clip(exponent + 127, 0, 254), 0).astype(np.uint8), None
 
 

@@ -1,0 +1,114 @@
+from statistics import NormalDist
+
+import numpy as np
+import pytest
+
+from minilm.compression import fake_quantize, quantize
+from minilm.compression.quantization.coders import true_bits
+from minilm.compression.quantization.rate import entropy_of
+from minilm.weights import Product
+
+
+def normal(*shape, seed=0):
+    return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
+
+
+def sqnr_db(x, rounded):
+    x = x.astype(float)
+    return 10 * np.log10((x**2).sum() / ((x - rounded) ** 2).sum())
+
+
+def entropy(codes):
+    return float(entropy_of(np.unique(codes, return_counts=True)[1]))
+
+
+@pytest.fixture(scope="module")
+def gaussian():
+    n = 1 << 18
+    half = np.array([NormalDist().inv_cdf((i + 0.5) / n) for i in range(n // 2, n)])
+    return np.random.default_rng(0).permutation(np.append(half, -half)).astype(np.float32)
+
+
+def test_entropy_by_hand():
+    assert entropy_of(np.array([2, 1, 1, 0])) == 1.5
+    assert entropy_of(np.array([5])) == 0
+    assert entropy_of(np.array([[1, 1], [0, 0]])).tolist() == [1, 0]
+
+
+def test_by_hand():
+    # codes with shares ½ ¼ ¼: 1.5 bits each; at 1 bit they would have to be fewer
+    x = np.array([0, 0, 4, -4] * 4, np.float32)
+    q = quantize(x, 2, grid="entropy_coded")
+    assert entropy(q.codes) == 1.5
+    np.testing.assert_allclose(q.dense(), x, rtol=1e-6)
+    # 16 codes, one scale of 4 bytes, three shares of 16 bits
+    assert true_bits(q, "entropy") == 16 * 1.5 + 32 + 3 * 16
+    assert true_bits(q, "packed") == true_bits(q) == 16 * q.bits + 32
+
+
+@pytest.mark.parametrize(
+    ("bits", "sqnr"),
+    [(1, 4.58), (2, 10.51), (3, 16.53), (4, 22.55), (5, 28.57), (6, 34.59), (8, 46.63)],
+)
+def test_sqnr_of_a_gaussian(gaussian, bits, sqnr):
+    q = quantize(gaussian, bits, grid="entropy_coded")
+    found = sqnr_db(gaussian, q.dense())
+    assert found == pytest.approx(sqnr, abs=0.02)
+    true = true_bits(q, "entropy") / q.size
+    assert bits - 0.01 < true < bits + 0.04  # the shares too
+    shannon = found / (20 * np.log10(2))
+    assert shannon < bits
+    if bits >= 2:
+        assert bits < shannon + 0.26
+    assert q.bits == (8 if bits < 8 else 16)
+
+
+@pytest.mark.parametrize("axis", [None, 0, -1])
+@pytest.mark.parametrize("bits", [1, 3, 6])
+def test_the_entropy_is_what_was_asked_for(axis, bits):
+    x = np.random.default_rng(1).standard_t(4, size=(8, 6000)).astype(np.float32)
+    x = x if axis == 0 else x.T
+    q = quantize(x, bits, grid="entropy_coded", axis=axis)
+    codes = q.codes if axis == 0 else q.codes.T
+    for row in codes if axis is not None else [codes]:
+        assert bits - 0.05 < entropy(row) < bits + 0.005
+    np.testing.assert_array_equal(
+        fake_quantize(x, bits, grid="entropy_coded", axis=axis), q.dense()
+    )
+
+
+def test_a_scale_for_the_least_error():
+    x = normal(5000)
+    q = quantize(x, 1, grid="entropy_coded")
+    errors = [((x - f * q.dense()) ** 2).sum() for f in (1, 1.02, 0.98)]
+    assert min(errors) == errors[0]
+    assert sqnr_db(x, q.dense()) > 4.4  # the middle of each cell would be 3.3
+
+
+@pytest.mark.parametrize("x", [np.zeros(8), np.full(8, 0.7), np.array([1e-30, 0, 0, -1e-30])])
+def test_zeros_and_few_numbers(x):
+    q = quantize(x, 2, grid="entropy_coded")
+    np.testing.assert_allclose(q.dense(), x, rtol=1e-3)
+
+
+def test_it_has_no_zero_point():
+    with pytest.raises(ValueError, match="symmetric=False"):
+        quantize(np.ones(3), 2, grid="entropy_coded", symmetric=False)
+
+
+# --- coders
+
+
+def test_the_bits_of_all_parameters():
+    q = quantize(normal(40, 30), 4, axis=-1, group_size=20)
+    params = {"a": q, "b": np.zeros(10, np.float32), "c": Product(np.eye(40, dtype=np.float32), q)}
+    assert true_bits(params) == 8 * sum(w.nbytes for w in params.values())
+    # scales and plain arrays stay; 4 bits of a uniform code would stay as well
+    less = true_bits(q) - true_bits(q, "entropy")
+    assert less == pytest.approx(q.size * (4 - entropy(q.codes)) - 16 * len(np.unique(q.codes)))
+    assert true_bits(params) - true_bits(params, "entropy") == pytest.approx(2 * less)
+
+
+def test_an_unknown_coder_is_refused():
+    with pytest.raises(ValueError, match="coder must be one of 'packed', 'entropy', got 'zip'"):
+        true_bits({}, "zip")
