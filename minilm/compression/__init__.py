@@ -5,11 +5,18 @@
     pruning.py       fewer weights: prune
     second_order.py  what rounding one weight spoils, made good by the others: sweep
     distillation.py  a smaller model, taught by a larger one: distillation_loss, distil
-    views.py         training what will be compressed: straight_through, masked, compose
+    views/           training what will be compressed: straight_through, learned_steps,
+                     learned_clips, masked, learned_masks, compose
+    progressive.py   compressed part by part, the rest retrained: one_at_a_time, in_portions
+    quantized_training.py   train, quantize, train quantized, dequantize: train_quantized
+    quantized_gradients.py  gradients in few bits, with error feedback: QuantizedGradients
+    adamw_8bit.py    an optimizer's state in bytes: AdamW8bit
     parameters.py    which parameters are compressed, and which arrays are refused
 """
 
+from minilm.compression.adamw_8bit import AdamW8bit
 from minilm.compression.distillation import distil, distillation_loss
+from minilm.compression.progressive import by_damage, in_portions, one_at_a_time
 from minilm.compression.pruning import keep_masks, prune
 from minilm.compression.quantization import (
     affine_codes,
@@ -21,22 +28,55 @@ from minilm.compression.quantization import (
     product_quantize,
     quantize,
 )
-from minilm.compression.views import compose, masked, straight_through
+from minilm.compression.quantized_gradients import QuantizedGradients
+from minilm.compression.quantized_training import Stages, train_quantized
+from minilm.compression.views import (
+    add_clips,
+    add_scores,
+    add_steps,
+    clip_inputs,
+    clip_penalty,
+    compose,
+    learned_clips,
+    learned_masks,
+    learned_steps,
+    masked,
+    prune_by_scores,
+    quantize_with_steps,
+    straight_through,
+)
 
 __all__ = [
+    "AdamW8bit",
+    "QuantizedGradients",
+    "Stages",
+    "add_clips",
+    "add_scores",
+    "add_steps",
     "affine_codes",
     "affine_values",
+    "by_damage",
     "calibrate",
+    "clip_inputs",
+    "clip_penalty",
     "compose",
     "dequantize",
     "distil",
     "distillation_loss",
     "fake_quantize",
+    "in_portions",
     "keep_masks",
+    "learned_clips",
+    "learned_masks",
+    "learned_steps",
     "lloyd_max",
     "masked",
+    "one_at_a_time",
     "product_quantize",
     "prune",
+    "prune_by_scores",
     "quantize",
+    "quantize_with_steps",
     "straight_through",
+    "train_quantized",
 ]
