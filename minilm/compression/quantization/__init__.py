@@ -10,6 +10,8 @@ The files, each of which has other choices for one of these lines:
 
     transforms.py     what is rounded in the place of x
     grids.py          the numbers that codes stand for: integers, signs, and the table of all
+        codebooks.py, lloyd_max.py, float_formats.py, entropy_coded.py      those not evenly spaced,
+                      and those without an end
     objectives.py     over which range they are laid: absmax, percentile, and the table of all
         least_squares.py, entropy.py, half_quadratic.py      those that search: MSE, KL, HQQ
     scales.py         how far apart they stand then
@@ -40,18 +42,36 @@ where a code stands for several numbers at once:
     clusters.py   vectors that stand for those nearest to them: k_means
     product.py    rows cut into pieces, a codebook for each place: product_quantize
 
+for files of others:
+
+    formats.py   gguf's blocks of 32, bit for bit: to_gguf, from_gguf
+
 and for numbers that no one learned:
 
     key_value_cache.py   what a Transformer has read: QuantizedKeyValueCache
+    activations.py       what multiplies a weight: quantize_activations; its static ranges are in
+                         activation_ranges.py, the products without a weight in integer_attention.py
+
+and in integers alone:
+
+    integer.py       products of codes, exact: integer_matmul, affine_matmul
+    fixed_point.py   times a real number: to_fixed_point, requantize
+    integer_models/  an LSTM and a Transformer of integers: integer_only
 """
 
+from minilm.compression.quantization.activations import quantize_activations
 from minilm.compression.quantization.affine import affine_codes, affine_values
 from minilm.compression.quantization.calibration import calibrate, check_apart
 from minilm.compression.quantization.clusters import k_means
 from minilm.compression.quantization.correction import correct_biases, correct_scales, names_read
 from minilm.compression.quantization.equalization import equalize
+from minilm.compression.quantization.fixed_point import requantize, to_fixed_point
 from minilm.compression.quantization.folding import fold_into_norms, scale_norms
+from minilm.compression.quantization.formats import from_gguf, to_gguf
 from minilm.compression.quantization.grids import lloyd_max
+from minilm.compression.quantization.integer import affine_matmul, integer_matmul
+from minilm.compression.quantization.integer_attention import integer_attention
+from minilm.compression.quantization.integer_models import integer_only
 from minilm.compression.quantization.key_value_cache import QuantizedKeyValueCache
 from minilm.compression.quantization.product import product_quantize
 from minilm.compression.quantization.quantize import dequantize, fake_quantize, quantize
@@ -60,6 +80,7 @@ from minilm.compression.quantization.rotation import rotate
 __all__ = [
     "QuantizedKeyValueCache",
     "affine_codes",
+    "affine_matmul",
     "affine_values",
     "calibrate",
     "check_apart",
@@ -69,11 +90,19 @@ __all__ = [
     "equalize",
     "fake_quantize",
     "fold_into_norms",
+    "from_gguf",
+    "integer_attention",
+    "integer_matmul",
+    "integer_only",
     "k_means",
     "lloyd_max",
     "names_read",
     "product_quantize",
     "quantize",
+    "quantize_activations",
+    "requantize",
     "rotate",
     "scale_norms",
+    "to_fixed_point",
+    "to_gguf",
 ]

@@ -4,9 +4,7 @@
     percentile       `percentile` % of the numbers inside, the rest is clipped
     moving_average   of the batches' ranges: one odd batch does not set it (Jacob et al. 2018, §3.1)
     mse              the range, shrunk, that makes Σ(x − x̂)² least
-    entropy          the t at which the histogram of |x|, clipped at t and rounded to 2^(b−1)
-                     levels, is nearest to that of |x| itself:  least Σ P log(P / Q)
-                                                            (Migacz 2017, "8-bit inference")
+    entropy          ±t that keeps the shape of the histogram best: least KL(P ‖ Q), entropy.py
 
 Each answers (low, high) from a Seen; percentile, mse and entropy need one with a histogram.
 
@@ -19,11 +17,12 @@ from collections.abc import Callable
 
 import numpy as np
 
+from minilm.compression.quantization.entropy import BINS, best_factors
+from minilm.compression.quantization.grids import GRIDS
 from minilm.types import Array
 from minilm.weights import Seen
 
 Ends = tuple[float, float]
-TRIED = 16  # bins between two thresholds that are tried
 SHRUNK = 2.0 ** (-np.arange(40) / 8)  # factors on the range, down to 1/29
 SMALLEST = float(np.finfo(np.float32).tiny)
 
@@ -67,9 +66,13 @@ def mse(name: str, seen: Seen, bits: int, symmetric: bool, percent: float) -> En
 
 
 def entropy(name: str, seen: Seen, bits: int, symmetric: bool, percent: float) -> Ends:
-    """±t, or what of it lies between the smallest and the largest number."""
+    """±t as in entropy.py, or what of it lies between the smallest and the largest number."""
     counts, width = histogram_of(name, seen)
-    t = least_divergence(magnitudes(counts), 2 ** (bits - 1)) * width
+    pairs = counts.reshape(BINS, -1).sum(axis=1)
+    limit = np.array([[width * len(counts) / 2]])
+    grid = GRIDS["int"].start(bits, True)
+    factors = best_factors(pairs[None], -limit, limit, grid, None)
+    t = float((limit * factors)[0, 0])
     low, high = absmax(name, seen, bits, symmetric, percent)
     return max(-t, low), min(t, high)
 
@@ -112,29 +115,3 @@ def magnitudes(counts: Array) -> Array:
     """Counts of |x| from those of x."""
     half = len(counts) // 2
     return counts[half:] + counts[:half][::-1]
-
-
-def least_divergence(counts: Array, levels: int) -> int:
-    """How many bins of |x| to keep, so that clipping and `levels` levels lose least.
-
-    P: the counts, all beyond the end being put into the last bin that is kept. Q: the counts merged
-    into levels, each shared out evenly among its bins that are not empty. Answers all bins if there
-    are no more of them than levels.
-    """
-    used = int(np.flatnonzero(counts)[-1]) + 1 if counts.any() else 0
-    best, least = used, np.inf
-    for kept in (*range(levels, used, TRIED), used):
-        inside = counts[:kept].astype(np.float64)
-        level = np.arange(kept) * levels // max(kept, 1)
-        shares = np.bincount(level, inside > 0, levels)
-        q = (np.bincount(level, inside, levels) / np.maximum(shares, 1))[level] * (inside > 0)
-        p = inside
-        p[-1:] += counts[kept:].sum()
-        there = p > 0
-        if kept < levels or not q[there].all():  # nothing lies at its end: no place to clip
-            continue
-        p, q = p[there] / p.sum(), q[there] / q.sum()
-        divergence = float(p @ np.log(p / q))
-        if divergence < least:
-            best, least = kept, divergence
-    return best

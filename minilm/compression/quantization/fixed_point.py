@@ -38,7 +38,7 @@ class Multiplier(NamedTuple):
         return np.ldexp(self.M0.astype(np.float64), -self.shift.astype(np.int64))
 
 
-def fixed_point(M: Array | float) -> Multiplier:
+def to_fixed_point(M: Array | float) -> Multiplier:
     """The nearest M0 · 2^−shift to each M, to a relative error of 2^−31.
 
     M: real numbers of any shape, |M| < 2³⁰; those below 2^−32 make every product 0, and are.
@@ -62,7 +62,7 @@ def fixed_point(M: Array | float) -> Multiplier:
 def scaled(acc: Array, M0: Array | int, shift: Array | int) -> Array:
     """round(acc · M0 · 2^−shift), half-way up, with integers alone.
 
-    acc: integers within 32 bits; M0, shift: as `fixed_point` makes them, which broadcast  ->  int64
+    acc: integers within 32 bits; M0, shift: as `to_fixed_point` makes them; all broadcast  ->  int64
     """
     shift = np.asarray(shift, np.int64)
     product = acc.astype(np.int64) * np.asarray(M0, np.int64)

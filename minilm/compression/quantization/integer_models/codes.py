@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minilm.compression.quantization.fixed_point import Multiplier, fixed_point
+from minilm.compression.quantization.fixed_point import Multiplier, to_fixed_point
 from minilm.compression.quantization.quantize import quantize
 from minilm.types import Array, Params
 from minilm.weights import QuantizedTensor
@@ -117,7 +117,7 @@ def linear_constants(
 
 def multiplier_constants(name: str, M: Array | float) -> Params:
     """M as M0 and shift, by name."""
-    M0, shift = fixed_point(M)
+    M0, shift = to_fixed_point(M)
     return {f"{name}:M0": M0, f"{name}:shift": shift}
 
 

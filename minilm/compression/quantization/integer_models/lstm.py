@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from minilm.compression.quantization.calibration import read_by
-from minilm.compression.quantization.fixed_point import fixed_point, requantize, scaled
+from minilm.compression.quantization.fixed_point import requantize, scaled, to_fixed_point
 from minilm.compression.quantization.integer import laid_out
 from minilm.compression.quantization.integer_models.codes import (
     WIDE,
@@ -46,7 +46,7 @@ from minilm.types import Array, Batch, Cache, Params
 
 GATES = "ifgo"
 FINE_BITS = 8  # by which the sum of both products is finer than a gate's code
-TO_GATES = fixed_point(2.0**-FINE_BITS)
+TO_GATES = to_fixed_point(2.0**-FINE_BITS)
 GATE = Site(1 / WIDE)  # of σ and tanh, 16 bits: 1 is a code, so that a cell can keep its number
 # σ comes within half an 8-bit step of 0 and 1 at ±6.2, tanh of ±1 at ±3.1
 SIGMOID_END, TANH_END = 6.2, 3.1

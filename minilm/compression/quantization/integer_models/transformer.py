@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from minilm.compression.quantization.fixed_point import fixed_point, requantize, scaled
+from minilm.compression.quantization.fixed_point import requantize, scaled, to_fixed_point
 from minilm.compression.quantization.integer_models.codes import multiplier
 from minilm.compression.quantization.integer_models.steps import (
     added,
@@ -134,7 +134,7 @@ class IntegerTransformer:
         if self.model.positions == "rotary":
             qkv = by_head(turning(y, params, name), d)
             qk = turned(qkv[:, : H + G], params, start)
-            v = requantize(qkv[:, H + G :], *fixed_point(2.0**-TURN_BITS))
+            v = requantize(qkv[:, H + G :], *to_fixed_point(2.0**-TURN_BITS))
         else:
             qkv = by_head(linear(y, params, f"{name}.w_qkv"), d)
             qk, v = qkv[:, : H + G], qkv[:, H + G :]
@@ -160,7 +160,7 @@ def turned(x: Array, params: Params, start: int) -> Array:
                 for part in ("cos", "sin"))  # fmt: skip
     a, b = x[..., :half], x[..., half:]
     y = np.concatenate([a * cos - b * sin, b * cos + a * sin], axis=-1)
-    return requantize(y, *fixed_point(2.0 ** -(TURN_BITS + CIRCLE_BITS)))
+    return requantize(y, *to_fixed_point(2.0 ** -(TURN_BITS + CIRCLE_BITS)))
 
 
 def feed_forward(y: Array, params: Params, name: str) -> Array:
