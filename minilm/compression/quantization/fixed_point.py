@@ -62,7 +62,7 @@ def to_fixed_point(M: Array | float) -> Multiplier:
 def scaled(acc: Array, M0: Array | int, shift: Array | int) -> Array:
     """round(acc · M0 · 2^−shift), half-way up, with integers alone.
 
-    acc: integers within 32 bits; M0, shift: as `to_fixed_point` makes them; all broadcast  ->  int64
+    acc: integers within 32 bits; M0, shift: as `to_fixed_point` makes them; they broadcast -> int64
     """
     shift = np.asarray(shift, np.int64)
     product = acc.astype(np.int64) * np.asarray(M0, np.int64)
