@@ -6,6 +6,7 @@
     quantized.py          QuantizedTensor: codes and scales
     byte_scales.py        what scales of one byte stand for
     product_quantized.py  ProductQuantizedTensor: codes of subvectors and their codebooks
+    trellis.py            TrellisTensor: codes that a shift register turns into levels
     sparse.py             SparseTensor: a bitmask and the values under it
     half.py               HalfTensor: floats in two bytes, fp16 or bf16
     combinators.py        Product, Sum, Diagonal: weights made of weights
@@ -28,6 +29,7 @@ from minilm.weights.recorder import Recorder, Seen
 from minilm.weights.rows import PackedRows, from_rows, to_rows
 from minilm.weights.sparse import SparseTensor
 from minilm.weights.tree import flatten, nbytes, thaw, unflatten
+from minilm.weights.trellis import TrellisTensor
 
 __all__ = [
     "Diagonal",
@@ -41,6 +43,7 @@ __all__ = [
     "Seen",
     "SparseTensor",
     "Sum",
+    "TrellisTensor",
     "Weight",
     "as_dense",
     "check_target",

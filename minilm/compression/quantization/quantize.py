@@ -2,7 +2,8 @@
 
 For a weight (in, out) a channel is a column, for an embedding table it is a row, so that `E[ids]`
 and `h @ E.T` share scales; groups run down the other axis. Biases and gains stay float. What
-happens to one array is told in scheme.py; here it is packed, and applied by name.
+happens to one array is told in on_grid.py; here it is transformed first and packed, and all that
+is applied by name.
 """
 
 from collections.abc import Callable
@@ -18,12 +19,20 @@ from minilm.compression.quantization.scales import reach_of
 from minilm.compression.quantization.scheme import Scheme
 from minilm.compression.quantization.transforms import TRANSFORMS
 from minilm.types import Array, Params
-from minilm.weights import HalfTensor, Product, ProductQuantizedTensor, QuantizedTensor
+from minilm.weights import (
+    HalfTensor,
+    Product,
+    ProductQuantizedTensor,
+    QuantizedTensor,
+    TrellisTensor,
+    Weight,
+)
 from minilm.weights.packing import check_bits, code_type, pack
+from minilm.weights.protocol import weight_fields
 from minilm.weights.quantized import stored_codes
 
 Bits = int | dict[str, int]
-CODED = (QuantizedTensor, ProductQuantizedTensor, HalfTensor)
+CODED = (QuantizedTensor, ProductQuantizedTensor, HalfTensor, TrellisTensor)
 
 
 def quantize(
@@ -77,15 +86,24 @@ def fake_quantize(x: Array | Params, bits: Bits = 8, **how: Any) -> Any:
 
 
 def dequantize(q: Any) -> Any:
-    """The floats that codes stand for: QuantizedTensor or ProductQuantizedTensor -> ndarray.
+    """The floats that codes stand for: what `quantize` or `product_quantize` made -> ndarray.
 
     A params dict -> params dict with its quantized tensors as floats and all else as it is.
     """
     if isinstance(q, dict):
-        return {name: w.dense() if isinstance(w, CODED) else w for name, w in q.items()}
-    if not isinstance(q, CODED):
+        return {name: w.dense() if is_quantized(w) else w for name, w in q.items()}
+    if not is_quantized(q):
         raise TypeError(f"q must be a quantized tensor or a params dict, got {type(q).__name__}")
     return q.dense()
+
+
+def is_quantized(weight: Any) -> bool:
+    """Whether a weight holds codes, itself or in one of its parts (as a transformed one does)."""
+    if isinstance(weight, CODED):
+        return True
+    return isinstance(weight, Weight) and any(
+        is_quantized(part) for _, part in weight_fields(weight)
+    )
 
 
 def map_weights(x: Any, bits: Bits, scheme: Scheme, function: Callable[..., Any]) -> Any:
