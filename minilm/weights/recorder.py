@@ -30,6 +30,8 @@ class Seen:
     sample: some of the rows, (k, width) float32: the first 3·SAMPLE, later every 3^j-th, evenly
     spread and out of step with windows of 2^i positions. histogram: a Histogram of all numbers, if
     it was asked for. All are updated in place.
+    taken: what it costs, in units of the gram, that the table's rows are taken by their ids too,
+    (width, width), or None: see `cost`.
     """
 
     def __init__(self, width: int, histogram: bool = False) -> None:
@@ -39,6 +41,7 @@ class Seen:
         self.total, self.total_magnitude = np.zeros(width), np.zeros(width)
         self.gram: Array | None = None
         self.histogram = Histogram() if histogram else None
+        self.taken: Array | None = None
         self.batch_ranges: list[tuple[float, float]] = []
         self.sample, self._every = np.empty((0, width), np.float32), 1
         self._batch = np.inf, -np.inf
@@ -62,6 +65,12 @@ class Seen:
     def mean_magnitude(self) -> Array:
         """E|x| of each column, (width,) float64; 0 before the first row."""
         return self.total_magnitude / max(self.count, 1)
+
+    @property
+    def cost(self) -> Array | None:
+        """H: an error e in a channel of the weight costs eᵀHe. The gram; and for a table whose rows
+        are taken too, besides, the same in all directions: gram + mean(diag(gram))·I."""
+        return self.gram if self.gram is None or self.taken is None else self.gram + self.taken
 
     def moving_range(self, rate: float = 0.1) -> tuple[float, float]:
         """Moving averages of the batches' ranges: m ← m + rate·(new − m), from the first on.
@@ -124,6 +133,7 @@ class Seen:
             other.total_magnitude = self.total_magnitude @ Diagonal(np.abs(left.values))
         other.count, other.total, other._batch = self.count, self.total @ left, (np.inf, -np.inf)
         other.gram = (self.gram @ left).T @ left  # leftᵀ (Σ xᵀx) left
+        other.taken = None if self.taken is None else (self.taken @ left).T @ left
         return other
 
     def end_batch(self) -> None:

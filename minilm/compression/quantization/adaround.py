@@ -39,7 +39,7 @@ def adaround(rows: Rows, seen: Seen | None, rng: np.random.Generator | None = No
       ->  (channels, n), each number on its grid. ValueError without calibration.
     ‖X(w − ŵ)‖² of each channel is at most that of rounding to nearest.
     """
-    gram = needed(seen, 'rounding="adaround"').gram
+    gram = needed(seen, 'rounding="adaround"').cost
     assert gram is not None  # there is one as soon as there are rows, which calibration has
     gram = gram / (np.diagonal(gram).max() or 1)
     w, all_columns = np.ascontiguousarray(rows.numbers), slice(None)

@@ -119,7 +119,7 @@ def with_scales(q: QuantizedTensor, w: Array, seen: Seen, left: Any = None) -> Q
     With v_g the part of ŵ in group g, 0 elsewhere, and a_g its factor: A a = b, where
     A_gh = v_gᵀ G v_h,  b_g = v_gᵀ C,   G = leftᵀ XᵀX left,  C = leftᵀ XᵀX w.
     """
-    gram = through = seen.gram
+    gram = through = seen.cost
     assert gram is not None  # as `both` has checked
     if left is not None:
         through = gram @ left

@@ -24,7 +24,7 @@ def gptq(rows: Rows, seen: Seen | None, rng: np.random.Generator | None = None) 
     The columns with the largest Σx² come first ("act order"), while there are others left to make
     good what rounding them spoils.
     """
-    gram = needed(seen, 'rounding="gptq"').gram
+    gram = needed(seen, 'rounding="gptq"').cost
     assert gram is not None  # there is one as soon as there are rows, which calibration has
 
     def project(columns: slice, values: Array) -> Array:

@@ -81,6 +81,22 @@ def test_the_first_layer_s_rows_are_counted_by_token():
     )
 
 
+def test_a_tied_table_costs_what_it_writes_and_what_it_reads():
+    model = TransformerLanguageModel(**SMALL)
+    seen = calibrate(model, model.init(0), WINDOWS)
+    table, w = seen["token_embedding"], seen["block.0.attention.w_qkv"]
+    added = table.cost - table.gram
+    np.testing.assert_allclose(added, np.diagonal(table.gram).mean() * np.eye(8))
+    assert w.cost is w.gram
+    # seen through a transform, as the gram is
+    left = rng.normal(size=(8, 8))
+    np.testing.assert_allclose(table.through(left).cost, left.T @ table.cost @ left)
+    untied = TransformerLanguageModel(**SMALL, tied=False)
+    head = calibrate(untied, untied.init(0), WINDOWS)["head.w"]
+    assert head.cost is head.gram
+    assert Seen(3).cost is None
+
+
 def test_tables_whose_rows_are_only_taken_have_no_statistics():
     model = SkipGram(9, 4)
     pairs = Pairs(np.array([1, 2]), np.array([[3, 4], [5, 6]]))

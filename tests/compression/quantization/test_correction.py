@@ -165,6 +165,17 @@ def test_scales_of_a_table_and_of_a_transformed_weight():
         assert type(found["w"]) is type(quantized["w"])
 
 
+def test_scales_of_a_table_that_is_above_all_read():
+    x = rng.normal(size=(50, 8)) @ rng.normal(size=(8, 8))
+    params = {"token_embedding": rng.normal(size=(20, 8)).astype(np.float32)}
+    quantized, seen = quantize(params, 2), as_seen(x, 8)
+    seen.taken = 1e9 * np.eye(8)
+    found = correct_scales(quantized, params, {"token_embedding": seen})["token_embedding"]
+    w, w_hat = params["token_embedding"], quantized["token_embedding"].dense()
+    plain = (w * w_hat).sum(axis=1) / np.square(w_hat).sum(axis=1)
+    np.testing.assert_allclose(found.dense(), plain[:, None] * w_hat, rtol=1e-5)
+
+
 def test_what_has_no_scale_to_correct_stays():
     x = rng.normal(size=(50, 8)).astype(np.float32)
     params = {"w": rng.normal(size=(8, 4)).astype(np.float32), "dead": np.zeros((8, 4), np.float32)}

@@ -96,6 +96,17 @@ def test_whole_models(model, rounding):
 
 
 @pytest.mark.parametrize("rounding", ["gptq", "adaround"])
+def test_a_table_that_is_above_all_read_is_rounded_to_nearest(rounding):
+    w, x = problem()
+    seen, nearest = as_seen(x, 64), quantize(w.T, 3, axis=0)
+    written = quantize(w.T, 3, axis=0, rounding=rounding, calibration=seen)
+    seen.taken = 1e9 * np.eye(64)
+    read = quantize(w.T, 3, axis=0, rounding=rounding, calibration=seen)
+    np.testing.assert_array_equal(read.packed, nearest.packed)
+    assert (written.packed != nearest.packed).any()
+
+
+@pytest.mark.parametrize("rounding", ["gptq", "adaround"])
 def test_missing_calibration_is_said(rounding):
     w, x = problem()
     with pytest.raises(ValueError, match=f'rounding="{rounding}" needs calibration'):
