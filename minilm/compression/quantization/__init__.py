@@ -13,7 +13,7 @@ The files, each of which has other choices for one of these lines:
         codebooks.py, lloyd_max.py, float_formats.py, entropy_coded.py      those not evenly spaced,
                       and those without an end
     objectives.py     over which range they are laid: absmax, percentile, and the table of all
-        least_squares.py, entropy.py, half_quadratic.py      those that search: MSE, KL, HQQ
+        least_squares.py, entropy.py, half_quadratic.py, rate.py      those that search
     scales.py         how far apart they stand then
     scale_formats.py  how scales are stored
     affine.py         the map between numbers and codes itself
@@ -23,7 +23,8 @@ The files, each of which has other choices for one of these lines:
     on_grid.py        one array, placed on its grid and rounded
     scheme.py         one combination: the options, checked
     quantize.py       arrays and whole models: quantize, dequantize, fake_quantize
-    methods.py        combinations that have a name
+    methods.py        combinations that have a name: METHODS
+    coders.py         bits that codes take when they are written down: true_bits
 
 what the data say of it, before and after:
 
@@ -63,6 +64,7 @@ from minilm.compression.quantization.activations import quantize_activations
 from minilm.compression.quantization.affine import affine_codes, affine_values
 from minilm.compression.quantization.calibration import calibrate, check_apart
 from minilm.compression.quantization.clusters import k_means
+from minilm.compression.quantization.coders import true_bits
 from minilm.compression.quantization.correction import correct_biases, correct_scales, names_read
 from minilm.compression.quantization.equalization import equalize
 from minilm.compression.quantization.fixed_point import requantize, to_fixed_point
@@ -73,11 +75,14 @@ from minilm.compression.quantization.integer import affine_matmul, integer_matmu
 from minilm.compression.quantization.integer_attention import integer_attention
 from minilm.compression.quantization.integer_models import integer_only
 from minilm.compression.quantization.key_value_cache import QuantizedKeyValueCache
+from minilm.compression.quantization.methods import METHODS, Method
 from minilm.compression.quantization.product import product_quantize
 from minilm.compression.quantization.quantize import dequantize, fake_quantize, quantize
 from minilm.compression.quantization.rotation import rotate
 
 __all__ = [
+    "METHODS",
+    "Method",
     "QuantizedKeyValueCache",
     "affine_codes",
     "affine_matmul",
@@ -105,4 +110,5 @@ __all__ = [
     "scale_norms",
     "to_fixed_point",
     "to_gguf",
+    "true_bits",
 ]

@@ -51,24 +51,42 @@ def quantize(
     calibration: Any = None,
     seed: int = 0,
 ) -> Any:
-    """x̂ = s·(q − z) with b-bit codes q: an array -> QuantizedTensor, a params dict -> params dict.
+    """x̂ = s·(q − z) with b-bit codes q: an array -> a leaf, a params dict -> params dict.
 
-    x: finite real numbers of any shape, taken as float32.
+    The leaf is a QuantizedTensor, unless the grid or the rounding makes one of its own (HalfTensor,
+    TrellisTensor); with a transform it is a Product of that and the transform's inverse.
+
+    x: finite real numbers of any shape, taken as float32. bits: 1 … 8, or 16.
     symmetric: q within ±(2^(b−1) − 1) and z = 0 (1 bit: the two signs, times mean|x|);
         else q in 0 … 2^b − 1, z an integer, and the range includes 0.
     axis: one scale for each entry of that axis; None: one for all. group_size: one scale for so
-        many neighbours inside a channel, stored as float16.
-    grid: "int", or "lloyd_max", a codebook fitted to x.
-    objective: "absmax", "percentile" (`percentile` % of the numbers inside the range), or "mse".
-    rounding: "nearest" (half to even) or "stochastic" (drawn by `seed`).
+        many neighbours inside a channel.
+
+    What follows are rows of tables, each in a file of its own, which tells what they do:
+
+    grid (grids.py): "int"; evenly spaced too "int_full", "mid_rise", "int_real_zero" and
+        "entropy_coded" (bits: of entropy); fixed levels "nf", "power_of_two", "logarithmic"; small
+        floats "e2m1", "e4m3", "e5m2"; "fp16", "bf16"; fitted to x "lloyd_max".
+    objective (objectives.py): "absmax", "percentile" (`percentile` % of the numbers inside the
+        range), "mse", "entropy", "hqq", for three levels "absmean" and "twn", …
+    rounding (rounding.py): "nearest" (half to even), "stochastic" (drawn by `seed`), "gptq",
+        "adaround", "trellis".
+    transform (transforms.py), of matrices: "none", "awq", "smooth", "hadamard".
+    scale_format (scale_formats.py): None is "float32", for groups "float16"; "e8m0", "e4m3".
+    calibration: what multiplies x, as a Seen or as example rows X (N, n), n the numbers of a
+        channel; of a params dict a dict of these by name, as `calibrate` makes it. For "gptq",
+        "adaround", "awq" and "smooth"; "lloyd_max" weights its errors by it.
+
+    Combinations with a name are in METHODS (methods.py).
 
     Of a params dict every array of two or more axes is quantized, by channel (axis=None) or with
     one scale a tensor (axis="tensor"). Names ending in `embedding` are tables. Vectors, and
     companions named `w:role`, stay as they are. bits: one number, or a dict by name; a parameter
     that is not in it stays float.
 
-    ValueError: empty or not finite, bits outside 1 … 8, a group_size that does not divide, a name
-    that no table or params has. TypeError: not real numbers, or quantized already.
+    ValueError: empty or not finite, bits that the grid has not, a group_size that does not divide,
+    calibration that is missing or of another width, a name that no table or params has. TypeError:
+    not real numbers, or quantized already.
     """
     scheme = Scheme(
         symmetric, axis, group_size, grid, objective, percentile, rounding,

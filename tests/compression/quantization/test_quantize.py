@@ -12,6 +12,7 @@ from minilm.compression.quantization import product_quantize
 from minilm.weights import QuantizedTensor, SparseTensor, load, save
 
 BITS = (1, 2, 3, 4, 5, 6, 7, 8)
+WIDE = (*BITS[1:], 16)
 LARGEST = float(np.finfo(np.float32).max)
 # Everything that float32 holds, and often what tends to go wrong.
 anything = st.one_of(
@@ -39,11 +40,21 @@ SCHEMES = [
     {"grid": "lloyd_max", "group_size": 4},
     {"rounding": "stochastic", "axis": 0, "seed": 5},
     {"rounding": "stochastic", "grid": "lloyd_max"},
+    {"group_size": 8, "scale_format": "e4m3", "symmetric": False},
+    {"symmetric": False, "grid": "int_real_zero", "axis": 0},
+    {"symmetric": False, "grid": "int_real_zero", "group_size": 8, "rounding": "stochastic"},
+    {"symmetric": False, "grid": "int_real_zero", "objective": "hqq", "axis": -1},
+    {"objective": "entropy"},
 ]
 
 
 def normal(*shape, seed=0):
     return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
+
+
+def slack(bits):
+    """x itself has 24 bits: a code of 16 leaves 2^−8 of its step for the rounding of floats."""
+    return 1e-4 if bits <= 8 else 0.02
 
 
 def sqnr_db(x, rounded):
@@ -123,27 +134,27 @@ def test_a_table_and_a_weight_in_a_dict():
 # --- properties
 
 
-@given(tensors, st.sampled_from(BITS[1:]), st.sampled_from([None, 0, -1]))
+@given(tensors, st.sampled_from(WIDE), st.sampled_from([None, 0, -1]))
 @quick
 def test_symmetric_errors_are_at_most_half_a_step(x, bits, axis):
     q = quantize(x, bits, axis=axis)
     error = np.abs(x.astype(float) - dequantize(q))
-    assert (error <= q.scale.astype(float) / 2 * (1 + 1e-4)).all()
+    assert (error <= q.scale.astype(float) / 2 * (1 + slack(bits))).all()
     assert q.max_error == pytest.approx(error.max(), rel=1e-6)
     assert dequantize(q).dtype == np.float32
 
 
-@given(moderate_tensors, st.sampled_from(BITS), st.sampled_from([None, 0, -1]))
+@given(moderate_tensors, st.sampled_from((1, *WIDE)), st.sampled_from([None, 0, -1]))
 @quick
 def test_asymmetric_errors_are_at_most_half_a_step(x, bits, axis):
     q = quantize(x, bits, axis=axis, symmetric=False)
     error = np.abs(x.astype(float) - dequantize(q))
-    assert (error <= q.scale.astype(float) / 2 * (1 + 1e-4)).all()
+    assert (error <= q.scale.astype(float) / 2 * (1 + slack(bits))).all()
     assert (q.codes >= 0).all() and (q.codes < 2**bits).all()
     assert (q.zero_point >= 0).all() and (q.zero_point < 2**bits).all()
 
 
-@given(tensors, st.sampled_from(BITS[1:]), st.sampled_from(SCHEMES[:9]))
+@given(tensors, st.sampled_from(WIDE), st.sampled_from(SCHEMES[:9]))
 @quick
 def test_zero_stays_zero(x, bits, scheme):
     x = np.minimum(np.maximum(x, -1e37), 1e37)
@@ -152,7 +163,7 @@ def test_zero_stays_zero(x, bits, scheme):
     assert fake_quantize(x, bits, **scheme).flat[0] == 0
 
 
-@given(tensors, st.sampled_from(BITS[1:]), st.sampled_from([None, 0, -1]))
+@given(tensors, st.sampled_from(WIDE), st.sampled_from([None, 0, -1]))
 @quick
 def test_quantizing_twice_changes_nothing(x, bits, axis):
     # exactly, for (s·n) / n = s in floating point when n = 2^k − 1
@@ -167,7 +178,7 @@ def test_quantizing_groups_twice_changes_nothing(bits):
     np.testing.assert_array_equal(fake_quantize(once, bits, **how), once)
 
 
-@given(moderate_tensors, st.sampled_from(BITS))
+@given(moderate_tensors, st.sampled_from((1, *WIDE)))
 @quick
 def test_quantizing_twice_changes_nothing_asymmetric(x, bits):
     first = quantize(x, bits, symmetric=False)
@@ -189,7 +200,7 @@ def test_fake_equals_packed(scheme, bits):
 
 
 @pytest.mark.parametrize("symmetric", [True, False])
-@pytest.mark.parametrize("bits", BITS[1:])
+@pytest.mark.parametrize("bits", WIDE)
 def test_the_printed_formula_is_what_happens(bits, symmetric):
     x = normal(24, 16)
     q = quantize(x, bits, symmetric=symmetric, axis=-1)
@@ -363,6 +374,16 @@ def test_finer_scales_do_better(bits):
         (np.array(["a"]), {}, TypeError, "real numbers"),
         (np.array([True]), {}, TypeError, "real numbers"),
         (np.array([1j]), {}, TypeError, "real numbers"),
+        (np.ones(3), {"transform": "turn"}, ValueError, "transform must be one of 'none'.*'turn'"),
+        (np.ones(3), {"transform": "hadamard"}, ValueError, "hadamard.*is for matrices"),
+        (np.ones(3), {"scale_format": "e5m2"}, ValueError, "scale_format must be one of"),
+        (np.ones(3), {"rounding": "gptq"}, ValueError, "calibration"),
+        (np.ones((3, 4)), {"transform": "awq"}, ValueError, "calibration"),
+        (np.ones((3, 4)), {"calibration": np.ones((5, 4))}, ValueError, "width 3, got 4"),
+        (np.ones((3, 4)), {"calibration": np.ones((5, 3)), "axis": 0}, ValueError, "4, got 3"),
+        (np.ones((3, 4)), {"calibration": np.ones((0, 3))}, ValueError, "at least one row"),
+        (np.ones((3, 4)), {"calibration": np.full((1, 3), np.nan)}, ValueError, "finite"),
+        (np.ones((3, 4)), {"calibration": {"x": np.ones((5, 3))}}, TypeError, "calibration"),
     ],
 )
 def test_bad_input(x, how, error, message):
