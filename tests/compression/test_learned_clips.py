@@ -3,15 +3,10 @@ import pytest
 
 from minilm.compression import fake_quantize, quantize, straight_through
 from minilm.compression.quantization.calibration import calibrate
-from minilm.compression.quantization.clipped_inputs import (
-    ClippedInputs,
-    clip_and_round,
-    clip_and_round_backward,
-)
 from minilm.compression.quantization.thresholds import THRESHOLDS
 from minilm.compression.views import add_clips, clip_inputs, clip_penalty, compose, learned_clips
 from minilm.models import LSTMLanguageModel, TransformerLanguageModel
-from minilm.nn import check_gradient, input_gradient, linear, linear_backward, weight_gradient
+from minilm.nn import check_gradient, input_gradient, linear, linear_backward
 from minilm.training import cross_entropy_loss, fit, warmup_cosine
 from minilm.weights import load, save
 
@@ -43,66 +38,68 @@ def test_thresholds_and_their_derivatives(threshold):
     )
 
 
+def one_weight(x, dq, clip, bits, **how):
+    """What the model sees of x, and the gradients of x and of the clip, through w = 1."""
+    params = add_clips({"w": np.eye(1, dtype=np.float32)}, clip)
+    seen, pullback = learned_clips(bits, **how)(params, 0)
+    y, cache = linear(np.array(x, np.float32)[:, None], seen["w"])
+    dx, _, _ = linear_backward(np.array(dq, np.float32)[:, None], cache)
+    return y[:, 0], dx[:, 0].tolist(), pullback({})["w:clip"]
+
+
 def test_rounding_by_hand():
-    x = np.array([-9, -1.2, 0.0, 0.6, 4], np.float32)
+    x = [-9, -1.2, 0.0, 0.6, 4]
     # 3 bits: 3 steps of 1 on each side of 0; unsigned 7 of 3/7
-    assert clip_and_round(x, 3.0, 3)[0].tolist() == [-3, -1, 0, 1, 3]
-    unsigned = clip_and_round(x, 3.0, 3, signed=False)[0]
+    assert one_weight(x, x, 3.0, 3)[0].tolist() == [-3, -1, 0, 1, 3]
+    unsigned, _, _ = one_weight(x, x, 3.0, 3, signed=False)
     np.testing.assert_allclose(unsigned, np.array([0, 0, 0, 1, 7]) * 3 / 7, rtol=1e-6)
-    soft = clip_and_round(x, 3.0, 3, "soft")[0]
-    np.testing.assert_allclose(soft, np.rint(3 * np.tanh(x / 3)))
+    soft, _, _ = one_weight(x, x, 3.0, 3, threshold="soft")
+    np.testing.assert_allclose(soft, np.rint(3 * np.tanh(np.array(x) / 3)))
 
 
 def test_pacts_gradients_are_the_papers():
-    x = np.array([-1.0, 0.0, 0.4, 1.9, 2, 7])
-    _, cache = clip_and_round(x, 2.0, 4, signed=False)
-    dx, dclip = clip_and_round_backward(np.arange(1.0, 7.0), cache)
-    assert dx.tolist() == [0, 0, 3, 4, 0, 0]
+    x = [-1.0, 0.0, 0.4, 1.9, 2, 7]
+    _, dx, dclip = one_weight(x, np.arange(1, 7), 2.0, 4, signed=False)
+    assert dx == [0, 0, 3, 4, 0, 0]
     assert dclip == 5 + 6
+    _, dx, dclip = one_weight(x + [-2.5], np.arange(1, 8), 2.0, 4)
+    assert dx == [1, 2, 3, 4, 0, 0, 0]
+    assert dclip == 5 + 6 - 7
 
 
 @pytest.mark.parametrize("threshold", ["hard", "soft"])
 @pytest.mark.parametrize("packed", [False, True])
-def test_the_leaf_is_the_product_of_what_was_rounded(threshold, packed, tmp_path):
+def test_the_gradients_of_a_layer(threshold, packed):
     w, x, dy = normal(6, 5), 2 * normal(3, 4, 6, seed=1), normal(3, 4, 5, seed=2)
-    inner = quantize(w, 4, axis=-1) if packed else w
-    dense = inner.dense() if packed else w
-    made = ClippedInputs(inner, np.array(1.5, np.float32), 4, threshold)
-    save(tmp_path / "leaf.npz", {"w": made})
-    for leaf in (made, load(tmp_path / "leaf.npz")["w"]):
-        q, cache = clip_and_round(x, 1.5, 4, threshold)
-        y, linear_cache = linear(x, leaf)
-        np.testing.assert_allclose(y, q @ dense, rtol=1e-5, atol=1e-6)
-        assert y.dtype == np.float32
-        dx, dw, _ = linear_backward(dy, linear_cache)
-        expected = clip_and_round_backward(dy @ dense.T, cache)[0]
-        np.testing.assert_allclose(dx, expected, rtol=1e-4, atol=1e-5)
-        np.testing.assert_allclose(
-            dw, q.reshape(-1, 6).T @ dy.reshape(-1, 5), rtol=1e-4, atol=1e-5
-        )
+    w = quantize(w, 4, axis=-1) if packed else w
+    dense = w.dense() if packed else w
+    seen, pullback = learned_clips(4, threshold=threshold)(add_clips({"w": w}, 1.5), 0)
+    y, linear_cache = linear(x, seen["w"])
+    bent, cache = THRESHOLDS[threshold].forward(x, 1.5)
+    q = np.rint(bent / (1.5 / 7)) * np.float32(1.5 / 7)
+    np.testing.assert_allclose(y, q @ dense, rtol=1e-4, atol=1e-5)
+    assert y.dtype == np.float32
+    dx, dw, _ = linear_backward(dy, linear_cache)
+    expected, dclip = THRESHOLDS[threshold].backward(dy @ dense.T, cache)
+    np.testing.assert_allclose(dx, expected, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(dw, q.reshape(-1, 6).T @ dy.reshape(-1, 5), rtol=1e-4, atol=1e-5)
+    grads = pullback({"w": dw})
+    np.testing.assert_allclose(grads["w:clip"], dclip, rtol=1e-4)
+    assert ("w" in grads) != packed
 
 
-def test_the_transpose_is_linear_and_its_transpose_the_leaf():
-    leaf = ClippedInputs(normal(6, 5), np.array(0.1, np.float32), 2)
-    x, dy = normal(3, 5), normal(3, 6)
-    assert leaf.T.T is leaf
-    assert leaf.T.shape == (5, 6)
-    np.testing.assert_array_equal(x @ leaf.T, x @ leaf.weight.T)
-    np.testing.assert_allclose(input_gradient(dy, x, leaf.T), dy @ leaf.weight, rtol=1e-6)
-    np.testing.assert_allclose(weight_gradient(dy, x, leaf.T), x.T @ dy, rtol=1e-6)
-    np.testing.assert_array_equal(leaf.T[np.array([4, 0])], leaf.weight.T[[4, 0]])
-    np.testing.assert_array_equal(leaf.T.dense(), leaf.dense().T)
-    assert leaf.nbytes == 6 * 5 * 4 + 4
-
-
-@pytest.mark.parametrize("how", [
-    {"bits": 1}, {"bits": 17}, {"threshold": "round"}, {"clip": 0.0}, {"clip": np.nan},
-    {"clip": [1.0, 2.0]},
-])  # fmt: skip
-def test_leaves_that_are_refused(how):
-    how = {"clip": 1.0, "bits": 4, **how}
-    with pytest.raises(ValueError, match=r"bits|threshold|clip"):
-        ClippedInputs(normal(2, 2), np.array(how.pop("clip"), np.float32), **how)
+def test_of_a_table_it_is_the_heads_input_that_is_rounded():
+    params = add_clips({"token_embedding": normal(6, 5)}, 0.1)
+    table, h = params["token_embedding"], normal(3, 5, seed=1)
+    seen, pullback = learned_clips(4)(params, 0)
+    E = seen["token_embedding"]
+    np.testing.assert_array_equal(E[np.array([4, 0])], table[[4, 0]])
+    assert (h @ E.T != h @ table.T).all()
+    np.testing.assert_allclose(h @ E.T, np.clip(h, -0.1, 0.1) @ table.T, atol=0.1)
+    input_gradient(normal(3, 6), h, E.T)
+    assert pullback({})["token_embedding:clip"] != 0
+    packed = clip_inputs(params, 4)["token_embedding"]
+    np.testing.assert_array_equal(h @ packed.T, h @ E.T)
 
 
 def test_what_the_pullback_gives_each_clip():
@@ -164,14 +161,15 @@ def test_clips_from_calibration_cost_little_at_8_bits(model):
 
 @pytest.mark.parametrize("model", MODELS, ids=str)
 @pytest.mark.parametrize("threshold", ["hard", "soft"])
-def test_weights_and_activations_trained_together(model, threshold):
+def test_weights_and_activations_trained_together(model, threshold, tmp_path):
     trained, _ = fit(model, model.init(0), batch, steps=120)
     params = add_clips(trained, calibrate(model, trained, [batch(0)[0]]))
     at_once = clip_inputs(quantize(params, 3), 2, threshold=threshold)
     view = compose(straight_through(3), learned_clips(2, threshold=threshold))
     tuned, _ = fit(model, params, batch, steps=120, view=view,
                    schedule=warmup_cosine(5e-3, warmup=12, steps=120))  # fmt: skip
-    packed = clip_inputs(quantize(tuned, 3), 2, threshold=threshold)
+    save(tmp_path / "packed.npz", clip_inputs(quantize(tuned, 3), 2, threshold=threshold))
+    packed = load(tmp_path / "packed.npz")
     assert loss_of(model, packed) < loss_of(model, at_once) - 0.1
     seen, _ = view(tuned, 0)
     assert loss_of(model, packed) == pytest.approx(loss_of(model, seen), rel=1e-3)
@@ -223,8 +221,10 @@ def test_what_is_refused():
     params = {"w": normal(3, 2), "b": normal(2)}
     with pytest.raises(ValueError, match="add_clips"):
         learned_clips(4)(params, 0)
-    with pytest.raises(ValueError, match="bits of an input"):
+    with pytest.raises(ValueError, match="bits"):
         learned_clips(1)
+    with pytest.raises(ValueError, match="threshold"):
+        learned_clips(4, threshold="round")
     with pytest.raises(ValueError, match="got b"):
         add_clips(params, {"b": 1.0})
     for clip in (0, -1.0, np.inf, np.nan):

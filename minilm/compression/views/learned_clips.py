@@ -1,7 +1,11 @@
 """Learned clips (PACT): how far activations reach before they are cut off is trained.
 
-    the model sees  x @ w  as  Q(x) @ w,   Q clips at ±`w:clip` and rounds      Choi et al. 2018
-    dclip = Σ over all x outside of dQ·sign(x)         (a hard threshold; the soft one: everywhere)
+    the model sees  x @ w  as  Q(x) @ w
+    y = threshold(x) within ±`w:clip`,   Q(x) = s·round(y / s),   s = clip / (2^(b−1) − 1)
+    dx    = dQ ⊙ ∂y/∂x                     straight through the rounding
+    dclip = Σ dQ ⊙ ∂y/∂clip                Choi et al. 2018, eq. 1–3: of the x outside, their signs
+
+The paper's inputs come from a ReLU: signed=False, 2^b − 1 steps from 0 to clip.
 
 A larger clip loses less and rounds more coarsely. A view hands the model a leaf in place of each
 weight; the model's backward pass asks that leaf for dx (`input_gradient`), and there the gradient
@@ -21,7 +25,9 @@ from typing import Any
 import numpy as np
 
 from minilm.compression.parameters import matrices
-from minilm.compression.quantization.clipped_inputs import ClippedInputs, check_activation_bits
+from minilm.compression.quantization.activations import RoundedInput, check_options
+from minilm.compression.quantization.thresholds import THRESHOLDS
+from minilm.nn import input_gradient
 from minilm.training.openings import Loss, Pullback, View, as_is
 from minilm.types import Array, Batch, Params
 from minilm.weights import Seen
@@ -30,15 +36,21 @@ SMALLEST = 2.0**-20  # no clip is used below this
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class ListeningClip(ClippedInputs):
+class ListeningInput(RoundedInput):
     """A leaf that writes down the gradients of its clip; for one step of training, not to keep."""
 
     heard: list[float] = field(default_factory=list)
 
     def input_gradient(self, dy: Array, x: Array) -> Array:
-        dx, dclip = self.gradients(dy, x)
+        if self.transposed:
+            return super().input_gradient(dy, x)
+        assert self.clip is not None
+        positive = x if self.symmetric else np.maximum(x, 0)
+        forward, backward = THRESHOLDS[self.threshold]
+        _, cache = forward(positive, float(self.clip))
+        dx, dclip = backward(input_gradient(dy, x, self.weight), cache)
         self.heard.append(dclip)
-        return dx
+        return dx if self.symmetric else dx * (x > 0)
 
 
 def add_clips(params: Params, clips: float | dict[str, float | Seen]) -> Params:
@@ -65,16 +77,17 @@ def add_clips(params: Params, clips: float | dict[str, float | Seen]) -> Params:
 def learned_clips(bits: int, *, threshold: str = "hard", signed: bool = True) -> View:
     """The model sees weights that clip and round their inputs; weights and clips are trained.
 
-    Weights without a `w:clip` are seen as they are. bits, threshold, signed: see `ClippedInputs`.
+    Weights without a `w:clip` are seen as they are. bits: 2 … 8. threshold: "hard" or "soft", see
+    minilm/compression/quantization/thresholds.py. signed: False if no x is ever negative.
     Compose it last: other views look at arrays. Like LSQ's steps, clips are used no smaller than
     SMALLEST and there only move up.
     ValueError for params in which nothing has a clip.
     """
-    check_activation_bits(bits, signed)
+    check_settings(bits, threshold)
 
     def view(params: Params, step: int) -> tuple[Params, Pullback]:
         leaves = {
-            name: ListeningClip(w, clip, bits, threshold, signed)
+            name: ListeningInput(w, **fields(clip, bits, threshold, signed))
             for name, w, clip in clipped(params)
         }
         seen = {**params, **{name: facing(name, leaf) for name, leaf in leaves.items()}}
@@ -96,13 +109,13 @@ def learned_clips(bits: int, *, threshold: str = "hard", signed: bool = True) ->
 def clip_inputs(
     params: Params, bits: int, *, threshold: str = "hard", signed: bool = True
 ) -> Params:
-    """Each weight that has a `w:clip` as a `ClippedInputs`, as `learned_clips` saw it.
+    """Each weight that has a `w:clip` as a `RoundedInput` with that clip: what `learned_clips` saw.
 
     The weights may be packed before. The companions are gone; all else is as it was.
     """
-    check_activation_bits(bits, signed)
+    check_settings(bits, threshold)
     leaves = {
-        name: facing(name, ClippedInputs(w, clip, bits, threshold, signed))
+        name: facing(name, RoundedInput(w, **fields(clip, bits, threshold, signed)))
         for name, w, clip in clipped(params)
     }
     return {**{n: w for n, w in params.items() if not n.endswith(":clip")}, **leaves}
@@ -136,7 +149,22 @@ def clipped(params: Params) -> Iterator[tuple[str, Any, Array]]:
         yield name, (w.T if is_table(name) else w), np.asarray(used)
 
 
-def facing(name: str, leaf: ClippedInputs) -> Any:
+def fields(clip: Array, bits: int, threshold: str, signed: bool) -> dict[str, Any]:
+    """Of a RoundedInput whose largest code stands for the clip."""
+    steps = 2 ** (bits - 1) - 1 if signed else 2**bits - 1
+    return {
+        "bits": bits, "by": "tensor", "threshold": threshold, "symmetric": signed, "clip": clip,
+        "scale": np.asarray(clip / np.float32(steps), np.float32),
+        "zero_point": np.array(0, np.int16),
+    }  # fmt: skip
+
+
+def check_settings(bits: int, threshold: str) -> None:
+    """Refuse bits and a threshold that `quantize_activations` refuses."""
+    check_options(bits, None, None, threshold, None, "absmax", 100.0)
+
+
+def facing(name: str, leaf: RoundedInput) -> Any:
     """The leaf as the model uses it: a table multiplies as its transpose, h @ E.T."""
     return leaf.T if is_table(name) else leaf
 
