@@ -20,8 +20,8 @@ from typing import Any
 
 import numpy as np
 
-from minilm.embeddings import negative_sampling
 from minilm.embeddings.fasttext_vectors import FastTextKeyedVectors
+from minilm.embeddings.negative_sampling import row_limit
 from minilm.embeddings.skip_gram_model import SkipGram
 from minilm.embeddings.subwords import Subwords, add_to_rows, mean_rows
 from minilm.embeddings.table_rows import batches
@@ -46,27 +46,30 @@ class SubwordTraining(Training):
         words, count = np.unique(sight, return_counts=True)
         rows, starts = subwords.rows_of(words)
         vectors[words] = before = mean_rows(table, rows, starts)
+        room = self.room(sight, rate)
         loss = super().step(sight, numbers, rate)
 
         size = np.diff(starts, append=len(rows))                        # |R_w|
         crowd = np.bincount(rows, np.repeat(count, size))
         crowd = np.add.reduceat(crowd[rows], starts) / size             # >= count
-        room = self.room(rate)
         shorter = np.minimum(1, room / crowd) / np.minimum(1, room / count)
         moves = (vectors[words] - before) * shorter[:, None].astype(table.dtype)
         add_to_rows(table, rows, np.repeat(moves, size, axis=0))
         return loss
 
-    def room(self, rate: float) -> float:
+    def room(self, sight: Array, rate: float) -> float:
         """How many centres of one word a step may have before `descend` holds the word back."""
-        model, terms = self.model, 0.0
+        model, terms, limits = self.model, 0.0, []
         if model.negative:
             terms += 1 + model.negative
+            limits.append(row_limit(model.params["output_embedding"][sight]))
         if model.hs:
             terms += np.average(model.tree.lengths, weights=model.vocabulary.counts)
+            points, signs = model.tree.paths(sight)
+            limits.append(row_limit(model.params["node_embedding"][points[signs != 0]]))
         if model.sg or model.cbow_mean:
             terms *= self.mean_size
-        return negative_sampling.LIMIT / (rate * terms)
+        return min(limits) / (rate * terms)
 
 
 class FastText(Word2Vec):
@@ -110,9 +113,8 @@ class FastText(Word2Vec):
         old, known = self.params.get("subword_embedding"), self.subwords
         super()._make_tables()
         self.subwords = Subwords(self.vocabulary.words, self.min_n, self.max_n, self.bucket)
-        # ±1/D, twice word2vec's, as in the published program: a mean of n rows is shorter by √n
         start = SkipGram(self.subwords.row_count, self.vector_size).init(self.seed)
-        table = 2 * start["input_embedding"]
+        table = start["input_embedding"]
         if old is not None:
             table[: known.word_count] = old[: known.word_count]
             table[self.subwords.rows_of_buckets(known.buckets)] = old[known.word_count :]

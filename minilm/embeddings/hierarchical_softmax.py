@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from minilm.embeddings.negative_sampling import minus_log_sigmoid
-from minilm.embeddings.windows import means_of_windows, sum_of_windows, windows_of
+from minilm.embeddings.windows import sum_of_windows, windows_of
 from minilm.nn.activations import sigmoid_in_place
 from minilm.types import Array
 
@@ -110,38 +110,20 @@ def skip_gram_path_gradients(
     return sum_of_windows(error.transpose(0, 2, 1) @ nodes, 1), error @ v
 
 
-def cbow_path_loss(
-    context: Array, nodes: Array, signs: Array, pair_weights: Array, mean: bool = True
-) -> float:
-    """Σ_i −log p(centre i | h_i), h_i the mean over i's window, or the sum (mean=False).
+def cbow_path_loss(h: Array, nodes: Array, signs: Array) -> float:
+    """Σ_i −log p(centre i | h_i).
 
-    pair_weights: (M/b, b, b + 2w), 1 inside a window, else 0; the rest as in skip_gram_path_loss.
-    A centre with an empty window has no part in it.
+    h: (M, D) means of the centres' windows (`window_means`); nodes, signs: as in
+    skip_gram_path_loss. Signs of 0 leave out a centre with an empty window.
     """
-    h = hidden(context, pair_weights, mean)                                 # (M, D)
-    counts = abs(signs) * (pair_weights.max(axis=-1) > 0).reshape(-1, 1)
     scores = signs * (nodes @ h[:, :, None])[:, :, 0]                       # (M, L)
-    return float((counts * minus_log_sigmoid(scores)).sum())
+    return float((abs(signs) * minus_log_sigmoid(scores)).sum())
 
 
-def cbow_path_gradients(
-    context: Array, nodes: Array, signs: Array, pair_weights: Array, mean: bool = True
-) -> tuple[Array, Array]:
-    """The gradients of cbow_path_loss: dcontext (M + 2w, D), dnodes (M, L, D)."""
-    blocks, block, _ = pair_weights.shape
-    h = hidden(context, pair_weights, mean)
+def cbow_path_gradients(h: Array, nodes: Array, signs: Array) -> tuple[Array, Array]:
+    """The gradients of cbow_path_loss: dh (M, D), dnodes (M, L, D)."""
     error = path_error((nodes @ h[:, :, None])[:, :, 0], signs)             # (M, L)
-    dh = (error[:, None, :] @ nodes).reshape(blocks, block, -1)
-    average = means_of_windows(pair_weights, mean)
-    dcontext = sum_of_windows(average.transpose(0, 2, 1) @ dh, block)
-    return dcontext, error[:, :, None] * h[:, None, :]
-
-
-def hidden(context: Array, pair_weights: Array, mean: bool) -> Array:
-    """h of every centre: the mean (or sum) of its window's rows, (M, D)."""
-    _, block, sight = pair_weights.shape
-    h = means_of_windows(pair_weights, mean) @ windows_of(context, block, sight)
-    return h.reshape(-1, context.shape[1])
+    return (error[:, None, :] @ nodes)[:, 0], error[:, :, None] * h[:, None, :]
 
 
 def path_error(scores: Array, signs: Array) -> Array:

@@ -20,7 +20,7 @@ One gradient comes back for each row that was read, duplicates and all; `descend
 
 import numpy as np
 
-from minilm.embeddings.windows import means_of_windows, sum_of_windows, windows_of
+from minilm.embeddings.windows import sum_of_windows, windows_of
 from minilm.nn.activations import sigmoid_in_place
 from minilm.types import Array
 
@@ -75,38 +75,33 @@ def skip_gram_gradients(
     return dv, dcontext, noise_error.T @ v
 
 
-def cbow_loss(
-    context: Array, u: Array, noise: Array, pair_weights: Array, negative: int, mean: bool = True
-) -> float:
-    """Σ_i −log σ(h_i·u_i), h_i the mean over i's window, and K negatives each.
+def cbow_loss(h: Array, u: Array, noise: Array, paired: Array, negative: int) -> float:
+    """Σ_i −log σ(h_i·u_i), and K negatives each.
 
-    context: (M + 2w, D) input rows of the tokens in sight; u: (M, D) output rows of the centres;
-    noise: (N, D) output rows of the negatives; pair_weights: (M/b, b, b + 2w), 1 inside a window,
-    else 0; negative: K; mean: False adds the words' rows up and does not divide. A centre with an
-    empty window has no part in the loss, nor in any gradient.
+    h: (M, D) means of the centres' windows (`window_means`); u: (M, D) output rows of the centres;
+    noise: (N, D) output rows of the negatives; paired: (M, 1), 0 for a centre with an empty window,
+    which has no part in the loss, else 1; negative: K
     """
-    _, block, sight = pair_weights.shape
-    average = means_of_windows(pair_weights, mean)
-    h = (average @ windows_of(context, block, sight)).reshape(u.shape)
-    owing = (pair_weights.max(axis=-1) > 0).reshape(-1, 1)                  # (M, 1)
     noise_loss = (negative / len(noise)) * minus_log_sigmoid(-h @ noise.T)
     pairs = minus_log_sigmoid((h * u).sum(axis=-1, keepdims=True))
-    return float((owing * pairs).sum() + (owing * noise_loss).sum())
+    return float((paired * pairs).sum() + (paired * noise_loss).sum())
 
 
 def cbow_gradients(
-    context: Array, u: Array, noise: Array, pair_weights: Array, negative: int, mean: bool = True
+    h: Array, u: Array, noise: Array, paired: Array, negative: int
 ) -> tuple[Array, Array, Array]:
-    """The gradients of cbow_loss: dcontext, du, dnoise, in the shapes of context, u, noise."""
-    blocks, block, sight = pair_weights.shape
-    average = means_of_windows(pair_weights, mean)                          # (M/b, b, b + 2w)
-    h = (average @ windows_of(context, block, sight)).reshape(u.shape)
-    error = sigmoid_in_place((h * u).sum(axis=-1, keepdims=True)) - 1       # (M, 1)
-    noise_error = (negative / len(noise)) * sigmoid_in_place(h @ noise.T)   # (M, N)
+    """The gradients of cbow_loss: dh, du, dnoise, in the shapes of h, u, noise."""
+    error = paired * (sigmoid_in_place((h * u).sum(axis=-1, keepdims=True)) - 1)    # (M, 1)
+    owed = paired * (negative / len(noise))                                 # (M, 1)
+    noise_error = owed * sigmoid_in_place(h @ noise.T)                      # (M, N)
+    return error * u + noise_error @ noise, error * h, noise_error.T @ h
 
-    dh = (error * u + noise_error @ noise).reshape(blocks, block, -1)
-    dcontext = sum_of_windows(average.transpose(0, 2, 1) @ dh, block)
-    return dcontext, error * h, noise_error.T @ h
+
+def row_limit(met: Array) -> float:
+    """The learning rate × pairs that one row takes in a step, met: (n, D) being multiplied with."""
+    if not len(met):
+        return float(LIMIT)
+    return LIMIT / max(1.0, float(np.vdot(met, met)) / (len(met) * LONG))
 
 
 def descend(
@@ -123,9 +118,7 @@ def descend(
     A pair's loss has the curvature |x|² σ(1 − σ) along a row that meets x: where the vectors met
     are long, fewer pairs are too many. (Without this CBOW diverged on texts of eight words.)
     """
-    limit = float(LIMIT)
-    if met is not None and len(met):
-        limit /= max(1.0, float(np.vdot(met, met)) / (len(met) * LONG))
+    limit = LIMIT if met is None else row_limit(met)
     row_rate = np.minimum(rate, limit / (terms * np.bincount(ids)[ids]))
     change = gradient * -row_rate.astype(gradient.dtype)[:, None]
     # add.at is quick in one dimension only: hence every number by its place in the flat table

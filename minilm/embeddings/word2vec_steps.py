@@ -23,6 +23,7 @@ from minilm.embeddings.negative_sampling import (
     skip_gram_gradients,
     skip_gram_loss,
 )
+from minilm.embeddings.windows import window_means, window_means_backward
 from minilm.embeddings.word_bias import biased_skip_gram_gradients, biased_skip_gram_loss
 from minilm.types import Array, Params
 
@@ -41,6 +42,11 @@ class Run(NamedTuple):
     def centres(self) -> Array:
         window = (self.pairs.shape[2] - self.pairs.shape[1]) // 2
         return self.sight[window:-window]
+
+    @property
+    def paired(self) -> Array:
+        """Which centres have a word in their window: (M, 1), 1 or 0."""
+        return self.pairs.max(axis=-1).reshape(-1, 1)
 
 
 def skip_gram_step(
@@ -80,10 +86,11 @@ def cbow_step(
 ) -> float:
     """v of the tokens in sight, u of the centres and of the negatives (N,)."""
     v_table, u_table, centres = params["input_embedding"], params["output_embedding"], run.centres
-    read = v_table[run.sight], u_table[centres], u_table[negatives], run.pairs, negative, run.mean
-    dcontext, du, dnoise = cbow_gradients(*read)
-    context, u = read[:2]
-    descend_context(v_table, run, dcontext, rate, 1 + negative, u)
+    context = v_table[run.sight]
+    h = window_means(context, run.pairs, run.mean)
+    read = h, u_table[centres], u_table[negatives], run.paired, negative
+    dh, du, dnoise = cbow_gradients(*read)
+    descend_context(v_table, run, dh, rate, 1 + negative, read[1])
     descend(u_table, centres, du, rate, 1, context)
     owed = len(centres) * negative
     descend(u_table, negatives, dnoise, rate, owed / len(negatives), context)
@@ -111,29 +118,29 @@ def cbow_path_step(
     """v of the tokens in sight, u of the nodes on the centres' paths."""
     v_table, node_table = params["input_embedding"], params["node_embedding"]
     points, signs = tree.paths(run.centres)
-    read = v_table[run.sight], node_table[points], signs, run.pairs, run.mean
-    dcontext, dnodes = cbow_path_gradients(*read)
     questions = float(np.count_nonzero(signs)) / len(points)
-    context, nodes = read[0], read[1][signs != 0]
-    descend_context(v_table, run, dcontext, rate, questions, nodes)
+    context = v_table[run.sight]
+    h = window_means(context, run.pairs, run.mean)
+    read = h, node_table[points], signs * run.paired
+    dh, dnodes = cbow_path_gradients(*read)
+    descend_context(v_table, run, dh, rate, questions, read[1][signs != 0])
     descend_nodes(node_table, points, signs, dnodes, rate, 1, context)
     return cbow_path_loss(*read) if want_loss else 0.0
 
 
 def descend_context(
-    table: Array, run: Run, gradient: Array, rate: float, terms: float, met: Array
+    table: Array, run: Run, dh: Array, rate: float, terms: float, met: Array
 ) -> None:
-    """CBOW's step of the words in sight; terms: what each centre's gradient is the sum of.
+    """CBOW's step of the words in sight; dh: (M, D); terms: what each centre's dh is the sum of.
 
-    A word's share in a mean of n is 1/n, and so is its gradient. The published program leaves the
-    1/n out, and its customary alpha counts on that. Here the gradient is the true one, and the
-    step is longer by the mean n. For sums, where no 1/n belongs, gensim puts one in: there the
-    step is shorter by the mean n.
+    A word's share in a mean of n is 1/n, and so is its gradient. The published program leaves this
+    1/n out: each of the n words takes the whole of dh. Its customary alpha counts on that, and so
+    do texts whose sentences are of different lengths: with true gradients, made longer by the mean
+    n, the words of short windows move too far and those of long ones too little. For sums, where
+    no 1/n belongs, gensim puts one in. So the shares are those of the other form: `not run.mean`.
     """
-    if run.mean:
-        descend(table, run.sight, gradient, rate * run.mean_size, terms, met)
-    else:
-        descend(table, run.sight, gradient, rate / run.mean_size, terms * run.mean_size, met)
+    moves = window_means_backward(dh, run.pairs, not run.mean)
+    descend(table, run.sight, moves, rate, terms * (run.mean_size if run.mean else 1), met)
 
 
 def descend_nodes(

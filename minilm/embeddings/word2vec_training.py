@@ -1,7 +1,7 @@
 """Reading a text once for word2vec: in pieces, thinned out, run by run, with a falling rate.
 
 Only a piece of the text is in memory: about PIECE words, as strings and as ids. Frequent words are
-thinned out, what is left is cut into runs of about RUN centres, and each run is one step of
+thinned out, what is left is cut into runs of RUN centres or so, and each run is one step of
 gradient descent on the few rows that it touches (`word2vec_steps`).
 """
 
@@ -18,6 +18,7 @@ from minilm.embeddings.line_sentence import pieces
 from minilm.embeddings.vocabulary import draw_noise
 from minilm.embeddings.windows import (
     BLOCK,
+    PATH_RUN,
     RUN,
     distances,
     draw_windows,
@@ -74,7 +75,7 @@ class Training:
         self.noise = model.vocabulary.noise_cdf(model.ns_exponent)
         # a window's paths are a product for each centre: hierarchical skip-gram has blocks of one
         self.block = 1 if model.sg and model.hs else max(BLOCK, 2 * window)
-        self.blocks = max(1, RUN // self.block)
+        self.blocks = max(1, (PATH_RUN if model.hs else RUN) // self.block)
         self.distance = distances(window, self.block)
         weights = window_chance if shrink else full_windows
         self.weights = weights(self.distance, window)

@@ -1,5 +1,7 @@
 """FastText: steps through rows, misspelt and unseen words, more text, files, the same in gensim."""
 
+import math
+
 import numpy as np
 import pytest
 
@@ -8,6 +10,7 @@ from minilm.embeddings import KeyedVectors, Word2Vec, negative_sampling, neighbo
 from minilm.embeddings.fasttext import FastText, SubwordTraining
 from minilm.embeddings.fasttext_vectors import FastTextKeyedVectors
 from minilm.embeddings.subwords import character_ngrams
+from minilm.embeddings.windows import RUN
 
 TOLERANCE = 0.03  # in Spearman's correlation, that ours may fall short of gensim's
 
@@ -94,28 +97,32 @@ def test_memory_is_that_of_the_buckets_in_use(model):
 
 @pytest.mark.parametrize("sg", [0, 1])
 def test_a_step_by_finite_differences(sg):
-    """Every row of a word moves by the whole gradient of the word's vector."""
-    model = FastText(vector_size=3, window=2, min_count=1, sg=sg, sample=0)
+    """Every row of a word moves by the whole gradient of the word's vector.
+
+    CBOW's windows are all of two words here: a mean's whole gradient is twice each word's.
+    """
+    model = FastText(vector_size=3, window=2 if sg else 1, min_count=1, sg=sg, sample=0)
     model.build_vocab([["she", "the", "he", "dog", "she", "other"]])
     rng = np.random.default_rng(1)
     start = {name: rng.standard_normal(table.shape) for name, table in model.params.items()}
-    numbers = np.repeat([0, 1], 258)  # two sentences
-    sight = rng.integers(0, 5, len(numbers))
+    size = RUN + 2 * model.window
+    numbers = np.repeat([0, 1], size // 2) if sg else np.zeros(size, int)  # two sentences, or one
+    sight = rng.integers(0, 5, size)
 
     def step(table, rate=1e-15):
         model.params = {name: x.copy() for name, x in start.items()} | {"subword_embedding": table}
         training = SubwordTraining(model, 0.025, np.random.default_rng(2), want_loss=True)
-        return training.step(sight, numbers, rate), training.mean_size
+        return training.step(sight, numbers, rate)
 
     def slope(row, column, h=1e-5):
         ahead, behind = (start["subword_embedding"].copy() for _ in range(2))
         ahead[row, column] += h
         behind[row, column] -= h
-        return (step(ahead)[0] - step(behind)[0]) / (2 * h)
+        return (step(ahead) - step(behind)) / (2 * h)
 
     subwords, rate = model.subwords, 1e-4
     table = start["subword_embedding"].copy()
-    _, mean_size = step(table, rate)
+    step(table, rate)
     moved = (table - start["subword_embedding"]) / -rate
     uses = np.zeros((5, len(table)))  # of each row in each word
     for word in range(5):
@@ -129,7 +136,7 @@ def test_a_step_by_finite_differences(sg):
         np.testing.assert_allclose(
             [slope(row, k) for k in range(3)], (uses[:, row] / size) @ dv, rtol=1e-5, atol=1e-6
         )
-    longer = 1 if sg else mean_size  # see `descend_context`
+    longer = 1 if sg else 2  # see `descend_context`
     np.testing.assert_allclose(moved, longer * uses.T @ dv, rtol=1e-4, atol=1e-4)
 
 
@@ -159,7 +166,16 @@ def test_room_in_a_step(settings, terms):
     model = FastText(window=3, min_count=1, **settings)
     model.build_vocab([["a", "b", "a", "c"]])  # paths of 1, 2 and 2 questions: 1.5 on average
     training = SubwordTraining(model, 0.025, np.random.default_rng(0))
-    assert training.room(0.1) == pytest.approx(negative_sampling.LIMIT / (0.1 * terms))
+    for name in ("output_embedding", "node_embedding"):
+        if name in model.params:
+            model.params[name][:] = 0
+    sight = np.array([0, 1, 2, 0])
+    room = negative_sampling.LIMIT / (0.1 * terms)
+    assert training.room(sight, 0.1) == pytest.approx(room)
+    # where the vectors to be multiplied with are long, there is room for fewer
+    name = "node_embedding" if settings.get("hs") else "output_embedding"
+    model.params[name][:] = math.sqrt(3 * negative_sampling.LONG / model.vector_size)
+    assert training.room(sight, 0.1) == pytest.approx(room / 3)
 
 
 def test_the_same_seed_gives_the_same_bits():

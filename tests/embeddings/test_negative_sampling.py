@@ -24,8 +24,11 @@ from minilm.embeddings.windows import (
     same_sentence,
     sum_of_windows,
     window_chance,
+    window_means,
+    window_means_backward,
     windows_of,
 )
+from minilm.embeddings.word2vec_steps import Run, descend_context
 from minilm.nn import check_gradient
 
 BLOCKS, BLOCK, WINDOW, D, N = 3, 6, 2, 5, 4
@@ -99,19 +102,20 @@ def test_cbow_is_the_sum_over_centres(rows, negative):
     rng = np.random.default_rng(2)
     pairs = draw_windows(distances(WINDOW, BLOCK), WINDOW, BLOCKS, rng) * together.astype(float)
     pairs[0, 3] = 0  # a centre that is alone in its sentence
-    expected = [np.zeros_like(x) for x in (context, u, noise)]
+    expected = [np.zeros_like(x) for x in (u, u, noise)]
     for i in range(M):
         row = pairs[i // BLOCK, i % BLOCK]
         window = i // BLOCK * BLOCK + np.flatnonzero(row)
         if len(window):
             h = context[window].mean(axis=0)
-            dh, du, _ = pair_gradients(h, u[i], noise[:0])
+            dh_pair, du, _ = pair_gradients(h, u[i], noise[:0])
             dh_noise, _, dnoise = pair_gradients(h, 0 * h, noise)
             share = negative / N
-            expected[0][window] += (dh + share * dh_noise) / len(window)
+            expected[0][i] = dh_pair + share * dh_noise
             expected[1][i] += du
             expected[2] += share * dnoise
-    for got, want in zip(cbow_gradients(context, u, noise, pairs, negative), expected, strict=True):
+    h, paired = window_means(context, pairs), pairs.max(axis=-1).reshape(-1, 1)
+    for got, want in zip(cbow_gradients(h, u, noise, paired, negative), expected, strict=True):
         np.testing.assert_allclose(got, want, atol=1e-12)
 
 
@@ -128,20 +132,34 @@ def test_gradients_of_skip_gram(rows):
     check_gradient(loss, backward, *read)
 
 
+def test_gradients_of_cbow(rows):
+    h, _, noise, _ = rows
+    u, paired = h[::-1].copy(), np.arange(M).reshape(-1, 1) != 3
+
+    def loss(h, u, noise):
+        return cbow_loss(h, u, noise, paired, 7), (h, u, noise)
+
+    def backward(dloss, cache):
+        return tuple(dloss * g for g in cbow_gradients(*cache, paired, 7))
+
+    check_gradient(loss, backward, h, u, noise)
+
+
 @pytest.mark.parametrize("mean", [True, False])
-def test_gradients_of_cbow(rows, mean):
-    u, context, noise, together = rows
+def test_gradients_of_window_means(rows, mean):
+    _, context, _, together = rows
     rng = np.random.default_rng(2)
     pairs = draw_windows(distances(WINDOW, BLOCK), WINDOW, BLOCKS, rng) * together.astype(float)
     pairs[0, 3] = 0
+    assert not window_means(context, pairs, mean)[3].any()
 
-    def loss(context, u, noise):
-        return cbow_loss(context, u, noise, pairs, 7, mean), (context, u, noise)
+    def means(context):
+        return window_means(context, pairs, mean), None
 
-    def backward(dloss, cache):
-        return tuple(dloss * g for g in cbow_gradients(*cache, pairs, 7, mean))
+    def backward(dh, cache):
+        return (window_means_backward(dh, pairs, mean),)
 
-    check_gradient(loss, backward, context, u, noise)
+    check_gradient(means, backward, context)
 
 
 def test_losses_of_vectors_of_zeros(rows):
@@ -152,14 +170,17 @@ def test_losses_of_vectors_of_zeros(rows):
     centres = np.count_nonzero(pairs.any(axis=-1))
     assert centres > np.count_nonzero(pairs[1:].any(axis=-1))
     want = centres * (1 + 7) * math.log(2)
-    assert cbow_loss(context, v, noise, pairs, 7) == pytest.approx(want)
+    paired = pairs.max(axis=-1).reshape(-1, 1)
+    assert cbow_loss(v, v, noise, paired, 7) == pytest.approx(want)
 
 
 def test_float32_stays_float32_and_huge_scores_are_no_trouble(rows):
     v, context, noise, together = (np.float32(100) * x.astype(np.float32) for x in rows)
     for got in skip_gram_gradients(v, context, noise, together, 5):
         assert got.dtype == np.float32 and np.isfinite(got).all()
-    for got in cbow_gradients(context, v, noise, (together > 0).astype(np.float32), 5):
+    pairs = (together > 0).astype(np.float32)
+    h, paired = window_means(context, pairs), pairs.max(axis=-1).reshape(-1, 1)
+    for got in (h, window_means_backward(h, pairs), *cbow_gradients(h, v, noise, paired, 5)):
         assert got.dtype == np.float32 and np.isfinite(got).all()
 
 
@@ -221,3 +242,15 @@ def test_descend_takes_a_limited_step_of_a_crowded_row():
     descend(table, ids, np.ones((101, 1), np.float32), rate=0.5, terms=2, met=met)
     assert table[0, 0] == pytest.approx(-LIMIT / 4)
     assert table[1, 0] == -0.5
+
+
+@pytest.mark.parametrize("mean", [True, False])
+def test_a_word_of_a_mean_takes_the_whole_gradient_and_one_of_a_sum_its_share(mean):
+    # one sentence of four words; the words' rows are 0, the centres' dh are 1, 10, 100, 1000
+    sentence = np.array([-1, 0, 0, 0, 0, -2])
+    pairs = full_windows(distances(1, 4), 1) * same_sentence(sentence, 1, 4)
+    table, sight = np.zeros((5, 1)), np.array([4, 0, 1, 2, 3, 4])
+    run = Run(sight, pairs, 1.5, mean)
+    descend_context(table, run, 10.0 ** np.arange(4)[:, None], 0.01, 1, np.zeros((4, 1)))
+    taken = [10, 101, 1010, 100] if mean else [10 / 2, 1 + 100 / 2, 10 / 2 + 1000, 100 / 2]
+    np.testing.assert_allclose(table[:, 0], -0.01 * np.array([*taken, 0]))

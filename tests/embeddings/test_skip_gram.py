@@ -94,7 +94,7 @@ def test_a_student_equal_to_its_teacher_has_nothing_to_learn():
 def test_init():
     params = SkipGram(50, 8).init(seed=3)
     assert params["input_embedding"].dtype == np.float32
-    assert 0 < np.abs(params["input_embedding"]).max() <= 1 / 16
+    assert 1 / 16 < np.abs(params["input_embedding"]).max() <= 1 / 8
     assert not params["output_embedding"].any()
     with pytest.raises(ValueError, match="width"):
         SkipGram(50, 0)

@@ -26,6 +26,25 @@ def test_two_topics_are_found(sg):
     assert min(within) > max(across) + 0.2
 
 
+@pytest.mark.parametrize("hs", [0, 1])
+@pytest.mark.parametrize("sg", [0, 1])
+def test_better_than_untrained(sg, hs):
+    """How many of a word's nine nearest are of its topic? All; of an untrained table, by chance."""
+    options = {"vector_size": 16, "sg": sg, "hs": hs, "negative": 5 * (1 - hs), "sample": 0}
+    model = Word2Vec(**options)
+    model.build_vocab(two_topics())
+    words = model.wv.index_to_key
+
+    def share():
+        near = model.wv.nearest(words, topn=9)
+        own = [x[0] == word[0] for word, xs in zip(words, near, strict=True) for x in xs]
+        return sum(own) / len(own)
+
+    untrained = share()
+    model.train(two_topics(), total_examples=model.corpus_count, epochs=20)
+    assert untrained < 0.7 and share() > 0.95
+
+
 @pytest.mark.parametrize("sg", [0, 1])
 def test_the_same_seed_gives_the_same_bits(sg):
     a, b, c = (

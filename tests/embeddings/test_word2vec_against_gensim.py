@@ -37,7 +37,7 @@ again = model.wv.most_similar(positive=["cat"], topn=3)
 
 model.build_vocab([["fox", "cat", "dog"]] * 4, update=True)
 model.train([["fox", "cat", "dog"]] * 4, total_examples=model.corpus_count, epochs=model.epochs)
-guess = model.predict_output_word(["dog", "horse"], topn=4)
+guess = model.predict_output_word(["dog", "horse"], topn=5)
 
 model.save(str(saved))
 model = Word2Vec.load(str(saved))
