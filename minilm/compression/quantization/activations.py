@@ -31,6 +31,7 @@ from minilm.compression.parameters import matrices
 from minilm.compression.quantization.activation_ranges import RANGES, SMALLEST, code_ends, scale_of
 from minilm.compression.quantization.affine import affine_codes, in_scales
 from minilm.compression.quantization.integer import Codes, affine_matmul, laid_out
+from minilm.compression.quantization.thresholds import THRESHOLDS
 from minilm.nn.linear import input_gradient, weight_gradient
 from minilm.types import Array, Params
 from minilm.weights import Diagonal, Product, QuantizedTensor, Seen, Weight, as_dense, row_ids
@@ -142,7 +143,7 @@ def check_options(
     if isinstance(bits, bool) or not isinstance(bits, int | np.integer) or not 2 <= bits <= 8:
         raise ValueError(f"bits must lie in 2 … 8, got {bits!r}")
     for name, value, choices in (
-        ("by", by, (None, "token", "tensor")), ("threshold", threshold, ("hard", "soft")),
+        ("by", by, (None, "token", "tensor")), ("threshold", threshold, tuple(THRESHOLDS)),
         ("objective", objective, tuple(RANGES)),
     ):  # fmt: skip
         if value not in choices:
@@ -261,7 +262,7 @@ class RoundedInput(Weight):
         if self.clip is None:
             return x
         t = self.clip.astype(x.dtype)
-        return np.clip(x, -t, t) if self.threshold == "hard" else t * np.tanh(x / t)
+        return THRESHOLDS[self.threshold].forward(x, t)[0]
 
     def _slope(self, x: Array) -> Array:
         """∂x̂/∂x, as if nothing were rounded: f'(x), and 0 where codes saturate."""
@@ -310,9 +311,9 @@ def integer_weight(weight: Any) -> IntegerWeight | None:
     if not isinstance(weight, QuantizedTensor) or weight.levels is not None or weight.bits > 8:
         return None
     scale, zero_point = weight.scale, weight.zero_point
-    by_column = scale.ndim == 0 or scale.shape[0] == 1
+    by_column = scale.ndim == 0 or scale.shape[0] == 1  # and not a group of a column's
     whole = zero_point is None or zero_point.dtype.kind == "i"
-    if not (by_column and whole) or weight.group_size is not None:
+    if not (by_column and whole):
         return None
     codes = weight.codes.astype(np.uint8 if zero_point is not None else np.int8)
     return IntegerWeight(laid_out(codes), scale, 0 if zero_point is None else zero_point)
