@@ -204,7 +204,7 @@ class GridKind(NamedTuple):
 
 GRIDS = {
     "int": GridKind(integers),
-    "int_full": GridKind(all_integers),
+    "int_full": GridKind(all_integers, largest=2.0**127),  # its lowest level lies beyond its reach
     "int_real_zero": GridKind(integers_real_zero),
     "mid_rise": GridKind(mid_rise),
     "power_of_two": GridKind(power_of_two),

@@ -75,14 +75,14 @@ def affine_scale(
     scale = np.where(scale > 0, np.maximum(scale, SMALLEST), 0).astype(np.float32)
     if stored is not None:
         scale = stored(scale, reach_of(grid))
-    return scale, zero_point_of(low.astype(np.float32), scale, grid).astype(np.float32)
+    return scale, zero_point_of(low, scale, grid).astype(np.float32)
 
 
 def zero_point_of(low: Array, scale: Array, grid: Grid) -> Array:
     """Where 0 lies on the grid when its lowest level is `low`; 0 where the grid has no such."""
     if not grid.affine:
         return np.zeros(scale.shape)
-    z = in_scales(-low, scale)
+    z = in_scales(-low.astype(np.float32), scale)
     if grid.real_zero:
         return np.clip(z, -HALF_MAX, HALF_MAX).astype(np.float16)  # as it is stored
     # a scale that was rounded down could put it beyond the grid

@@ -202,3 +202,33 @@ def test_lloyd_max_refuses(bad):
 def test_lloyd_max_refuses_bits(bits):
     with pytest.raises(ValueError, match="bits"):
         lloyd_max(np.ones(3), bits)
+
+
+LARGEST = float(np.finfo(np.float32).max)
+EXTREME = {
+    "subnormal": np.full((4, 8), 1e-45),
+    "huge": np.array([[LARGEST, -LARGEST, 1e-45, 0] * 2] * 4),
+    "half of it zero": np.array([[0.0] * 8, [1, -2, 3, 0.5] * 2] * 2),
+    "constant": np.full((4, 8), -0.7),
+    "one number": np.array([[3.0]]),
+}
+
+
+@pytest.mark.parametrize("name", GRIDS)
+@pytest.mark.parametrize("what", EXTREME)
+@pytest.mark.parametrize("objective", ["absmax", "mse"])
+def test_extreme_numbers_on_every_grid(name, what, objective):
+    """They are rounded to finite numbers, or refused for their magnitude; nothing overflows."""
+    x = EXTREME[what].astype(np.float32)
+    how = {"grid": name, "objective": objective, "symmetric": name != "int_real_zero"}
+    for where in ({}, {"axis": 0}):
+        try:
+            q = quantize(x, WIDTHS.get(name, 4), **how, **where)
+        except ValueError as error:
+            assert what == "huge" and "magnitude" in str(error)
+            continue
+        assert np.isfinite(dequantize(q)).all()
+        if where:
+            assert (dequantize(q)[(x == 0).all(axis=1)] == 0).all()
+        # a scale is never below float32's normal numbers
+        assert np.abs(dequantize(q) - x).max() <= 0.55 * np.abs(x).max() + 2.0**-126
