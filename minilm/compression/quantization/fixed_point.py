@@ -47,9 +47,7 @@ def to_fixed_point(M: Array | float) -> Multiplier:
     M = np.asarray(M, np.float64)
     if not (np.abs(M) < 2.0 ** (BITS - 1)).all():  # also where it is NaN
         raise ValueError(f"M must be finite and within ±2^{BITS - 1}, got {M}")
-    # frexp's exponents are int32, in which a shift by 32 or more would be lost
     fraction, exponent = np.frexp(M)
-    exponent = exponent.astype(np.int64)
     M0 = np.rint(np.ldexp(fraction, BITS)).astype(np.int64)
     full = np.abs(M0) == 1 << BITS  # rounded up to the next power of two
     M0, exponent = np.where(full, M0 >> 1, M0), exponent + full
@@ -64,6 +62,7 @@ def scaled(acc: Array, M0: Array | int, shift: Array | int) -> Array:
 
     acc: integers within 32 bits; M0, shift: as `to_fixed_point` makes them; they broadcast -> int64
     """
+    # int64 on all sides: frexp's exponents are int32, in which 1 << 40 is lost without a word
     shift = np.asarray(shift, np.int64)
     product = acc.astype(np.int64) * np.asarray(M0, np.int64)
     product += np.left_shift(np.int64(1), shift - 1)

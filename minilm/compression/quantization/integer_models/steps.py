@@ -96,11 +96,13 @@ def normed(x: Array, params: Params, name: str) -> Array:
 
 
 def integer_root(v: Array) -> Array:
-    """⌊√v⌋ of whole numbers 0 ≤ v < 2⁶², exact: a float root, which may be off by one, put right.
+    """⌊√v⌋ of whole numbers 0 ≤ v < 2⁶², exact.
+
+    The float root's whole part is that, or one more: just below a square it is rounded up to its
+    root. At a square and above, rounding is too small to lead below it.
     """
     root = np.sqrt(v.astype(np.float64)).astype(np.int64)
     root -= root * root > v
-    root += (root + 1) * (root + 1) <= v
     return root
 
 
@@ -127,8 +129,6 @@ def softmaxed(
     if hidden is not None:
         scores[hidden] = np.iinfo(np.int32).min
     behind = scores.max(axis=-1, keepdims=True).astype(np.int64) - scores
-    if hidden is not None:
-        behind[hidden] = 0
     index = np.minimum(scaled(behind, *multiplier(params, f"{name}:score")), 255)
     e = np.take(params[f"{name}:table"], index)                                  # uint8
     if hidden is not None:

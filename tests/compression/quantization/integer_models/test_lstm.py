@@ -8,6 +8,7 @@ from minilm.compression.quantization.integer_models import IntegerLSTM, integer_
 from minilm.compression.quantization.integer_models.lstm import lstm_ranges
 from minilm.generation import generate
 from minilm.models import LSTMLanguageModel
+from minilm.nn import lstm_step
 from minilm.training import evaluate
 
 V = 11
@@ -113,8 +114,34 @@ def test_ranges_are_those_of_the_float_model(model):
     assert ranges[f"{last}.h"] == (cache["hidden"].min(), cache["hidden"].max())
     c = cache["state"][-1][1]
     assert ranges[f"{last}.c"][0] <= c.min() and c.max() <= ranges[f"{last}.c"][1]
-    # the gates before σ and tanh, from the second step on too
-    assert ranges["lstm.0.i"][1] > 0
+
+
+def test_ranges_of_gates_are_those_before_their_functions():
+    """Step by step: h of the step before, not of the step itself."""
+    model = MODELS["tied"]
+    params, tokens = example(model, 3.0)
+    w_x, w_h, b = (params[f"lstm.0.{part}"] for part in ("w_x", "w_h", "b"))
+    h, c = np.zeros((2, 3, 6), np.float32)
+    sums = []
+    for t in range(tokens.shape[1]):
+        x = params["token_embedding"][tokens[:, t]] * np.float32(6**0.5)
+        sums.append(x @ w_x + h @ w_h + b)
+        (h, c), _ = lstm_step(x, h, c, w_x, w_h, b)
+    ranges = lstm_ranges(model, params, [tokens]).ends
+    for gate, part in zip("ifgo", np.split(np.array(sums), 4, axis=-1), strict=True):
+        expected = min(part.min(), 0), max(part.max(), 0)
+        np.testing.assert_allclose(ranges[f"lstm.0.{gate}"], expected, rtol=1e-5)
+
+
+def test_gates_codes_end_where_their_functions_do():
+    params, tokens = example(MODELS["tied"], 12.0)
+    _, whole_params = integer_only(MODELS["tied"], params, [tokens])
+    for gate, end in (("i", 6.2), ("f", 6.2), ("g", 3.1), ("o", 6.2), ("c", 3.1)):
+        x = end / 127
+        y = np.tanh(x) if gate in "gc" else 1 / (1 + np.exp(-x))
+        table = whole_params[f"lstm.0.{gate}:table"]
+        assert table[1] == round(32767 * y) and table.dtype == np.int16
+        assert table[127] > 32767 * 0.995
 
 
 def test_in_pieces():
