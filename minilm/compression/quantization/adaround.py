@@ -17,8 +17,8 @@ import math
 
 import numpy as np
 
+from minilm.compression.parameters import needed
 from minilm.compression.quantization.affine import nearest as to_nearest
-from minilm.compression.quantization.calibration import needed
 from minilm.compression.quantization.channels import Rows
 from minilm.nn import sigmoid, sigmoid_backward
 from minilm.training.optimizers import AdamW
@@ -39,8 +39,7 @@ def adaround(rows: Rows, seen: Seen | None, rng: np.random.Generator | None = No
       ->  (channels, n), each number on its grid. ValueError without calibration.
     ‖X(w − ŵ)‖² of each channel is at most that of rounding to nearest.
     """
-    gram = needed(seen, 'rounding="adaround"').cost
-    assert gram is not None  # there is one as soon as there are rows, which calibration has
+    gram: Array = needed(seen, "each channel", "rounding 'adaround'").cost
     gram = gram / (np.diagonal(gram).max() or 1)
     w, all_columns = np.ascontiguousarray(rows.numbers), slice(None)
     nearest, low, high = (  # in w's order in memory, whatever that of the scales

@@ -121,16 +121,6 @@ def as_seen(calibration: Any, width: int, name: str = "x") -> Seen:
     return seen
 
 
-def needed(seen: Seen | None, part: str, name: str = "") -> Seen:
-    """What was seen; ValueError where nothing was, naming the part of the method that needs it."""
-    if seen is None:
-        raise ValueError(
-            f"{part} needs calibration{' of ' + name if name else ''}: pass calibration="
-            "calibrate(model, params, batches), or for one array rows X (N, n) that multiply it"
-        )
-    return seen
-
-
 def check_seen(name: str, seen: Seen) -> None:
     """Refuse by name statistics of nothing, and of numbers that are not finite."""
     if not seen.count:

@@ -9,7 +9,7 @@ Frantar et al. 2022 (GPTQ); the same without scales is OBQ, and LDLQ in QuIP.
 
 import numpy as np
 
-from minilm.compression.quantization.calibration import needed
+from minilm.compression.parameters import needed
 from minilm.compression.quantization.channels import Rows
 from minilm.compression.second_order import sweep
 from minilm.types import Array
@@ -24,8 +24,7 @@ def gptq(rows: Rows, seen: Seen | None, rng: np.random.Generator | None = None) 
     The columns with the largest Σx² come first ("act order"), while there are others left to make
     good what rounding them spoils.
     """
-    gram = needed(seen, 'rounding="gptq"').cost
-    assert gram is not None  # there is one as soon as there are rows, which calibration has
+    gram: Array = needed(seen, "each channel", "rounding 'gptq'").cost
 
     def project(columns: slice, values: Array) -> Array:
         return rows.project(columns, values.T).T

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from minilm.compression import quantize
-from minilm.compression.quantization.calibration import as_seen, calibrate, check_apart, needed
+from minilm.compression.quantization.calibration import as_seen, calibrate, check_apart
 from minilm.embeddings.skip_gram_model import Pairs, SkipGram
 from minilm.inspection import activations
 from minilm.models import (
@@ -167,12 +167,3 @@ def test_example_rows_instead_of_a_model():
     for bad in (x[0, 0], [["a", "b"]], None):
         with pytest.raises(TypeError, match="calibration of w must be a Seen or rows X"):
             as_seen(bad, 6, "w")
-
-
-def test_what_needs_calibration_says_so():
-    seen = Seen(2)
-    assert needed(seen, 'rounding="gptq"') is seen
-    with pytest.raises(ValueError, match=r'rounding="gptq" needs calibration: pass calibration='):
-        needed(None, 'rounding="gptq"')
-    with pytest.raises(ValueError, match=r'transform="awq" needs calibration of head.w: pass'):
-        needed(None, 'transform="awq"', "head.w")

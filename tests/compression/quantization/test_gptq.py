@@ -109,7 +109,7 @@ def test_a_table_that_is_above_all_read_is_rounded_to_nearest(rounding):
 @pytest.mark.parametrize("rounding", ["gptq", "adaround"])
 def test_missing_calibration_is_said(rounding):
     w, x = problem()
-    with pytest.raises(ValueError, match=f'rounding="{rounding}" needs calibration'):
+    with pytest.raises(ValueError, match=f"rounding '{rounding}' needs to know what multiplies"):
         quantize(w, 3, axis=-1, rounding=rounding)
     with pytest.raises(ValueError, match="calibration of x must have rows of width 64, got 63"):
         quantize(w, 3, axis=-1, rounding=rounding, calibration=x[:, 1:])
