@@ -2,8 +2,14 @@ import numpy as np
 import pytest
 
 from minilm.compression import quantize
+from minilm.compression.quantization.activations import quantize_activations
 from minilm.compression.quantization.calibration import calibrate
-from minilm.compression.quantization.folding import fold_into_norms, norm_before, scale_norms
+from minilm.compression.quantization.folding import (
+    fold_into_norms,
+    norm_before,
+    norm_readers,
+    scale_norms,
+)
 from minilm.models import (
     LSTMLanguageModel,
     Seq2SeqTransformer,
@@ -86,6 +92,30 @@ def test_scales_found_for_norms(name, transform):
             norm = norm_before(model, params, n)
             gain = params[f"{norm}.gain"] / balanced[f"{norm}.gain"]
             np.testing.assert_allclose(s, np.broadcast_to(gain[:, None], s.shape), rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["gpt", "llama"])
+@pytest.mark.parametrize("static", [False, True])
+def test_outliers_of_a_norm_smoothed_away_for_nothing(name, static):
+    """W8A8 of a model whose norms make two channels fifty times larger than the others."""
+    model, inputs = MODELS[name]
+    params = trained(model, np.float32)
+    for norm, readers in norm_readers(params).items():
+        for n in (f"{norm}.gain", f"{norm}.bias", *readers):
+            if n in params:
+                params[n] = params[n].copy()
+                params[n][[3, 9]] *= 1 / 50 if n in readers else 50
+    exact, _ = model.forward(params, *inputs)
+    seen = calibrate(model, params, [inputs])
+
+    def damage(params):
+        again = calibrate(model, params, [inputs]) if static else None
+        rounded = quantize_activations(quantize(params, 8), 8, calibration=again)
+        return np.square(model.forward(rounded, *inputs)[0] - exact).mean()
+
+    smooth = scale_norms(model, params, seen, "smooth", 8)
+    assert damage(smooth) < damage(params) / 4
+    assert nbytes(smooth) == nbytes(params)
 
 
 def test_the_scales_of_awq_lose_nothing_by_being_folded():
