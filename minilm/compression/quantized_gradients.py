@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 
 from minilm.compression.parameters import matrices
-from minilm.compression.quantization.on_grid import place_on_grid, rounded_values, shaped_like
+from minilm.compression.quantization.on_grid import place_on_grid
 from minilm.compression.quantization.quantize import quantize
 from minilm.compression.quantization.scheme import Scheme
 from minilm.training.optimizers import Optimizer, running
@@ -57,7 +57,7 @@ class QuantizedGradients:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        check_bits(self.bits)
+        check_bits(self.bits, wide=True)
         Scheme(**self.how())
 
     def how(self) -> dict[str, Any]:
@@ -84,8 +84,8 @@ class QuantizedGradients:
     def sent(self, name: str, gradient: Array, rng: np.random.Generator) -> Array:
         """Q(gradient), in its shape and dtype."""
         scheme = Scheme(**self.how()).for_parameter(name)
-        values = rounded_values(place_on_grid(name, gradient, self.bits, scheme), scheme, rng)
-        return shaped_like(gradient, values, scheme).astype(gradient.dtype, copy=False)
+        values = place_on_grid(name, gradient, self.bits, scheme).dense(scheme, rng)
+        return values.astype(gradient.dtype, copy=False)
 
     def bytes_sent(self, grads: Params) -> int:
         """The bytes of one message of these gradients, scales included."""

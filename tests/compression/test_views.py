@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from minilm.compression import compose, fake_quantize, masked, prune, quantize, straight_through
+from minilm.compression.quantization.methods import METHODS
 from minilm.models import LSTMLanguageModel, TransformerLanguageModel
 from minilm.training import as_is, cross_entropy_loss, fit
 
@@ -44,6 +45,25 @@ def test_what_is_seen_is_what_will_be_packed(bits, how):
         np.testing.assert_array_equal(seen[name], packed[name].dense())
     for name in ("head.b", "head.w:step"):
         assert seen[name] is params[name]
+
+
+TRAINABLE = [
+    name for name, method in METHODS.items()
+    if not method.needs and method.transform == "none" and method.rounding != "stochastic"
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", TRAINABLE)
+def test_what_is_seen_is_what_will_be_packed_by_every_method(name):
+    method = METHODS[name]
+    params = {"w": normal(64, 6), "token_embedding": normal(6, 64, seed=1)}
+    bits = method.bits[len(method.bits) // 2]
+    seen, pullback = straight_through(bits, **method.arguments)(params, 0)
+    packed = quantize(params, bits, **method.arguments)
+    for weight in params:
+        np.testing.assert_array_equal(seen[weight], packed[weight].dense())
+    gradients = pullback(ones_like(params))
+    assert all(0.5 < g.mean() <= 1 for g in gradients.values())
 
 
 def test_the_straight_through_mask_by_hand():

@@ -66,6 +66,12 @@ class OnGrid:
         """x̂ in the array's own shape."""
         return self.layout.array(rounded_values(self, scheme, rng))
 
+    def dense(self, scheme: Scheme, rng: np.random.Generator) -> Array:
+        """x̂ as the leaf that is made of it gives it back."""
+        if self.tensor is not None:
+            return self.tensor(self, scheme, rng).dense()
+        return self.values(scheme, rng)
+
 
 class Piece(NamedTuple):
     """A part of an array on its grid, small enough for the processor's cache.
@@ -177,8 +183,3 @@ def rounded_values(on_grid: OnGrid, scheme: Scheme, rng: np.random.Generator) ->
 def inside(on_grid: OnGrid) -> Array:
     """Where the numbers are not clipped by their grid: (A, n, B) bool."""
     return on_grid.grid.inside(in_scales(on_grid.numbers, on_grid.scale) + on_grid.zero_point)
-
-
-def shaped_like(x: Array, numbers: Array, scheme: Scheme) -> Array:
-    """(A, n, B) back in x's shape, contiguous."""
-    return layout_of("x", x, scheme).array(numbers)

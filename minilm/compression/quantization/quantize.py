@@ -232,11 +232,7 @@ def fake_quantize_array(
 ) -> Array:
     """One array, rounded to its grid and not packed."""
     left, turned, own = transformed(name, x, bits, scheme, rng)
-    on_grid = place_on_grid(name, turned, bits, own)
-    if on_grid.tensor is not None:
-        values = on_grid.tensor(on_grid, own, rng).dense()
-    else:
-        values = on_grid.values(own, rng)
+    values = place_on_grid(name, turned, bits, own).dense(own, rng)
     if left is not None:
         values = multiplied(left, values, scheme).dense()
     return values.astype(float_type(x), copy=False)

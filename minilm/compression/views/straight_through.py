@@ -11,12 +11,7 @@ from typing import Any
 import numpy as np
 
 from minilm.compression.parameters import plain_array
-from minilm.compression.quantization.on_grid import (
-    inside,
-    place_on_grid,
-    rounded_values,
-    shaped_like,
-)
+from minilm.compression.quantization.on_grid import inside, place_on_grid
 from minilm.compression.quantization.quantize import Bits, bits_by_name
 from minilm.compression.quantization.scheme import Scheme
 from minilm.compression.views.combining import times, trainable
@@ -42,7 +37,7 @@ def straight_through(bits: Bits, **how: Any) -> View:
         raise ValueError(f'transform must be "none" for weights that are trained, '
                          f"got {scheme.transform!r}")
     for b in bits.values() if isinstance(bits, dict) else [bits]:
-        check_bits(b)
+        check_bits(b, wide=True)
 
     def view(params: Params, step: int) -> tuple[Params, Pullback]:
         rng = np.random.default_rng([scheme.seed, step, STREAM])
@@ -50,9 +45,8 @@ def straight_through(bits: Bits, **how: Any) -> View:
         for name, b in bits_by_name(trainable(params), bits).items():
             w, own = plain_array(name, params[name]), scheme.for_parameter(name)
             on_grid = place_on_grid(name, w, b, own)
-            values = shaped_like(w, rounded_values(on_grid, own, rng), own)
-            seen[name] = values.astype(w.dtype, copy=False)
-            masks[name] = shaped_like(w, inside(on_grid), own)
+            seen[name] = on_grid.dense(own, rng).astype(w.dtype, copy=False)
+            masks[name] = on_grid.layout.array(inside(on_grid))
         return seen, times(masks, as_is(params, step)[1])
 
     return view
