@@ -30,11 +30,22 @@ import numpy as np
 from minilm.compression.parameters import matrices
 from minilm.compression.quantization.activation_ranges import RANGES, SMALLEST, code_ends, scale_of
 from minilm.compression.quantization.affine import affine_codes, in_scales
-from minilm.compression.quantization.integer import Codes, affine_matmul, laid_out
+from minilm.compression.quantization.integer import Codes, affine_matmul
 from minilm.compression.quantization.thresholds import THRESHOLDS
 from minilm.nn.linear import input_gradient, weight_gradient
 from minilm.types import Array, Params
-from minilm.weights import Diagonal, Product, QuantizedTensor, Seen, Weight, as_dense, row_ids
+from minilm.weights import (
+    Diagonal,
+    Product,
+    QuantizedTensor,
+    Seen,
+    Weight,
+    as_dense,
+    from_rows,
+    row_ids,
+    unpack,
+)
+from minilm.weights.quantized import code_values
 
 
 def quantize_activations(
@@ -315,5 +326,9 @@ def integer_weight(weight: Any) -> IntegerWeight | None:
     whole = zero_point is None or zero_point.dtype.kind == "i"
     if not (by_column and whole):
         return None
-    codes = weight.codes.astype(np.uint8 if zero_point is not None else np.int8)
-    return IntegerWeight(laid_out(codes), scale, 0 if zero_point is None else zero_point)
+    symmetric = zero_point is None
+    levels = code_values(weight.bits, symmetric).astype(np.float32)
+    rows = unpack(weight.packed, weight.bits, weight.stored_shape[1], levels)
+    floats = from_rows(rows, weight.array_shape, weight.axis)
+    codes = Codes(floats.T if weight.transposed else floats, int(np.abs(levels).max()))
+    return IntegerWeight(codes, scale, 0 if zero_point is None else zero_point)

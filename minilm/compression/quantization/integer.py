@@ -65,9 +65,9 @@ def affine_matmul(q1: Operand, q2: Operand, z1: Array | int = 0, z2: Array | int
     number, or (..., N) or (..., 1, N), one a column  ->  (..., M, N) int32. Raises as
     `integer_matmul` does, of which this is MatMulInteger (ONNX) with the zero points in one shape.
     """
-    # sums of K codes fit in int32 long after the product does not, but not times a zero point
-    acc = _product(q1, q2).astype(np.int64)
-    K = q1.shape[-1]
+    acc, K = _product(q1, q2), q1.shape[-1]
+    if np.any(z1) or np.any(z2):
+        acc = acc.astype(np.int64)  # a correction alone may not fit in 32 bits
     if np.any(z2):
         acc -= np.asarray(z2, np.int64) * code_sums(q1, axis=-1)
     if np.any(z1):

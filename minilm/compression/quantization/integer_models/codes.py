@@ -85,7 +85,7 @@ def weight_codes(name: str, w: Any) -> tuple[Array, Array]:
         raise ValueError(f"{name} must have a scale for each entry of axis {along}, "
                          f"got scales of shape {w.scale.shape}")
     scales = np.broadcast_to(w.scale.astype(np.float64).reshape(-1), w.shape[along : along + 1])
-    return w.codes.astype(np.int8), scales
+    return w.codes.astype(np.int8, order="C"), scales
 
 
 def linear_constants(
