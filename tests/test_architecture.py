@@ -76,6 +76,12 @@ def test_imports_run_downwards(file):
     assert not parts_imported(file) & NEVER.get(part, set())
 
 
+@pytest.mark.parametrize("file", FILES, ids=named)
+def test_formulas_that_are_wrong_on_purpose_are_imported_by_nothing(file):
+    if file.parent != HOUSE / "course" / "published":
+        assert not any(name.startswith("minilm.course.published") for name in imported(file))
+
+
 def test_no_two_parts_import_each_other():
     below = {}
     for file in FILES:
