@@ -73,7 +73,7 @@ class Hadamard(Weight):
         x = np.asarray(x)
         if x.shape[-1:] != (self.width,):
             raise ValueError(f"x must have shape (..., {self.width}), got {x.shape}")
-        x = x.astype(np.result_type(x, np.float32), copy=False)
+        x = np.ascontiguousarray(x, np.result_type(x, np.float32))  # rows, which are cut in blocks
         signs = 1 - 2 * np.unpackbits(self.signs, count=self.width, bitorder="little").view(np.int8)
         signs = signs.astype(x.dtype)
         if self.transposed:
