@@ -286,6 +286,19 @@ def test_tiny_and_huge_numbers_are_rounded_as_well(how, size):
     assert sqnr_db(x, small) == pytest.approx(sqnr_db(x, fake_quantize(x, 4, **how)), abs=0.2)
 
 
+@pytest.mark.parametrize("symmetric", [True, False])
+@pytest.mark.parametrize("group_size", [None, 4])
+@pytest.mark.parametrize("bits", [2, 4, 8, 16])
+def test_scales_are_never_subnormal(bits, group_size, symmetric):
+    """Below 2^−126 a float32 loses digits, so that x / s could be far from what was meant."""
+    x = np.ldexp(normal(20, 8), -np.arange(110, 150, 2)[:, None]).astype(np.float32)
+    q = quantize(x, bits, axis=0, group_size=group_size, symmetric=symmetric)
+    scale = q.scale.astype(float)
+    assert (scale >= 2.0**-126).all()
+    error = np.abs(x.astype(float) - q.dense()).reshape(20, -1, group_size or 8)
+    assert (error <= scale[:, :, None] / 2 * (1 + slack(bits))).all()
+
+
 def test_stochastic_rounding_is_drawn_by_the_seed_and_unbiased():
     x = np.full(100_000, 0.3, np.float32)
     x[0] = 7
