@@ -10,17 +10,24 @@ from minilm import LSTMLanguageModel, Seq2SeqTransformer, TransformerLanguageMod
 from minilm.models import (
     BagOfWordsClassifier,
     LSTMClassifier,
+    LSTMRegressor,
     Seq2SeqLSTM,
     TransformerClassifier,
 )
 from minilm.models.build import CLASSES
-from minilm.nn import cross_entropy, cross_entropy_backward
+from minilm.nn import (
+    cross_entropy,
+    cross_entropy_backward,
+    squared_error,
+    squared_error_backward,
+)
 from minilm.training import (
     SGD,
     AdamW,
     clip_in_place,
     cross_entropy_loss,
     evaluate,
+    squared_error_loss,
 )
 
 MODELS = [
@@ -39,6 +46,7 @@ MODELS = [
     TransformerClassifier(7, 3, width=8, layers=1, heads=2, context=6, dropout=0.2),
     LSTMClassifier(7, 3, width=8, pooling="last", dropout=0.2),
     BagOfWordsClassifier(7, 3, width=8, dropout=0.2),
+    LSTMRegressor(3, width=8, outputs=2, dropout=0.2),
 ]  # fmt: skip
 READS_AND_WRITES = (Seq2SeqTransformer, Seq2SeqLSTM)
 CLASSIFIES = (TransformerClassifier, LSTMClassifier, BagOfWordsClassifier)
@@ -55,16 +63,26 @@ def parameters(model, dtype):
     return {name: weight.astype(dtype) for name, weight in model.init(0).items()}
 
 
-def taught(model):
+def taught(model, dtype=np.float32):
     """A batch of the form that the model is taught by."""
+    if isinstance(model, LSTMRegressor):
+        numbers = np.random.default_rng(1).standard_normal((4, 20)).astype(dtype)
+        return numbers[:, :18].reshape(4, 6, 3), numbers[:, 18:]
     if isinstance(model, CLASSIFIES):
         return IDS, IDS[:, 0] % 3
     return (IDS[:, ::-1], *TEXT) if isinstance(model, READS_AND_WRITES) else TEXT
 
 
-def mean_loss(model, seen):
-    if isinstance(model, READS_AND_WRITES + CLASSIFIES):
-        total, _, count = cross_entropy_loss(model, seen, taught(model), None)
+def loss_for(model):
+    """The loss for `fit`, and its pair."""
+    if isinstance(model, LSTMRegressor):
+        return squared_error_loss, squared_error, squared_error_backward
+    return cross_entropy_loss, cross_entropy, cross_entropy_backward
+
+
+def mean_loss(model, seen, batch):
+    if isinstance(model, (*READS_AND_WRITES, *CLASSIFIES, LSTMRegressor)):
+        total, _, count = loss_for(model)[0](model, seen, batch, None)
         return total / count
     return evaluate(model, seen, IDS.ravel())
 
@@ -80,10 +98,11 @@ def test_every_model_and_optimizer_is_here():
 @dtypes
 def test_forward_and_backward(model, dtype, arrays_in):
     params = parameters(model, dtype)
-    *inputs, targets = taught(model)
+    *inputs, targets = taught(model, dtype)
     logits, cache = model.forward(params, *inputs, rng=np.random.default_rng(0))
-    loss, loss_cache = cross_entropy(logits, targets)
-    dlogits = cross_entropy_backward(3, loss_cache)
+    _, loss_of, loss_backward = loss_for(model)
+    loss, loss_cache = loss_of(logits, targets)
+    dlogits = loss_backward(3, loss_cache)
     grads = model.backward(dlogits, cache, dhidden=np.ones_like(cache["hidden"]))
     assert type(loss) is float
     assert grads.keys() == params.keys()
@@ -111,10 +130,11 @@ def test_fit(model, optimizer, dtype, workers, arrays_in):
             assert type(learning_rate) is float
 
     params = parameters(model, dtype)
-    batch = taught(model)
+    batch = taught(model, dtype)
     fitted, history = fit(
         model, params, lambda step: batch, steps=3, optimizer=Looking(), clip_norm=0.1,
-        workers=workers, evaluate=lambda seen: mean_loss(model, seen),
+        workers=workers, evaluate=lambda seen: mean_loss(model, seen, batch),
+        loss=loss_for(model)[0],
     )  # fmt: skip
     assert dtypes == {np.dtype(dtype)}
     assert {a.dtype for a in fitted.values()} == {np.dtype(dtype)}
@@ -128,7 +148,7 @@ def test_no_temporary_is_wider(model, optimizer, watched):
     state, batch = {}, taught(model)
     for step in range(2):
         rng = np.random.default_rng(step)
-        _, grads, count = cross_entropy_loss(model, params, batch, rng)
+        _, grads, count = loss_for(model)[0](model, params, batch, rng)
         grads = {name: watched(grad) / count for name, grad in grads.items()}
         norm = clip_in_place(grads, 0.1)
         assert norm > 0.1

@@ -16,8 +16,8 @@ import numpy as np
 from minilm.types import Array, Cache
 
 
-def hard_threshold(x: Array, t: float) -> tuple[Array, Cache]:
-    """y = clip(x, −t, t).   x: (...), t > 0  ->  y: (...), cache"""
+def hard_threshold(x: Array, t: float | Array) -> tuple[Array, Cache]:
+    """y = clip(x, −t, t).   x: (...), t > 0, one number  ->  y: (...), cache"""
     return np.clip(x, -t, t), (x, t)
 
 
@@ -30,8 +30,8 @@ def hard_threshold_backward(dy: Array, cache: Cache) -> tuple[Array, float]:
     return dy * inside, float(np.vdot(dy, outside))
 
 
-def soft_threshold(x: Array, t: float) -> tuple[Array, Cache]:
-    """y = t·tanh(x / t).   x: (...), t > 0  ->  y: (...), cache"""
+def soft_threshold(x: Array, t: float | Array) -> tuple[Array, Cache]:
+    """y = t·tanh(x / t).   x: (...), t > 0, one number  ->  y: (...), cache"""
     u = x / t
     tanh_u = np.tanh(u)
     return t * tanh_u, (u, tanh_u)
@@ -47,7 +47,7 @@ def soft_threshold_backward(dy: Array, cache: Cache) -> tuple[Array, float]:
 class Threshold(NamedTuple):
     """A row of the table: a threshold and its derivative."""
 
-    forward: Callable[[Array, float], tuple[Array, Cache]]
+    forward: Callable[[Array, float | Array], tuple[Array, Cache]]
     backward: Callable[[Array, Cache], tuple[Array, float]]
 
 
