@@ -34,6 +34,8 @@ def test_by_hand(make):
         "axis": -1,
         "transposed": False,
         "largest_error": 0.25,
+        "scale_format": None,
+        "tensor_scale": None,
     }
     assert arrays["z/b/packed"] is q.packed  # nothing is copied
     assert arrays["a:step"].shape == ()
