@@ -147,7 +147,7 @@ BIAS_OF_THE_SAME_SIGN = Printed(
     verdict="wrong",
     why="The second term asks for the opposite of the first, so its whole argument turns its sign. "
     "As printed a large b answers both questions with yes: the loss falls to 0 with vectors that "
-    "know nothing. Right, b comes to log(1/K), the share of true pairs.",
+    "know nothing. Right, b comes to log(1/K), the odds of a true pair.",
     as_printed=same_sign,
     right=turned_sign,
     what="best bias in −10 … 10 with vectors of zeros, and its loss in nats",
