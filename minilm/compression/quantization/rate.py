@@ -8,6 +8,7 @@ falls as Δ grows, so bisection finds the Δ with H(Δ) = `grid.rate` bits.
 import numpy as np
 
 from minilm.compression.quantization.affine import in_scales
+from minilm.compression.quantization.entropy_coded import EntropyCoded
 from minilm.compression.quantization.grids import Grid
 from minilm.compression.quantization.scales import Range, Stored, side_by_side
 from minilm.types import Array
@@ -21,7 +22,12 @@ ROWS = 64
 def rate(
     x: Array, ends: Range, grid: Grid, percent: float = 100.0, stored: Stored = None
 ) -> Range:
-    """± reach·Δ, such that the codes of each scale have an entropy of at most grid.rate bits."""
+    """± reach·Δ, such that the codes of each scale have an entropy of at most grid.rate bits.
+
+    ValueError for a grid that has no rate.
+    """
+    if not isinstance(grid, EntropyCoded):
+        raise ValueError("objective 'rate' is that of grid 'entropy_coded', and of no other")
     rows = side_by_side(x)
     rows = rows[:, :: -(-rows.shape[1] // SAMPLE)]
     largest = np.maximum(-ends[0], ends[1]).reshape(-1, 1).astype(np.float64)

@@ -93,3 +93,5 @@ def test_zeros_and_few_numbers(x):
 def test_it_has_no_zero_point():
     with pytest.raises(ValueError, match="symmetric=False"):
         quantize(np.ones(3), 2, grid="entropy_coded", symmetric=False)
+    with pytest.raises(ValueError, match="entropy_coded"):
+        quantize(np.ones(3), 2, objective="rate")
