@@ -55,7 +55,7 @@ and for numbers that no one learned:
 
 and in integers alone:
 
-    integer.py       products of codes, exact: integer_matmul, affine_matmul
+    integer.py       products of codes, exact: integer_matmul, affine_matmul; integer_weight.py
     fixed_point.py   times a real number: to_fixed_point, requantize
     integer_models/  an LSTM and a Transformer of integers: integer_only
 """

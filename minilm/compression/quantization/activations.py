@@ -30,22 +30,12 @@ import numpy as np
 from minilm.compression.parameters import matrices
 from minilm.compression.quantization.activation_ranges import RANGES, SMALLEST, code_ends, scale_of
 from minilm.compression.quantization.affine import affine_codes, in_scales
-from minilm.compression.quantization.integer import Codes, affine_matmul
+from minilm.compression.quantization.integer import affine_matmul
+from minilm.compression.quantization.integer_weight import integer_weight
 from minilm.compression.quantization.thresholds import THRESHOLDS
 from minilm.nn.linear import input_gradient, weight_gradient
 from minilm.types import Array, Params
-from minilm.weights import (
-    Diagonal,
-    Product,
-    QuantizedTensor,
-    Seen,
-    Weight,
-    as_dense,
-    from_rows,
-    row_ids,
-    unpack,
-)
-from minilm.weights.quantized import code_values
+from minilm.weights import Diagonal, Product, Seen, Weight, as_dense, row_ids
 
 
 def quantize_activations(
@@ -288,47 +278,3 @@ class RoundedInput(Weight):
             place = in_scales(self._bent(x), self.scale) + self.zero_point
             slope *= (low <= place) & (place <= high)  # on the boundary is inside
         return slope
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class IntegerWeight:
-    """A weight's codes laid out for exact products: scale·(codes − zero_point), (in, out).
-
-    scale, zero_point: one number, or one a column.
-    """
-
-    codes: Codes
-    scale: Array
-    zero_point: Array | int
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        return self.codes.shape
-
-    @property
-    def ndim(self) -> int:
-        return 2
-
-    @property
-    def T(self) -> Array:
-        """The floats, transposed: what a gradient is multiplied by."""
-        return ((self.codes.floats - self.zero_point) * self.scale).astype(np.float32).T
-
-
-def integer_weight(weight: Any) -> IntegerWeight | None:
-    """The codes of a weight whose every column has one scale; None for all other kinds."""
-    if isinstance(weight, IntegerWeight):
-        return weight
-    if not isinstance(weight, QuantizedTensor) or weight.levels is not None or weight.bits > 8:
-        return None
-    scale, zero_point = weight.scale, weight.zero_point
-    by_column = scale.ndim == 0 or scale.shape[0] == 1  # and not a group of a column's
-    whole = zero_point is None or zero_point.dtype.kind == "i"
-    if not (by_column and whole):
-        return None
-    symmetric = zero_point is None
-    levels = code_values(weight.bits, symmetric).astype(np.float32)
-    rows = unpack(weight.packed, weight.bits, weight.stored_shape[1], levels)
-    floats = from_rows(rows, weight.array_shape, weight.axis)
-    codes = Codes(floats.T if weight.transposed else floats, int(np.abs(levels).max()))
-    return IntegerWeight(codes, scale, 0 if zero_point is None else zero_point)

@@ -4,13 +4,9 @@ import numpy as np
 import pytest
 
 from minilm import load, quantize, save
-from minilm.compression.quantization.activations import (
-    IntegerWeight,
-    RoundedInput,
-    integer_weight,
-    quantize_activations,
-)
+from minilm.compression.quantization.activations import RoundedInput, quantize_activations
 from minilm.compression.quantization.calibration import calibrate
+from minilm.compression.quantization.integer_weight import IntegerWeight, integer_weight
 from minilm.models import LSTMLanguageModel, TransformerLanguageModel
 from minilm.nn import linear, linear_backward
 from minilm.weights import Diagonal, Product, Seen, as_dense
