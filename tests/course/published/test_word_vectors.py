@@ -66,8 +66,12 @@ def test_gensim_reads_strings_as_characters_and_train_wants_its_totals():
 
     strings = gensim.models.Word2Vec(word_vectors.SENTENCES, vector_size=4, min_count=1)
     assert sorted(strings.wv.index_to_key) == word_vectors.words_of_strings(word_vectors.SENTENCES)
-    model = gensim.models.Word2Vec(vector_size=4, min_count=1)
-    model.build_vocab(word_vectors.TOKENS)
-    with pytest.raises(ValueError, match="You must specify"):
-        word_vectors.train_on_a_nested_list(model)
-    word_vectors.train_with_totals(model)
+
+    def untrained():
+        model = gensim.models.Word2Vec(vector_size=4, min_count=1)
+        model.build_vocab(word_vectors.TOKENS)
+        return model
+
+    with pytest.raises(ValueError, match="either total_examples or total_words"):
+        word_vectors.train_on_a_nested_list(untrained())
+    word_vectors.train_with_totals(untrained())
