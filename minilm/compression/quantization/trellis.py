@@ -26,7 +26,9 @@ from minilm.weights.packing import pack
 from minilm.weights.trellis import REGISTERS, TrellisTensor, level_indices
 
 SHORTEST = 3  # numbers in a row: as many bits as a state has
-SAMPLE = 1 << 16  # numbers that levels are fitted to
+SAMPLE = 1 << 16  # numbers that levels are fitted to,
+RING = 128  # in rows of so many: long enough for the seam not to matter, short for the loop
+SETTLED = 0.005  # of the mean distance of two levels
 CHUNK = 1 << 18  # numbers searched at once
 AROUND = 32  # numbers before and after the seam: what lies farther no longer sways its state
 FAR = np.float32(1e30)
@@ -165,20 +167,26 @@ def best_path(cost: Array, trellis: Edges, ends: Array | None = None) -> Path:
 def fit_levels(
     v: Array, levels: Array, states: int = 8, weights: Array | None = None, iterations: int = 40
 ) -> Array:
-    """Levels that suit the trellis: each becomes the mean of what the search gives to it, repeated.
+    """Levels that suit the trellis: each becomes the mean of what the search gives to it, repeated
+    until they hardly move.
 
     v: (rows, n) float32; levels: (2^(R+1),) rising, to begin with; weights: (rows, n), default 1
-    ->  (2^(R+1),) float32, rising. Lloyd's iteration, with the Viterbi search for his thresholds;
-    of more numbers than SAMPLE, evenly chosen rows are looked at.
+    ->  (2^(R+1),) float32, rising. Lloyd's iteration, with the Viterbi search for his thresholds.
+    The numbers are cut anew into rows of RING, and of more than SAMPLE evenly chosen rows are seen.
     """
-    step = -(-v.size // SAMPLE)
-    v, weights = v[::step], None if weights is None else weights[::step]
     mass = np.ones_like(v) if weights is None else weights
+    length = min(RING, v.size)
+    v, mass = (x.reshape(-1)[: x.size // length * length].reshape(-1, length) for x in (v, mass))
+    step = -(-v.size // SAMPLE)
+    v, mass = v[::step], mass[::step]
     for _ in range(iterations):
-        indices = level_indices(trellis_codes(v, levels, states, weights), states).ravel()
+        before = levels
+        indices = level_indices(trellis_codes(v, levels, states, mass), states).ravel()
         held = np.bincount(indices, mass.ravel(), minlength=len(levels))
         total = np.bincount(indices, (mass * v).ravel(), minlength=len(levels))
         means = np.where(held > 0, total / np.where(held > 0, held, 1), levels)
         # within a subset means keep their order; between subsets, of few numbers, they may not
         levels = np.sort(means).astype(np.float32)
+        if np.abs(levels - before).max() <= SETTLED * np.ptp(levels) / len(levels):
+            break
     return levels
