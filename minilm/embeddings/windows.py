@@ -19,7 +19,7 @@ from numpy.lib.stride_tricks import as_strided
 from minilm.types import Array
 
 RUN = 256  # centres of one step; with 1,024, skip-gram solves fewer analogies at equal epochs
-PATH_RUN = 128  # where paths are learned, a dozen rows for each centre: more would miss the cache
+PATH_RUN = 64  # where paths are learned, a dozen rows for each centre: more miss the cache
 BLOCK = 32  # centres of one product of scores, more where the window is wide
 
 
