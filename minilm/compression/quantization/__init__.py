@@ -3,22 +3,27 @@
 The simplest case, b bits and one scale for the array, is three lines:
 
     s = max|x| / (2^(b−1) − 1)        scale: the largest number gets the outermost code
-    q = round(x / s)                  rounding, to a grid of whole numbers
-    x̂ = s·q
+    q = round(x / s)                  code: rounding, to a grid of whole numbers
+    x̂ = s·q                           what the code stands for
 
-The files, each of which has other choices for one of these lines:
+x = (0.1, −0.4, 0.75) at 4 bits:   s = 0.75/7 = 0.107,   q = (1, −4, 7),   x̂ = (0.11, −0.43, 0.75)
+
+`quantize` makes a leaf of codes and scales: a weight that is multiplied, x @ w, as an array is. The
+files, each of which has other choices for one of these lines (affine.py is the one to begin with):
 
     transforms.py     what is rounded in the place of x
-    grids.py          the numbers that codes stand for: integers, signs, and the table of all
-        codebooks.py, lloyd_max.py, float_formats.py, entropy_coded.py      those not evenly spaced,
-                      and those without an end
-    objectives.py     over which range they are laid: absmax, percentile, and the table of all
-        least_squares.py, entropy.py, half_quadratic.py, rate.py      those that search
+    grids.py          the numbers that codes stand for: integers, signs, and the table of all;
+                      in codebooks.py, lloyd_max.py and float_formats.py those not evenly spaced,
+                      in entropy_coded.py those without an end
+    objectives.py     over which range they are laid: absmax, percentile, and the table of all;
+                      in least_squares.py, entropy.py, half_quadratic.py and rate.py those that
+                      search
     scales.py         how far apart they stand then
     scale_formats.py  how scales are stored
     affine.py         the map between numbers and codes itself
-    rounding.py       which code a number becomes: nearest, stochastic, and the table of all
-        gptq.py, adaround.py      those that choose the codes of a channel together: channels.py
+    rounding.py       which code a number becomes: nearest, stochastic, and the table of all; in
+                      gptq.py, adaround.py and trellis.py those that choose the codes of a channel
+                      together (channels.py)
     layout.py         where the numbers that share a scale lie in memory
     on_grid.py        one array, placed on its grid and rounded
     scheme.py         one combination: the options, checked
@@ -26,7 +31,7 @@ The files, each of which has other choices for one of these lines:
     methods.py        combinations that have a name: METHODS
     coders.py         bits that codes take when they are written down: true_bits
 
-what the data say of it, before and after:
+what the data say, before and after:
 
     calibration.py   what multiplies each weight, in one pass: calibrate, check_apart
     correction.py    biases and scales that make good what rounding spoilt: correct_biases,
@@ -47,7 +52,7 @@ for files of others:
 
     formats.py   gguf's blocks of 32, bit for bit: to_gguf, from_gguf
 
-and for numbers that no one learned:
+and for numbers that are no parameters:
 
     key_value_cache.py   what a Transformer has read: QuantizedKeyValueCache
     activations.py       what multiplies a weight: quantize_activations; its static ranges are in

@@ -1,10 +1,11 @@
-"""The affine map, that everything else here is made of.
+"""The affine map, of which everything else here is made.
 
     q = saturate(round(x / s) + z)          x̂ = s·(q − z)
 
-between numbers and codes on any grid (codes_of, values_of), and on plain integers with scales that
-the caller has chosen (affine_codes, affine_values). Here one rounds to the nearest whole number,
-half-way to the even one; other roundings are in rounding.py.
+between numbers x and codes q, with a scale s, a zero point z (the code of 0), and `saturate`, which
+clips to the lowest and the highest code. On any grid: codes_of, values_of; on plain integers, with
+scales that the caller has chosen: affine_codes, affine_values. Here one rounds to the nearest whole
+number, half-way to the even one; other roundings are in rounding.py.
 """
 
 from collections.abc import Callable
@@ -83,9 +84,9 @@ def affine_codes(
 ) -> Array:
     """q = saturate(round_half_even(x / scale) + zero_point), an integer in [qmin, qmax].
 
-    x: floats of any shape. scale, zero_point: a number, or what broadcasts against x, or with
-    `axis` one a channel (x.shape[axis],), or with `block_size` too, one for so many neighbours
-    along the axis: of x's shape, with ⌈n / block_size⌉ entries there.
+    x: floats of any shape. scale, zero_point: a number, or what broadcasts against x; with `axis`
+    (x.shape[axis],), one a channel; with `axis` and `block_size` one for each block of neighbours
+    along the axis: x's shape, but ⌈n / block_size⌉ entries there in place of n.
     -> codes of x's shape, in the smallest integer type that holds qmin and qmax.
     ValueError when shapes do not fit, there is a NaN, qmin ≥ qmax, or no 32-bit type holds them.
     """

@@ -1,4 +1,4 @@
-"""Codebooks: grids whose levels are a table, and two families of them that no data was needed for.
+"""Codebooks: grids whose levels are a table, and two families of them that need no data.
 
     NF-b           levels where N(0, 1) has its quantiles: each is used equally often
     logarithmic    0 and ±√2^−k: equal ratios, as fine for small numbers as for large ones
@@ -51,14 +51,15 @@ class Codebook:
 
 
 def normal_float(bits: int, symmetric: bool) -> Codebook:
-    """NF-b, "normal float": evenly spaced quantiles of N(0, 1), over the largest, with an exact 0.
+    """NF-b, "normal float": evenly spaced quantiles of N(0, 1), divided by the largest, and 0.
 
         δ = ½·(1/2^(b+1) + 1/(2^(b+1) − 2))
         positive   Φ⁻¹ at 2^(b−1) + 1 points from ½ to 1 − δ, without the first: 2^(b−1) levels
         negative   −Φ⁻¹ at 2^(b−1) points from ½ to 1 − δ, without the first: 2^(b−1) − 1 levels
 
-    Dettmers et al. 2023 (QLoRA), section 3 and eq. 4; the paper does not print δ, the published
-    table of NF4 has it. Equal use is not least error: at 4 bits 0.2 dB below Lloyd–Max.
+    Φ⁻¹(p): the number that N(0, 1) is below with probability p. Dettmers et al. 2023 (QLoRA),
+    section 3 and eq. 4, which do not print δ; the published table of NF4 has it. Equal use is not
+    least error: at 4 bits 0.2 dB below Lloyd–Max.
     """
     check_symmetric(symmetric)
     if bits < 2:

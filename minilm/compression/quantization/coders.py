@@ -33,7 +33,7 @@ def entropy_bits(weight: Any) -> float:
         codes = unpack(weight.packed, weight.bits, weight.stored_shape[1])
         counts = np.bincount(codes.reshape(-1))
         ideal = weight.size * float(entropy_of(counts))
-        shares = SHARE_BITS * np.count_nonzero(counts)
+        shares = SHARE_BITS * int(np.count_nonzero(counts))
         return 8.0 * (weight.nbytes - weight.packed.nbytes) + ideal + shares
     if isinstance(weight, Weight):
         return sum(entropy_bits(part) for _, part in weight_fields(weight))

@@ -1,12 +1,12 @@
-"""Floats as grids: a sign, an exponent and a mantissa, of a few bits each.
+"""Floats as grids: a sign, an exponent E of e bits and a mantissa M of m bits.
 
     normal       x = ±2^(E − bias) · (1 + M / 2^m)          E = 1 … 2^e − 1
     subnormal    x = ±2^(1 − bias) · (M / 2^m)              E = 0: the step of E = 1, down to zero
 
 The bits E and M behind each other, read as one whole number k = E·2^m + M, count the magnitudes
 from 0 up: k = 0 is zero, k + 1 the next larger. So a float's position among its levels is its own
-bit pattern, continued between whole numbers by straight lines, and rounding the position half to
-even is IEEE 754's rounding. For example e2m1 (bias 1), all its magnitudes:
+bit pattern, with straight lines between whole numbers, and rounding the position, half-way to even,
+is IEEE 754's rounding. For example e2m1 (bias 1), all its magnitudes:
 
     k       0     1     2     3     4     5     6     7
     E M    0 0   0 1   1 0   1 1   2 0   2 1   3 0   3 1
@@ -28,6 +28,7 @@ from minilm.types import Array
 from minilm.weights import HalfTensor
 
 EDGE = 2.0**-22  # relative slack of `inside`, a rounding error or two of float32
+
 
 @dataclass(frozen=True)
 class FloatFormat:

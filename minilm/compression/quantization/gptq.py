@@ -1,9 +1,10 @@
 """GPTQ: rounding to nearest, one input channel after the other, the rest making up for it.
 
-    for j = 1 … n:   q_j = round(w_j),   w_{j+1…n} changed so that ‖X(w − ŵ)‖² stays least
+    for j = 1 … n:   ŵ_j = round(w_j),   w_{j+1…n} changed so that ‖X(w − ŵ)‖² stays least
 
-The sweep is minilm.compression.second_order's; what it projects with is the grid of an array whose
-scales are fixed beforehand ("static groups"), so that every order of the columns is possible.
+X: the vectors that multiply w, as calibration has seen them. The sweep is
+minilm.compression.second_order's; what it projects with is the grid of an array whose scales are
+fixed beforehand ("static groups"), so that every order of the columns is possible.
 Frantar et al. 2022 (GPTQ); the same without scales is OBQ, and LDLQ in QuIP.
 """
 

@@ -1,18 +1,22 @@
 """Grids: the numbers that codes stand for, before any scale.
 
-A tensor divided by its scale is rounded to a grid. A grid says three things, and knows nothing of
-how the scale was chosen or of how one rounds:
+v = x / s, a tensor divided by its scale, is rounded to a grid of levels. A grid says four things,
+and knows nothing of how the scale was chosen or of how one rounds:
 
     position(v)   where v lies, counted so that the grid's levels stand at whole numbers
     code(i)       the code q of the level at position i
     value(q)      the level that code q stands for
     inside(v)     where the grid does not clip v
 
-so that rounding, of whatever kind, is a map from positions to whole numbers. Codes lie in
-[low, high]; `reach` is the level that the end of a symmetric range is laid on; an `affine` grid
-counts from 0 and needs a zero point beside its scale. For some grids only one scale is right: they
-name its `objective` themselves. `levels` is the table by which stored codes are read, None where
-a code is its own level.
+so that rounding, of whatever kind, is a map from positions to whole numbers. On the levels 0, 1, 2,
+4, say, v = 3.5 lies at position 2.75, which is rounded to 3: the level 4. A grid has besides
+
+    low, high     the lowest and the highest code
+    levels        the table by which stored codes are read; None where a code is its own level
+    reach         the level that the end of a symmetric range is laid on
+    affine        codes count from 0, and a zero point stands beside the scale
+    real_zero     the zero point is any number, and not a code
+    objective     how its scale is chosen, where only one way is right (objectives.py); else None
 
 Here are the grids of evenly spaced levels, and the table of all; the others are in
 
@@ -66,7 +70,7 @@ class Integers:
 
     @property
     def reach(self) -> float:
-        # half-way between both ends where they differ: each is then half a step from its end
+        # where the ends differ, as −8 and 7, half-way: both are then missed by half a step
         return (self.high - self.low) / 2
 
     def position(self, v: Array) -> Array:
@@ -79,8 +83,8 @@ class Integers:
         return code
 
     def inside(self, v: Array) -> Array:
-        # The end of the range itself may be beyond the grid's by a rounding error of x / s; and by
-        # half a step, where a zero point was rounded or there is one level less on one side.
+        # The range may end beyond the grid: by a rounding error of x / s, and by half a step where
+        # a zero point was rounded or one side has a level less.
         slack = EDGE * self.high + (0.5 if self.low != -self.high else 0)
         return (self.low - slack <= v) & (v <= self.high + slack)
 
@@ -162,7 +166,7 @@ def integers(bits: int, symmetric: bool) -> Grid:
 def integers_real_zero(bits: int, symmetric: bool) -> Grid:
     """0 … 2^b − 1 with a zero point that is any number."""
     if symmetric:
-        raise ValueError("symmetric=True has no zero point: grid 'int_real_zero' is for False")
+        raise ValueError("grid 'int_real_zero' has a zero point: pass symmetric=False")
     return Integers(0, 2**bits - 1, affine=True, real_zero=True)
 
 
@@ -189,11 +193,11 @@ def fit_levels(v: Array, grid: Codebook, weights: Array) -> tuple[Grid, float]:
 class GridKind(NamedTuple):
     """A row of the table.
 
-    start(bits, symmetric): the grid by which the scale is chosen. fit(v, grid, weights): where the
-    grid follows the data, what makes it of v = x / scale afterwards, and the factor by which the
-    scale then grows; weights: what a squared error costs; (channels, n) both. largest: beyond it
-    numbers are refused, on a grid that takes them as they are. tensor(on_grid, scheme, rng): what
-    makes the leaf, where it is not a QuantizedTensor.
+    start(bits, symmetric): the grid by which the scale is chosen.
+    fit(v, grid, weights): None, or for a grid that follows the data: v = x / scale and what a
+        squared error costs, (channels, n) both -> the grid, and a factor on the scale.
+    largest: numbers beyond it are refused.
+    tensor(on_grid, scheme, rng): what makes the leaf, where it is not a QuantizedTensor.
     """
 
     start: Callable[[int, bool], Grid]

@@ -1,12 +1,12 @@
 """Lloyd–Max: the levels that follow the data. Each is the centroid of what is rounded to it.
 
     threshold   t_k = (level_k + level_{k+1}) / 2
-    level       level_k = Σ weight·x / Σ weight   over t_{k−1} ≤ x < t_k       in turns
-    error       Σ weight·(x − level)²             neither step can raise it
+    level       level_k = Σ weight·x / Σ weight   over t_{k−1} ≤ x < t_k
+    error       Σ weight·(x − level)²
 
-It is k-means of numbers (clusters.py has that of vectors); in one dimension no draws are needed to
-start, because the best density of many levels is known: the cube root of the data's density
-(Panter and Dite 1951).
+Thresholds and levels are set in turns, and neither can raise the error. It is k-means of numbers
+(clusters.py has that of vectors), but needs no draws to start: in one dimension the best density of
+many levels is known, the cube root of the data's density (Panter and Dite 1951).
 """
 
 import math
@@ -21,10 +21,7 @@ from minilm.weights.packing import check_bits
 
 
 def gaussian_levels(bits: int, symmetric: bool) -> Codebook:
-    """Nearly the best levels for N(0, 1): quantiles of N(0, 3), the shape of φ^(1/3).
-
-    Panter and Dite 1951: the best density of many levels goes as the cube root of the data's.
-    """
+    """Nearly the best levels for N(0, 1): quantiles of N(0, 3), whose density goes as φ^(1/3)."""
     check_symmetric(symmetric)
     wide = NormalDist(0, math.sqrt(3))
     levels = [wide.inv_cdf((i + 0.5) / 2**bits) for i in range(2**bits)]
@@ -54,27 +51,27 @@ def lloyd_max(
     if len(distinct) <= 2**bits:
         return np.append(distinct, np.full(2**bits - len(distinct), distinct[-1]))
     # float64: a prefix sum of a million float32 numbers would lose the small cells
-    total_mass = np.append(0.0, np.cumsum(mass, dtype=np.float64))
-    total = np.append(0.0, np.cumsum(values * mass, dtype=np.float64))
-    levels, cuts = _cube_root_levels(values, total_mass, 2**bits), None
+    mass_below = np.append(0.0, np.cumsum(mass, dtype=np.float64))
+    sum_below = np.append(0.0, np.cumsum(values * mass, dtype=np.float64))
+    levels, cuts = _cube_root_levels(values, mass_below, 2**bits), None
     for _ in range(max_iterations):
         thresholds = ((levels[1:] + levels[:-1]) / 2).astype(np.float32)  # as values: no copy
         inner = np.searchsorted(values, thresholds)
         if cuts is not None and (inner == cuts[1:-1]).all():
             break
         cuts = np.concatenate([[0], inner, [len(values)]])
-        cell_mass, cell_sum = np.diff(total_mass[cuts]), np.diff(total[cuts])
+        cell_mass, cell_sum = np.diff(mass_below[cuts]), np.diff(sum_below[cuts])
         levels = np.where(cell_mass > 0, cell_sum / np.where(cell_mass > 0, cell_mass, 1), levels)
     return levels.astype(np.float32)
 
 
-def _cube_root_levels(values: Array, total_mass: Array, count: int) -> Array:
+def _cube_root_levels(values: Array, mass_below: Array, count: int) -> Array:
     """A start close to the end: levels as dense as the cube root of the data (Panter, Dite 1951).
 
     Between quantiles the mass is equal, so over a gap of width d the density is as 1 / d, and the
     gap deserves levels as d·(1 / d)^(1/3).
     """
-    shares = np.linspace(0, total_mass[-1], 64 * count + 1)
-    quantiles = np.interp(shares, total_mass, np.append(values, values[-1]))
+    shares = np.linspace(0, mass_below[-1], 64 * count + 1)
+    quantiles = np.interp(shares, mass_below, np.append(values, values[-1]))
     below = np.append(0.0, np.cumsum(np.diff(quantiles) ** (2 / 3)))
     return np.interp((np.arange(count) + 0.5) / count * below[-1], below, quantiles)

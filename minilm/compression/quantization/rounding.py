@@ -9,6 +9,7 @@ errors make up for each other where they are multiplied: such a row of ROUNDINGS
 
     gptq          nearest, column by column, the later ones making up for the earlier: gptq.py
     adaround      the level below or above, learned: adaround.py
+    trellis       the best path among twice as many levels: trellis.py (a leaf of its own)
 """
 
 from collections.abc import Callable
