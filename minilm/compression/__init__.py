@@ -1,7 +1,9 @@
 """Compression: smaller parameters, and training that bears it.
 
     quantization/    fewer bits a weight: quantize, dequantize, fake_quantize,
-                     product_quantize, the affine map; calibrate
+                     product_quantize, the affine map; calibrate; METHODS, by name;
+                     activations and whole models in integers
+    allocation.py    more bits where a bit helps more: water_filling_bits, mixed_precision
     pruning.py       fewer weights: prune
     second_order.py  what rounding one weight spoils, made good by the others: sweep
     distillation.py  a smaller model, taught by a larger one: distillation_loss, distil
@@ -15,18 +17,28 @@
 """
 
 from minilm.compression.adamw_8bit import AdamW8bit
+from minilm.compression.allocation import (
+    error_damage,
+    loss_damage,
+    mixed_precision,
+    water_filling_bits,
+)
 from minilm.compression.distillation import distil, distillation_loss
 from minilm.compression.progressive import by_damage, in_portions, one_at_a_time
 from minilm.compression.pruning import keep_masks, prune
 from minilm.compression.quantization import (
+    METHODS,
     affine_codes,
     affine_values,
     calibrate,
     dequantize,
     fake_quantize,
+    integer_only,
     lloyd_max,
     product_quantize,
     quantize,
+    quantize_activations,
+    true_bits,
 )
 from minilm.compression.quantized_gradients import QuantizedGradients
 from minilm.compression.quantized_training import Stages, train_quantized
@@ -47,6 +59,7 @@ from minilm.compression.views import (
 )
 
 __all__ = [
+    "METHODS",
     "AdamW8bit",
     "QuantizedGradients",
     "Stages",
@@ -63,20 +76,27 @@ __all__ = [
     "dequantize",
     "distil",
     "distillation_loss",
+    "error_damage",
     "fake_quantize",
     "in_portions",
+    "integer_only",
     "keep_masks",
     "learned_clips",
     "learned_masks",
     "learned_steps",
     "lloyd_max",
+    "loss_damage",
     "masked",
+    "mixed_precision",
     "one_at_a_time",
     "product_quantize",
     "prune",
     "prune_by_scores",
     "quantize",
+    "quantize_activations",
     "quantize_with_steps",
     "straight_through",
     "train_quantized",
+    "true_bits",
+    "water_filling_bits",
 ]
