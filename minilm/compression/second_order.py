@@ -17,6 +17,7 @@ OBS (Hassibi and Stork 1992), OBQ and GPTQ (Frantar et al. 2022, Algorithm 1), i
 comes last has nobody to make it good, and now and then rounding to nearest is better.
 """
 
+import math
 import warnings
 from collections.abc import Callable
 
@@ -39,21 +40,25 @@ def sweep(
 ) -> Array:
     """ŵ, each row of it project(its place, what it should be by then).
 
-    w: (n, out); gram: XᵀX (n, n), of any scale; project(slice of one row, values (1, out)) ->
-    (1, out); damping: λ in units of the mean of gram's diagonal; order: in which the rows are
+    w: (n, out) floats; gram: XᵀX (n, n), of any scale; project(slice of one row, values (1, out))
+    -> (1, out); damping: λ in units of the mean of gram's diagonal; order: in which the rows are
     visited, a permutation of 0 … n−1 (None: as they stand); block: rows after which what has been
     spoilt is carried over to all others, one large product in the place of many small ones
       ->  (n, out), of w's dtype
-    ValueError for shapes that do not fit, an order that is none, or a gram that is no XᵀX, which
-    `feedback` tells.
+    ValueError for shapes that do not fit, numbers that are not finite, an order that is none, or a
+    gram that is no XᵀX, which `feedback` tells; TypeError for a w that is not of floats.
     """
-    n = len(w)
-    if w.ndim != 2 or gram.shape != (n, n):
+    if w.ndim != 2 or not len(w) or gram.shape != (len(w), len(w)):
         raise ValueError(f"w and gram must be (n, out) and (n, n), got {w.shape} and {gram.shape}")
+    if w.dtype.kind != "f":
+        raise TypeError(f"w must be of floats, got dtype {w.dtype}")
+    if not np.isfinite(w).all():
+        raise ValueError("w must be finite, got NaN or infinity")
     if block < 1:
         raise ValueError(f"block must be at least 1, got {block}")
+    n = len(w)
     visited = np.arange(n) if order is None else np.asarray(order)
-    if visited.shape != (n,) or not np.array_equal(np.sort(visited), np.arange(n)):
+    if visited.dtype.kind not in "iu" or not np.array_equal(np.sort(visited), np.arange(n)):
         raise ValueError(f"order must be a permutation of 0 … {n - 1}, got {order!r}")
     share = feedback(gram[np.ix_(visited, visited)], damping).astype(w.dtype)   # Mᵀ
     wanted, errors = w[visited], np.zeros_like(w)
@@ -73,11 +78,15 @@ def sweep(
 def feedback(gram: Array, damping: float = 0.01) -> Array:
     """Mᵀ of H = M D Mᵀ, lower triangular with a diagonal of 1: (n, n) -> (n, n) float64.
 
-    ValueError for a gram that is not finite or has a negative diagonal. If H is not positive
-    definite, because rows of X were too few or rounded, it is damped ten times as much, and again,
-    with a RuntimeWarning that says how much; ValueError if that does not help.
+    ValueError for a gram that is not finite or symmetric or has a negative diagonal. If H is not
+    positive definite, because rows of X were too few or rounded, it is damped ten times as much,
+    and again, with a RuntimeWarning that says how much; ValueError if that does not help.
     """
     used = damping
+    exponent = math.frexp(abs(np.diagonal(gram)).max(initial=0))[1]
+    gram = gram / 2.0 ** (exponent - 1)  # M stays the same, and no sum of huge numbers overflows
+    if not np.allclose(gram, gram.T, rtol=0, atol=1e-3, equal_nan=True):
+        raise ValueError("gram must be symmetric, as XᵀX is")
     while True:
         # the Cholesky factor of H turned about both axes, turned back, is upper: H = V Vᵀ
         try:

@@ -155,10 +155,26 @@ def test_bad_input_is_refused():
         ({"damping": -1}, "damping must not be negative"),
         ({"gram": np.where(gram > 0, np.nan, gram)}, "gram must be finite"),
         ({"gram": -gram}, "nowhere negative"),
+        ({"gram": np.triu(gram)}, "gram must be symmetric"),
+        ({"w": np.float32(1)}, r"got \(\)"),
+        ({"w": w[:0], "gram": gram[:0, :0]}, r"got \(0, 2\)"),
+        ({"w": np.where(w > 0, np.nan, w)}, "w must be finite"),
+        ({"order": [0.0, 1.0, 2.0, 3.0, 4.0]}, "order must be a permutation"),
     ):
         arguments = {"w": w, "gram": gram, "project": to_grid, **bad}
         with pytest.raises(ValueError, match=message):
             sweep(**arguments)
+    with pytest.raises(TypeError, match="w must be of floats, got dtype int64"):
+        sweep(w.astype(np.int64), gram, to_grid)
+
+
+@pytest.mark.parametrize("size", [2.0**-1040, 2.0**-60, 2.0**1023])
+def test_the_size_of_the_gram_is_immaterial(size):
+    w, gram = problem(24, 8)
+    gram /= 2 * gram.max()
+    np.testing.assert_allclose(
+        sweep(w, gram * size, to_grid), sweep(w, gram, to_grid), atol=STEP / 4
+    )
 
 
 @pytest.mark.slow
