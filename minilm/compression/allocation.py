@@ -10,10 +10,11 @@ one upgrade at a time, each time the one with
 
     the most damage undone per byte                      greedy marginal gain
 
-Both suppose that damages add up, which holds while they are small.
+Both suppose that damages add up, which holds while they are small. nᵢ: how many numbers a weight
+has; b̄: the mean of all bits.
 
-Cover & Thomas 2006, section 10.3.3; Shoham & Gersho 1988 for the second, which is optimal at every
-budget that it exactly spends, if each weight's choices are first thinned to their convex hull.
+Cover & Thomas 2006, section 10.3.3; Shoham & Gersho 1988 for the second: where each weight's
+choices are first thinned to their convex hull, it is optimal at every budget that it spends whole.
 """
 
 import math

@@ -1,4 +1,4 @@
-"""Gradients in few bits: what workers would send each other, and what rounding it does.
+"""Gradients in few bits, as workers would send them to each other, and what that rounding does.
 
     p = g + e              the gradient, and what was not sent before
     sent = Q(p)            on a grid of 2^b levels: what the optimizer is given

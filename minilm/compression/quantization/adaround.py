@@ -5,9 +5,10 @@
 
     minimise over v:   ‖X(w − ŵ)‖² / ‖X(w − nearest)‖²  +  λ·mean(1 − |2h(v) − 1|^β)
 
-X enters by its Gram matrix alone, ‖Xe‖² = eᵀ(XᵀX)e. At the start h is where w lies between its two
-levels, so that ŵ = w. After a while the second term, whose β falls from 20 to 2, drives every h
-to 0 or 1. At the end h is rounded, and a channel that nearest rounding suits better gets that.
+X, the vectors that multiply w in calibration, enters by its Gram matrix alone, ‖Xe‖² = eᵀ(XᵀX)e.
+At the start h is where w lies between its two levels, so that ŵ = w. After a while the second term,
+whose β falls from 20 to 2, drives every h to 0 or 1. At the end h is rounded, and a channel that
+nearest rounding suits better gets that.
 
 Nagel et al. 2020, eq. 21–25; here the first term has the error of nearest rounding as its unit, so
 that one λ suits all layers.

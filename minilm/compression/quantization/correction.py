@@ -28,8 +28,8 @@ def correct_biases(
 ) -> Params:
     """Biases that make the mean error of every layer's output zero: params -> params.
 
-    quantized: of params, the float ones; seen: from `calibrate`; read: names of biases that are not
-    there and that the model would add if they were (`names_read`), which are then made.
+    quantized: made from params, the float ones; seen: from `calibrate`; read: names that the model
+    looks for (`names_read`): biases among them that are missing are made.
     A weight whose products nothing is added to, and a table of which rows are only taken, keep
     their errors. ValueError for a weight that one of the two does not have, or of another width.
     """
@@ -86,7 +86,7 @@ def correct_scales(quantized: Params, params: Params, seen: dict[str, Seen]) -> 
     quantized, params, seen: as for `correct_biases`. The scales of a channel's groups are chosen
     together, and rounded as they are stored; where that does not lower a channel's error, or makes
     a scale negative, it keeps those it has. A QuantizedTensor is corrected, also as the rounded
-    factor of a transform's Product; what stays as it is: other leaves, scales of one byte, and
+    factor of a transform's Product. Other leaves stay as they are, and so do scales of one byte and
     those that belong to rows of w (in, out) or to columns of a table.
     """
     corrected = dict(quantized)

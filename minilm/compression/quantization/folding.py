@@ -4,9 +4,10 @@
 
     Product(Diagonal(1/s), Q) after a norm   ->   gain/s, bias/s, and Q alone
 
-This is allowed only where nothing else reads what the norm makes. In a pre-norm block that is so:
-norm_1 is read by w_qkv, the norm before the feed-forward layer by w_up, and by w_gate too, which
-must then have the same s. `scale_norms` finds such a common s, and folds it before any rounding.
+s is what AWQ or SmoothQuant multiplies a weight's rows by (transforms.py). Folding it is allowed
+only where nothing else reads what the norm makes. In a pre-norm block that is so: norm_1 is read by
+w_qkv, the norm before the feed-forward layer by w_up, and by w_gate too, which must then have the
+same s. `scale_norms` finds such a common s, and folds it before any rounding.
 Elsewhere a scale stays a factor of its own, at n multiplications a vector: `norm_before` says why.
 
 Xiao et al. 2022 (SmoothQuant), section 4.2; Lin et al. 2023 (AWQ), section 3.2.

@@ -5,9 +5,10 @@
 
     rms_norm(x R) = rms_norm(x) R       for R leaves the length of x as it is
 
-R is a random rotation (minilm/weights/hadamard.py), which spreads outlying channels over all. The
-norm's gain g stands between x and what reads it and does not commute with R, so it is first
-multiplied into the readers, (normed ⊙ g) W = normed (diag(g) W), and becomes 1.
+R is a random rotation (minilm/weights/hadamard.py), which spreads outlying channels over all, so
+that a grid suits each of them. The norm's gain g stands between x and what reads it and does not
+commute with R, so it is first multiplied into the readers, (normed ⊙ g) W = normed (diag(g) W), and
+becomes 1.
 
 LayerNorm does not allow it: (x − mean(x)) R is not x R − mean(x R), for R mixes the channels that
 the mean is over. Nor does a post-norm block, whose residual is what a norm made, gain and all; nor
@@ -56,7 +57,7 @@ def check_rotatable(model: Any, params: Params) -> None:
     norm_bias = next((name for name in params if re.search(r"\bnorm(_\d)?\.bias$", name)), None)
     if not norm_readers(params):
         reason = (
-            "it has no Transformer blocks, whose residual stream that is; gates and tanh take "
+            "it has no Transformer blocks and so no residual stream; an LSTM's gates and tanh take "
             "numbers one by one, and do not commute with a rotation"
         )
     elif norm_bias:

@@ -1,14 +1,14 @@
-"""Transforms: x = left @ x', exactly, where x' is easier to round.
+"""Transforms: a weight x = left @ x', exactly, where x' is easier to round.
 
-    v @ x = (v @ left) @ x'        x = left @ x',  and only x' is rounded
+    v @ x = (v @ left) @ x'        v: a vector that multiplies the weight; only x' is rounded
 
     awq        left = diag(1/s)    s_j = mean|v_j|^α: what is multiplied by much is rounded finely
     smooth     left = diag(1/s)    s_j = max|v_j|^α / max|x_j|^(1−α): the outliers of v become x's
     hadamard   left = a rotation   each number is spread over many, and none sticks out
 
-The answer is Product(left, Q(x')). A transform sees a matrix as what multiplies it does: (in, out),
-each column a channel; an embedding table (V, D) is turned for it, as in h @ E.T, and the answer is
-turned back: Product(Q(E'), left.T).
+The answer is Product(left, Q(x')). A transform sees a matrix as (in, out), each column a channel;
+an embedding table (V, D) is turned for it, as in h @ E.T, and the answer is turned back:
+Product(Q(E'), left.T).
 
 A row of TRANSFORMS is None (x as it is), or a function
 
@@ -23,7 +23,7 @@ A row of TRANSFORMS is None (x as it is), or a function
     seen'       of the vectors v @ left, which multiply x', or None
 
 Scales are searched over α, and s = 1 is tried first: on the calibration data no search ends worse
-than it would without a transform.
+than without a transform.
 """
 
 from collections.abc import Callable, Iterable

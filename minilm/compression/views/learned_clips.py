@@ -7,12 +7,12 @@
 
 The paper's inputs come from a ReLU: signed=False, 2^b − 1 steps from 0 to clip.
 
-A larger clip loses less and rounds more coarsely. A view hands the model a leaf in place of each
-weight; the model's backward pass asks that leaf for dx (`input_gradient`), and there the gradient
-of the clip appears as well. The leaf writes it down, and the pullback adds up what was written:
+A larger clip cuts off less and rounds more coarsely. The view hands the model a leaf in place of
+each weight; the model's backward pass asks that leaf for dx (`input_gradient`), and the gradient of
+the clip appears there as well. The leaf writes it down, and the pullback adds up what was written:
 with `math.fsum`, whose sum does not depend on the order in which several threads wrote.
 
-    params = add_clips(params, calibrate(model, params, batches))
+    params = add_clips(params, calibrate(model, params, batches))       # a list of them
     params, _ = fit(model, params, batches, view=compose(straight_through(4), learned_clips(8)))
     packed = clip_inputs(quantize(params, 4), bits=8)
 """

@@ -1,7 +1,7 @@
 """Learned steps (LSQ): the step s of the grid is trained together with the weights.
 
     v = x / s,    q = saturate(round(v)),    x̂ = s·q                          Esser et al. 2020
-    ∂x̂/∂x := 1 inside, 0 outside             inside: −Q_N ≤ v ≤ Q_P
+    ∂x̂/∂x := 1 inside, 0 outside             inside: −Q_N ≤ v ≤ Q_P, the ends of the grid
     ∂x̂/∂s := q − v inside, −Q_N or Q_P outside            (one bit: q = ±1, all of it a derivative)
     the step's gradient = 1/√(N·Q_P) · Σ over the N numbers that share it of dx̂ · ∂x̂/∂s
 
