@@ -154,11 +154,15 @@ def trained_on_the_text(library, seed=1, **options):
 @pytest.mark.slow
 @pytest.mark.parametrize("sg", [0, 1])
 def test_hierarchical_softmax_is_within_three_hundredths_of_gensims(sg):
+    """In the mean of three seeds: those of CBOW are up to 0.03 apart, in both libraries."""
     import gensim
 
     options = {"epochs": 5, "sg": sg, "hs": 1, "negative": 0}
-    ours = trained_on_the_text(Word2Vec, **options)
-    theirs = trained_on_the_text(gensim.models.Word2Vec, workers=1, **options)
+    seeds = (1, 2, 3)
+    ours = np.mean([trained_on_the_text(Word2Vec, seed, **options) for seed in seeds])
+    theirs = np.mean([
+        trained_on_the_text(gensim.models.Word2Vec, seed, workers=1, **options) for seed in seeds
+    ])  # fmt: skip
     assert ours > theirs - 0.03
 
 
