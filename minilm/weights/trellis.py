@@ -36,6 +36,7 @@ class Register(NamedTuple):
     z0: int
 
 
+SHORTEST = 3  # numbers in a row: as many bits as a state has
 REGISTERS = {4: Register((0, 2), 1), 8: Register((0, 1, 3), 2)}  # by the number of states
 
 
@@ -76,6 +77,8 @@ class TrellisTensor(PackedRows):
         check_array("packed", self.packed, (np.uint8,), [(rows, row_bytes(n, self.bits))])
         check_array("scales", self.scales, (np.float16, np.float32), [(1, 1), (rows, groups)])
         check_array("levels", self.levels, (np.float32,), [(2 ** (self.bits + 1),)])
+        if n < SHORTEST:
+            raise ValueError(f"a row must have at least {SHORTEST} codes, got {n}")
         if groups < 1 or n % groups:
             raise ValueError(f"{groups} groups do not divide a row of {n} codes")
 
@@ -86,6 +89,13 @@ class TrellisTensor(PackedRows):
         x = np.take(self.levels, level_indices(codes, self.states))
         scales = picked(self.scales, which, len(codes))                      # (k, groups, 1)
         return (x.reshape(len(codes), groups, n // groups) * scales).reshape(len(codes), n)
+
+    def check(self) -> None:
+        """Refuse what no quantizer writes: see `Weight.check`."""
+        if not (np.isfinite(self.scales).all() and (self.scales >= 0).all()):
+            raise ValueError("scales must be finite and not negative")
+        if not np.isfinite(self.levels).all():
+            raise ValueError("levels must be finite")
 
     @property
     def max_error(self) -> float:

@@ -1,5 +1,7 @@
 """TrellisTensor: the register by hand, the protocol of every leaf, what is refused."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -67,6 +69,20 @@ def test_saved_and_loaded(tmp_path):
     assert again["w"].nbytes == params["w"].nbytes
 
 
+@pytest.mark.parametrize("field, bad, said", [
+    ("scales", np.nan, "scales must be finite"),
+    ("scales", -1, "not negative"),
+    ("levels", np.inf, "levels must be finite"),
+])  # fmt: skip
+def test_numbers_that_no_quantizer_writes_are_refused_in_a_file(tmp_path, field, bad, said):
+    q = tensor()
+    array = getattr(q, field).copy()
+    array[1] = bad
+    save(tmp_path / "a.npz", {"w": dataclasses.replace(q, **{field: array})})
+    with pytest.raises(ValueError, match=said):
+        load(tmp_path / "a.npz")
+
+
 def test_bytes_are_those_of_its_codes_scales_and_levels():
     assert tensor(bits=3, shape=(8, 5)).nbytes == 5 * 3 + 5 * 4 + 16 * 4
 
@@ -77,6 +93,7 @@ def test_bytes_are_those_of_its_codes_scales_and_levels():
     ({"packed": np.zeros((5, 3), np.uint8)}, "packed must be"),
     ({"scales": np.ones((5, 3), np.float32)}, "do not divide"),
     ({"bits": 9}, "bits must be"),
+    ({"array_shape": (2, 5), "packed": np.zeros((5, 1), np.uint8)}, "at least 3 codes, got 2"),
 ])  # fmt: skip
 def test_what_does_not_fit_is_refused(wrong, said):
     q = tensor()

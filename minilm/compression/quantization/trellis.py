@@ -23,9 +23,8 @@ import numpy as np
 from minilm.compression.quantization.affine import in_scales
 from minilm.types import Array
 from minilm.weights.packing import pack
-from minilm.weights.trellis import REGISTERS, TrellisTensor, level_indices
+from minilm.weights.trellis import REGISTERS, SHORTEST, TrellisTensor, level_indices
 
-SHORTEST = 3  # numbers in a row: as many bits as a state has
 SAMPLE = 1 << 16  # numbers that levels are fitted to,
 RING = 128  # in rows of so many: long enough for the seam not to matter, short for the loop
 SETTLED = 0.005  # of the mean distance of two levels
@@ -37,17 +36,25 @@ FAR = np.float32(1e30)
 def trellis_tensor(on_grid: Any, scheme: Any, rng: np.random.Generator) -> TrellisTensor:
     """The leaf of an array on its grid (an OnGrid): codes chosen along a trellis of 8 states.
 
-    Its levels begin as the grid's with as many again between them. ValueError for an affine grid:
-    a zero point would have to shift every level by itself.
+    Its levels begin as the grid's with as many again between them. ValueError for an affine grid
+    (a zero point would have to shift every level by itself), 16 bits, and scales of one byte.
     """
     if on_grid.grid.affine:
         raise ValueError('rounding="trellis" needs symmetric=True: its levels have no zero point')
+    if on_grid.bits > 8:
+        raise ValueError(f'rounding="trellis" has 1 … 8 bits, got {on_grid.bits}')
+    if scheme.scale_kind.codes is not None:
+        raise ValueError('rounding="trellis" keeps its scales as floats: scale_format must be '
+                         f'None, "float32" or "float16", got {scheme.scale_format!r}')
     rows, layout = on_grid.rows(), on_grid.layout
     v = in_scales(rows.numbers, rows.scale)
-    weights = np.square(in_scales(rows.scale, rows.scale.max()))  # an error in x is s times that
-    weights = np.broadcast_to(weights, v.shape)
-    levels = fit_levels(v, twice_as_many(on_grid.grid, on_grid.bits), weights=weights)
-    codes = trellis_codes(v, levels, weights=weights)
+    # an error in x is s times that in v; a path is through one row, and asks how it is there
+    in_all, in_row = (
+        np.broadcast_to(np.square(in_scales(rows.scale, largest)), v.shape)
+        for largest in (rows.scale.max(), rows.scale.max(axis=1, keepdims=True))
+    )
+    levels = fit_levels(v, twice_as_many(on_grid.grid, on_grid.bits), weights=in_all)
+    codes = trellis_codes(v, levels, weights=in_row)
     q = TrellisTensor(
         pack(codes, on_grid.bits), layout.scales(on_grid.scale), levels, on_grid.bits, layout.shape,
         None if layout.axis is None else int(layout.axis),

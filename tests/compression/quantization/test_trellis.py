@@ -129,3 +129,23 @@ def test_zeros_stay_and_a_zero_point_is_refused():
     assert (quantize(w, 2, axis=-1, **TRELLIS).dense()[:, 3] == 0).all()
     with pytest.raises(ValueError, match="symmetric=True"):
         quantize(w, 2, rounding="trellis", symmetric=False)
+
+
+def test_a_tiny_channel_beside_a_huge_one_is_rounded_as_well():
+    w = np.random.default_rng(0).standard_normal((64, 8)).astype(np.float32)
+    w[:, 2] *= np.float32(2.0**-100)
+    w[:, 5] *= np.float32(2.0**60)
+    found = quantize(w, 2, axis=-1, **TRELLIS).dense()
+    for column in (2, 5):
+        assert sqnr_db(w[:, column], found[:, column]) > 8
+
+
+@pytest.mark.parametrize("how, said", [
+    ({"bits": 16}, "1 … 8 bits, got 16"),
+    ({"bits": 16, "grid": "fp16"}, "1 … 8 bits, got 16"),
+    ({"bits": 2, "group_size": 8, "scale_format": "e8m0"}, "scale_format must be None"),
+    ({"bits": 2, "group_size": 8, "scale_format": "e4m3"}, "got 'e4m3'"),
+])  # fmt: skip
+def test_what_a_trellis_tensor_cannot_keep_is_refused(how, said):
+    with pytest.raises(ValueError, match=said):
+        quantize(np.ones((8, 4), np.float32), axis=-1, rounding="trellis", **how)
