@@ -40,6 +40,11 @@ class Diagonal(Weight):
     def dense(self) -> Array:
         return np.diag(self.values)
 
+    def check(self) -> None:
+        """Refuse what no transform makes: see `Weight.check`."""
+        if not np.isfinite(self.values).all():
+            raise ValueError("values of a Diagonal must be finite")
+
     def unpacked(self) -> "Diagonal":
         return self
 

@@ -29,12 +29,13 @@ class Histogram:
         return np.arange(-BINS, BINS + 1) * (self.limit / BINS)
 
     def add(self, x: Array) -> None:
-        """Take in finite numbers, of any shape."""
+        """Take in numbers of any shape. ValueError for NaN, or a magnitude of 2^1023 or more."""
         if not x.size:
             return
         largest = max(float(x.max()), -float(x.min()))
-        if not math.isfinite(largest):
-            raise ValueError("x must be finite to be counted, got NaN or infinity")
+        if not largest < 2.0**1023:  # the limit above it is a number, too
+            raise ValueError("x must be finite to be counted, got NaN, infinity or a number beyond "
+                             "2^1023")
         if largest >= self.limit and largest > 0:
             self._widen(math.ldexp(1.0, math.frexp(largest)[1]))
         # a quotient of a float and a power of two is exact: no number slips over an edge

@@ -89,10 +89,13 @@ class Seen:
         return low, high
 
     def add(self, x: Array) -> None:
-        """Take in x: (..., width)."""
-        rows = x.reshape(-1, x.shape[-1])
+        """Take in x: (..., width), real numbers. ValueError for another width."""
+        if x.shape[-1:] != (self.width,):
+            raise ValueError(f"x must have shape (..., {self.width}), got {x.shape}")
+        rows = x.reshape(-1, self.width)
         if not len(rows):
             return
+        rows = rows.astype(np.result_type(rows, np.float32), copy=False)  # x² of small types wraps
         if self.gram is None:  # not earlier: a table's other side would take V × V numbers
             self.gram = np.zeros((self.width, self.width))
         self._keep(rows)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from minilm.weights import Diagonal, Product, Recorder, Sum, Weight
+from minilm.weights import Diagonal, Product, Recorder, Sum, Weight, load, save
 
 
 class Squaring(Weight):
@@ -76,6 +76,13 @@ def test_unpacked_keeps_low_rank_thin(make):
     assert isinstance(product, Product)
     assert isinstance(product.a, np.ndarray)
     assert product.nbytes == 4 * 2 * (24 + 20)
+
+
+def test_scales_that_no_transform_makes_are_refused_in_a_file(make, tmp_path):
+    left = Diagonal(np.array([1, np.nan, 2], np.float32))
+    save(tmp_path / "a.npz", {"w": Product(left, make.normal(3, 2))})
+    with pytest.raises(ValueError, match="Diagonal must be finite"):
+        load(tmp_path / "a.npz")
 
 
 def test_parts_that_do_not_fit(make):

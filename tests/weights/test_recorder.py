@@ -56,6 +56,16 @@ def test_sums_do_not_drift():
     assert recorder.inputs.gram[0, 0] == 2**24 + 10  # float32 would have stood still
 
 
+@pytest.mark.parametrize("dtype, large", [(np.int8, 100), (np.float16, 300), (np.int64, 2**33)])
+def test_squares_of_small_types_do_not_wrap(dtype, large):
+    seen = Seen(3)
+    seen.add(np.full((2, 3), large, dtype))
+    assert (seen.gram == 2.0 * large**2).all()
+    assert seen.sample.dtype == np.float32
+    with pytest.raises(ValueError, match=r"x must have shape \(..., 3\), got \(2, 1\)"):
+        seen.add(np.ones((2, 1), np.float32))
+
+
 def test_gradients_are_the_inner_weight_s(make):
     weight = make.normal(6, 4)
     x, dy = make.normal(3, 6), make.normal(3, 4)

@@ -9,12 +9,12 @@ really come:
     ‖X(W − Ŵ)‖² = tr((W − Ŵ)ᵀ H (W − Ŵ)),   H = XᵀX
 
 so H, with means, ranges and channels' maxima, is all that any method here asks of the data. A tied
-table serves twice. What it writes is h @ E.T, H = Σ hᵀh; what it reads are its rows themselves,
-each of whose numbers counts alike. `Seen.cost` is the sum of both, in equal parts: with H alone,
-errors go where no h looks, and the model misreads its tokens.
+table E serves twice: as the head, h @ E.T with H = Σ hᵀh, and as the embedding, whose rows are read
+as they are, so that an error costs the same in every direction. `Seen.cost` is the sum of both, in
+equal parts: with H alone errors would go where no h looks, and the model would misread its tokens.
 
 **Calibration data are training data, never test data**: what is chosen by looking at a text cannot
-be judged by it. `apart_from` refuses batches that repeat what will be scored.
+be judged by it. `apart_from` refuses batches that repeat what is to be scored.
 """
 
 import inspect
@@ -38,15 +38,15 @@ def calibrate(
 ) -> dict[str, Seen]:
     """Statistics of the vectors that multiply each weight while the model reads the batches.
 
-    batches: a finite number of what model.forward reads: ids alone, or a tuple of its inputs, what
-        comes after them (the targets) being left alone. Every position counts, padding included.
+    batches: a finite list or iterator; where `fit` is given a function of the step, for instance
+        [batches(step) for step in range(8)]. Each is what model.forward reads: ids alone, or a
+        tuple of its inputs; what follows them (the targets) is left alone. Padding counts too.
     histograms: count all numbers too (`Seen.histogram`), which costs about as much as the pass.
     apart_from: texts to be scored later; see `check_apart`.
 
-    -> {name: Seen} for the weights that were multiplied. Seen has the width of one channel of the
-    weight as it is quantized: rows x of x @ w for w (in, out), whose channels are columns; rows h
-    of h @ E.T for a table E (V, D), whose channels are rows, and which stands under its name here
-    only if it is multiplied so: a table from which rows are only taken has no statistics.
+    -> {name: Seen} for the weights that were multiplied. Seen is as wide as a channel is long: of
+    w (in, out), whose channels are columns, it has the rows x of x @ w; of a table E (V, D), whose
+    channels are rows, the rows h of h @ E.T. A table whose rows are only taken has no entry.
 
     One thread, dropout off. The float model's own vectors are seen; give quantized params to see
     theirs. ValueError for no batches, a batch that is too short, or numbers that are not finite.
@@ -112,7 +112,7 @@ def as_seen(calibration: Any, width: int, name: str = "x") -> Seen:
         if not np.isfinite(rows).all():
             raise ValueError(f"calibration of {name} must be finite, got NaN or infinity")
         seen = Seen(rows.shape[-1])
-        seen.add(rows.astype(np.result_type(rows, np.float32), copy=False))
+        seen.add(rows)
         seen.end_batch()
     if seen.width != width:
         raise ValueError(f"calibration of {name} must have rows of width {width}, "
