@@ -47,11 +47,17 @@ def adaround(rows: Rows, seen: Seen | None, rng: np.random.Generator | None = No
         np.ascontiguousarray(rows.project(all_columns, w, rounding))
         for rounding in (to_nearest, level_below, level_above)
     )
-    before = output_errors(nearest - w, gram)
+    step = (high - low).max(axis=1, keepdims=True)
+    step[step == 0] = 1
+
+    def in_steps(levels: Array) -> Array:  # the squares of what is huge or tiny are no numbers
+        return (levels - w) / step
+
+    before = output_errors(in_steps(nearest), gram)
     unit = np.where(before > 0, before, 1).astype(w.dtype)
-    h = learned(low - w, high - low, gram.astype(w.dtype), unit)
+    h = learned(in_steps(low), (high - low) / step, gram.astype(w.dtype), unit)
     chosen = np.where(h >= 0.5, high, low)
-    better = output_errors(chosen - w, gram) < before
+    better = output_errors(in_steps(chosen), gram) < before
     return np.where(better[:, None], chosen, nearest)
 
 

@@ -49,15 +49,17 @@ def awq(name: str, x: Array, seen: Seen | None, quantized: Quantized) -> Transfo
     """s_j = mean|v_j|^α with the least ‖V(x̂ − x)‖² = tr((x̂ − x)ᵀ VᵀV (x̂ − x)) over all V seen.
 
     The weights are rounded and v is not: channels that matter get finer steps, at the cost of the
-    others in their column. Lin et al. 2023, eq. 4 and 5.
+    others in their column. VᵀV is `Seen.cost`, in which rows that are taken from a table count too.
+    Lin et al. 2023, eq. 4 and 5.
     """
     known, x = needed(seen, name, "transform 'awq'"), floats(name, x)
-    gram = (known.gram / (np.trace(known.gram) or 1)).astype(x.dtype)
-    magnitude = relative(known.mean_magnitude)
+    gram = (known.cost / (np.trace(known.cost) or 1)).astype(x.dtype)
+    magnitude, size = relative(known.mean_magnitude), float(np.abs(x).max()) or 1.0
 
     def error(inverse: Array, rounded: Array) -> float:
         wrong = inverse[:, None] * rounded
         wrong -= x
+        wrong /= size  # the square of what is huge or tiny is no number
         return float(np.vdot(wrong, gram @ wrong))
 
     return searched((magnitude**alpha for alpha in ALPHAS), error, x, known, quantized)
@@ -70,13 +72,15 @@ def smooth(name: str, x: Array, seen: Seen | None, quantized: Quantized) -> Tran
     few large entries in v, all others would round to 0. Xiao et al. 2022, eq. 4; V is the sample.
     """
     known, x = needed(seen, name, "transform 'smooth'"), floats(name, x)
-    v = known.sample.astype(x.dtype, copy=False)
-    exact = v @ x
+    # of immaterial sizes: the square of what is huge or tiny is no number
+    v = (known.sample / (known.absmax.max() or 1)).astype(x.dtype, copy=False)
+    exact, size = v @ x, float(np.abs(x).max()) or 1.0
     in_v, in_x = relative(known.absmax), relative(np.abs(x).max(axis=1))
 
     def error(inverse: Array, rounded: Array) -> float:
         wrong = eight_bits(v * inverse) @ rounded
         wrong -= exact
+        wrong /= size
         return float(np.vdot(wrong, wrong))
 
     alphas = np.append(0, ALPHAS)

@@ -99,6 +99,14 @@ def test_the_weights_decide():
     assert (np.minimum(h, 1 - h) < 0.01).mean() > 0.95
 
 
+@pytest.mark.parametrize("size", [2.0**-100, 2.0**-60, 2.0**60, 2.0**100])
+def test_the_size_of_the_weights_is_immaterial(size):
+    w, x = problem()
+    found = quantize(w * np.float32(size), 3, axis=-1, rounding="adaround", calibration=x)
+    usual = quantize(w, 3, axis=-1, rounding="adaround", calibration=x)
+    assert (found.codes == usual.codes).mean() > 0.99
+
+
 def test_zeros_and_uncorrelated_inputs():
     w, x = problem()
     w[:, 3] = 0

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from minilm.compression import quantize
 from minilm.compression.quantization.activations import quantize_activations
 from minilm.compression.quantization.transforms import TRANSFORMS, eight_bits, relative
-from minilm.weights import Diagonal, Hadamard, Product, Seen, load, save
+from minilm.weights import Diagonal, Hadamard, Product, Seen, as_dense, load, save
 
 ROWS = [name for name, function in TRANSFORMS.items() if function is not None]
 
@@ -151,6 +151,27 @@ def test_smoothquant_counts_the_rounding_of_v():
 
 def damage_of(y, exact):
     return float(np.square(y - exact).sum())
+
+
+@pytest.mark.parametrize("name", ["awq", "smooth"])
+@pytest.mark.parametrize("of_w, of_v", [(-90, 0), (90, 0), (0, -60), (0, 40), (90, 40)])
+def test_sizes_are_immaterial_to_the_search(name, of_w, of_v):
+    v, w = example(n=16, spread=2.0)
+    usual = quantize(w, 4, axis=-1, transform=name, calibration=v)
+    w, v = w * np.float32(2.0**of_w), v * np.float32(2.0**of_v)
+    found = quantize(w, 4, axis=-1, transform=name, calibration=v)
+    np.testing.assert_allclose(found.a.values, usual.a.values, rtol=1e-5)
+
+
+def test_awq_counts_the_rows_taken_from_a_table():
+    """Vectors that see one channel alone: by them it gets all the digits, by the rows it may not."""
+    v, table = np.zeros((64, 8), np.float32), example(n=8, out=40)[1].T
+    v[:, 2] = 1
+    seen = seen_of(v)
+    read = quantize(table, 4, axis=0, transform="awq", calibration=seen)
+    seen.taken = np.diagonal(seen.gram).mean() * np.eye(8)
+    both = quantize(table, 4, axis=0, transform="awq", calibration=seen)
+    assert np.abs(as_dense(read) - table).mean() > 2 * np.abs(as_dense(both) - table).mean()
 
 
 def test_outliers_in_the_weight_are_flattened_by_a_rotation():
