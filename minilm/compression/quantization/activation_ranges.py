@@ -9,8 +9,7 @@
 Each answers (low, high) from a Seen; percentile, mse and entropy need one with a histogram.
 
 Entropy counts how many numbers are clipped, and not how far. Where nearly all are near 0, as after
-GELU, few levels for the others cost it little, and the model much: see that it is not worse than
-the others before using it there.
+GELU, few levels for the others cost it little and the model much: compare before using it there.
 """
 
 from collections.abc import Callable

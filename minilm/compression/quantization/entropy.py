@@ -6,9 +6,10 @@
 
     KL(P ‖ Q) = Σ P·log(P / Q)
 
-A wide range makes cells wide, and Q flat where P is not; a narrow one puts into P's last bins what
-Q does not have there. Unlike the squared error this does not ask how far a clipped number was
-moved. Meant for activations and for large tensors: a histogram of a few numbers has no shape.
+A wide range makes the cells of the grid wide, and Q flat where P is not; a narrow one puts into
+P's last bins what Q does not have there. Unlike the squared error this does not ask how far a
+clipped number was moved. Meant for activations and large tensors: a histogram of a few numbers has
+no shape.
 """
 
 import numpy as np

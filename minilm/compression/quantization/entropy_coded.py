@@ -22,9 +22,10 @@ from minilm.types import Array
 
 @dataclass(frozen=True)
 class EntropyCoded:
-    """The levels are the integers ±(2^(bits−1) − 1), and half-way is gain times as far out.
+    """The levels are the integers within ±(2^(bits−1) − 1).
 
-    rate: the entropy wanted, in bits.
+    rate: the entropy wanted, in bits. gain: g, by which positions are multiplied again once the
+    scale is g·Δ: so codes are those of x / Δ.
     """
 
     rate: int

@@ -3,17 +3,16 @@
     M = M0 · 2^−shift,   M0 a 31-bit integer in [2³⁰, 2³¹)
     round(acc · M) = (acc · M0 + 2^(shift−1)) >> shift          in int64: |acc · M0| < 2⁶²
 
-An accumulator of int8 products counts in units of S1·S2, the next layer's codes in units of S3. So
-M = S1·S2 / S3 is known before anything is run, and this is all that happens to a sum on its way to
-its code (Jacob et al. 2018, section 2.2):
+A sum of int8 products, acc, counts in units of both codes' scales, S1·S2; the next layer's codes
+have a scale S3 and a zero point Z3. So M = S1·S2 / S3 is known before anything is run, and this is
+all that happens to a sum on its way to its code (Jacob et al. 2018, section 2.2):
 
     q3 = clip(Z3 + round(acc · M), low, high)
 
 `>>` rounds down, so adding half a unit first rounds to the nearest, **half-way up** (−0.5 → 0, 0.5
 → 1). One rounding, where gemmlowp has two: it keeps the upper 32 bits of 2·acc·M0, rounded, and
-rounds these again, half-way away from zero; its codes may differ from these by 1. A short M0 would
-differ by 1 here and there, too: 31 bits are enough that |acc · (M − M0·2^−shift)| < 1 for every
-32-bit acc.
+rounds these again, half-way away from zero; its codes may differ from these by 1. 31 bits of M0 are
+enough that |acc · (M − M0·2^−shift)| < 1 for every 32-bit acc.
 """
 
 from typing import NamedTuple

@@ -1,6 +1,6 @@
 """Products of integers: int8 × int8 → int32, exact, at the speed of float products.
 
-    acc = Σ_k q1·q2                                            integer_matmul
+    acc = Σ_k q1·q2,   k = 1 … K                               integer_matmul
     Σ_k (q1 − Z1)(q2 − Z2)
         = acc − Z2 Σ_k q1 − Z1 Σ_k q2 + K Z1 Z2                affine_matmul
 
@@ -12,8 +12,8 @@ the sum over K is cut into blocks of 2²⁴ / largest product, whose sums are ad
     K ≤ 1040 for codes within ±127, 1024 where −128 occurs, 514 for uint8 × int8, 258 for uint8 ×
     uint8
 
-The second line is how codes with zero points are multiplied without widening them (Jacob et al.
-2018, section 2.3): row sums and column sums, one number each, correct the plain product.
+The second formula multiplies codes with zero points without widening them (Jacob et al. 2018,
+section 2.3): the sums of q1's rows and of q2's columns correct the plain product.
 """
 
 from typing import NamedTuple, TypeAlias

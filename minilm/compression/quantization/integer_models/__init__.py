@@ -9,10 +9,10 @@
     transformer.py            TransformerLanguageModel
     transformer_constants.py  what it computes with
 
-The model's own forward is not used: this is the one exception to it. Here every scale is known
-beforehand, and between two steps there are codes, no numbers (Jacob et al. 2018). Not one step is
-in floats: σ, tanh, gelu, silu and e^x are looked up for each 8-bit code, norms have an integer
-root, and a division. What is float at the end is the logits' one scale.
+Everywhere else a compressed model runs the model's own forward; here it has one of its own. Every
+scale is known beforehand, and what passes from step to step are codes (Jacob et al. 2018): σ, tanh,
+gelu, silu and e^x are looked up for each 8-bit code, and norms take an integer root and a division.
+The one float is the logits' scale, at the end.
 
 The params are plain arrays, to be saved like others; all are integers but that scale.
 """
@@ -50,7 +50,7 @@ def integer_only(model: Any, params: Params, batches: Iterable[Batch]) -> tuple[
       ->  (IntegerLSTM or IntegerTransformer, its params)
 
     TypeError for another model. ValueError for no batches, for numbers that are not finite, and for
-    weights of other kinds: a sum of products has to have one scale, and no other term.
+    weights in groups, with zero points or a codebook: a sum of products must have one scale.
     """
     kind = KINDS.get(type(model))
     if kind is None:

@@ -6,8 +6,8 @@
 
 Every place of a model where numbers pass from one step to the next is a *site* with one S and one
 Z, fixed before anything is run. Codes of 8 bits are what products multiply. Codes of 16 bits are
-sums that go on and on: a Transformer's residual stream, an LSTM's cells. They have twice the range
-that was seen, as what was not seen may be larger and they can spare the bit.
+sums that go on and on: a Transformer's residual stream, an LSTM's cells. They reach to twice what
+was seen: other texts may go further, and 16 bits can spare one.
 """
 
 from collections.abc import Callable
@@ -42,7 +42,7 @@ class Ranges:
         """Write down the range of x; answers x itself, so that it can stand in a formula."""
         low, high = float(x.min()), float(x.max())
         if not np.isfinite([low, high]).all():
-            raise ValueError(f"what comes by {site} in calibration must be finite")
+            raise ValueError(f"what passes {site} in calibration must be finite")
         lowest, highest = self.ends.get(site, (0.0, 0.0))
         self.ends[site] = min(lowest, low), max(highest, high)
         return x
@@ -79,7 +79,8 @@ def weight_codes(name: str, w: Any) -> tuple[Array, Array]:
     fits = isinstance(w, QuantizedTensor) and w.ndim == 2 and w.zero_points is None
     if not fits or w.levels is not None or w.group_size is not None or w.bits > 8:
         raise ValueError(f"{name} must be an array, or codes of at most 8 bits with one scale a "
-                         f"channel or tensor and no zero points, got {w!r}")
+                         "channel or tensor and no zero points, as quantize(params, 8) makes them; "
+                         f"got {w!r}")
     along = 0 if table else 1
     if w.scale.ndim and w.scale.shape[along] != w.shape[along]:
         raise ValueError(f"{name} must have a scale for each entry of axis {along}, "

@@ -7,8 +7,8 @@
     h' = o tanh[c']                               8 bits: what the next products multiply
     logits                                        16 bits, in one scale
 
-σ and tanh are looked up: exact functions of an 8-bit code. A gate's codes end where its table does
-no longer change, so that none are wasted. The state between calls is (h, c) in codes.
+[ ] looks up a table: an exact function of an 8-bit code. A gate's codes end where its table no
+longer changes, so that none are wasted. The state between calls is (h, c) in codes.
 """
 
 import math
@@ -193,8 +193,8 @@ def layer_constants(
     tanh_c = ranges.symmetric(f"{name}.c", TANH_END)
     constants: Params = {}
     for part, b, site in (("w_x", params[f"{name}.b"], entering), ("w_h", None, h)):
-        one = f"{name}.{part}"
-        constants |= linear_constants(one, params[one], b, site, Site(fine))
+        weight = f"{name}.{part}"
+        constants |= linear_constants(weight, params[weight], b, site, Site(fine))
     functions = {gate: np.tanh if gate == "g" else real_sigmoid for gate in GATES}
     for gate, function in [*functions.items(), ("c", np.tanh)]:
         site = tanh_c if gate == "c" else sites[gate]

@@ -7,8 +7,8 @@
     softmaxed   e^(score − max) from a table, sums and a division
 
 Constants are found in `params` under the step's name (codes.py makes them). Divisions and
-multiplications by M round to the nearest, half-way up. The one float in here is the product of
-codes in `integer_matmul`, which is exact, and the first guess of a root, which is then corrected.
+multiplications by M round to the nearest, half-way up. Floats occur twice: in `integer_matmul`,
+where they are exact, and as the first guess of a root, which is then corrected.
 """
 
 import numpy as np

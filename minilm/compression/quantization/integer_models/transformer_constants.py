@@ -37,8 +37,8 @@ from minilm.types import Array, Batch, Params
 
 EPS = 1e-5  # of the norms
 SOFTMAX_END = 6.3  # e^−6.3 · 255 is less than half a code
-SYMMETRIC = ("q", "k", "v")
-E_MAX = 255
+E_MAX = 255  # the code of e^0 = 1
+See = Callable[[str, Array], Array]  # Ranges.see
 
 
 def transformer_ranges(
@@ -63,17 +63,14 @@ def walk(model: TransformerLanguageModel, params: Params, tokens: Array, ranges:
     for layer in range(model.layers):
         name = f"block.{layer}"
         for part, norm, step in (
-            ("attention", "norm_1", look),
-            ("feed_forward", "norm_2", think),
+            ("attention", "norm_1", attention_step),
+            ("feed_forward", "norm_2", feed_forward_step),
         ):
             x = residual(model, params, x, see, f"{name}.{part}", f"{name}.{norm}", step)
     if model.norm == "pre":
         x, _ = normalize(x, *parts(params, "norm", NORM))
     w = params["token_embedding"].T if model.tied else params["head.w"]
     return see("logits", linear(see("head", x), w)[0])
-
-
-See = Callable[[str, Array], Array]
 
 
 def residual(
@@ -87,7 +84,7 @@ def residual(
     return x if model.norm == "pre" else see("stream", normalize(x, *weights)[0])
 
 
-def look(
+def attention_step(
     model: TransformerLanguageModel, params: Params, y: Array, see: See, name: str
 ) -> Array:
     """Attention, as in nn/multi_head_attention.py."""
@@ -103,7 +100,7 @@ def look(
     return linear(see(f"{name}.heads", side_by_side(heads)), w_out, b_out)[0]
 
 
-def think(
+def feed_forward_step(
     model: TransformerLanguageModel, params: Params, y: Array, see: See, name: str
 ) -> Array:
     """The feed-forward layer of either kind."""

@@ -175,7 +175,7 @@ def test_sites():
     assert ranges.wide("x") == Site(6 / 32767)
     assert ranges.affine("zero").scale == 1 and ranges.symmetric("zero").scale == 1 / 127
     for bad in (np.nan, np.inf):
-        with pytest.raises(ValueError, match="what comes by x in calibration must be finite"):
+        with pytest.raises(ValueError, match="what passes x in calibration must be finite"):
             ranges.see("x", np.array([bad]))
 
 
