@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from minilm.training.optimizers import CHUNK, AdamW, decays
+from minilm.training.optimizers import CHUNK, AdamW, check_contiguous, decays
 from minilm.types import Array, Params
 
 BLOCK = 2048  # numbers that share an absmax; CHUNK is a multiple
@@ -75,7 +75,7 @@ class AdamW8bit(AdamW):
     def update(
         self, arrays: Params, grads: Params, state: Params, learning_rate: float, step: int
     ) -> None:
-        """One step, in place on `arrays` and `state`."""
+        """One step, in place on `arrays` and `state`. ValueError for arrays not C-contiguous."""
         small = {name: g for name, g in grads.items() if g.size < SMALL}
         super().update(arrays, small, state, learning_rate, step)
         for name, gradient in grads.items():
@@ -86,6 +86,7 @@ class AdamW8bit(AdamW):
         self, name: str, array: Array, gradient: Array, state: Params, rate: float, step: int
     ) -> None:
         """One parameter, a chunk of whole blocks at a time."""
+        check_contiguous(array)
         m_parts, v_parts = (coded(state, role, name, array) for role in ("mean", "square"))
         m_unbiased, v_unbiased = 1 - self.beta1 ** (step + 1), 1 - self.beta2 ** (step + 1)
         keep = 1 - rate * self.weight_decay if decays(name, array) else 1.0

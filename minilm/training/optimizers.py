@@ -142,14 +142,19 @@ def chunks(*arrays: Array) -> Iterator[list[Array]]:
     They come as views to be written to. ValueError unless the first, the parameter, is
     C-contiguous, as `fit` keeps it.
     """
-    if not arrays[0].flags.c_contiguous:
-        raise ValueError(f"arrays must be C-contiguous to be updated in place, got one of shape "
-                         f"{arrays[0].shape} and strides {arrays[0].strides}")
+    check_contiguous(arrays[0])
     flat = [array.reshape(-1) for array in arrays]
     scratch = np.empty(min(CHUNK, flat[0].size), dtype=flat[0].dtype)
     for start in range(0, flat[0].size, CHUNK):
         pieces = [array[start : start + CHUNK] for array in flat]
         yield [*pieces, scratch[: pieces[0].size]]
+
+
+def check_contiguous(array: Array) -> None:
+    """Refuse a parameter whose flat view would be a copy: an update of that would be lost."""
+    if not array.flags.c_contiguous:
+        raise ValueError("arrays must be C-contiguous to be updated in place, got one of shape "
+                         f"{array.shape} and strides {array.strides}")
 
 
 def check_fraction(name: str, value: float) -> None:

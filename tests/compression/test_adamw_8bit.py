@@ -159,3 +159,10 @@ def test_a_run_goes_on_from_its_checkpoint_bit_for_bit(tmp_path, monkeypatch):
         np.testing.assert_array_equal(resumed[name], w)
     with pytest.raises(ValueError, match="optimizer"):
         fit(MODEL, MODEL.init(0), batch, steps=9, optimizer=AdamW(), checkpoint=path, **how)
+
+
+def test_an_array_whose_update_would_be_lost_is_refused():
+    for shape in ((70, 60), (3, 4)):  # coded, and AdamW's own
+        array = np.asfortranarray(normal(*shape))
+        with pytest.raises(ValueError, match="C-contiguous"):
+            AdamW8bit().update({"w": array}, {"w": normal(*shape)}, {}, 1e-2, 0)
