@@ -82,7 +82,8 @@ def in_portions(
     objective, grid, axis, group_size as for `add_steps`, so that all numbers end on one grid.
     ValueError for portions that do not rise to 1, or another score.
     """
-    if list(portions) != sorted(set(portions)) or portions[0] <= 0 or portions[-1] != 1:
+    rising = list(portions) == sorted(set(portions))
+    if not len(portions) or not rising or not portions[0] > 0 or portions[-1] != 1:
         raise ValueError(f"portions must rise from above 0 to 1, got {tuple(portions)!r}")
     if score not in SCORES:
         raise ValueError(f"score must be one of {', '.join(SCORES)}, got {score!r}")

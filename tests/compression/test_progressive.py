@@ -130,7 +130,7 @@ def test_a_partly_frozen_weight():
 
 @pytest.mark.parametrize("wrong", [
     {"portions": (0.5, 0.9)}, {"portions": (0.5, 0.5, 1.0)}, {"portions": (0.0, 1.0)},
-    {"portions": (1.0, 0.5, 1.0)}, {"score": "size"},
+    {"portions": (1.0, 0.5, 1.0)}, {"portions": ()}, {"score": "size"},
 ])  # fmt: skip
 def test_what_is_refused(wrong):
     with pytest.raises(ValueError, match=next(iter(wrong))):

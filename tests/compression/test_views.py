@@ -190,8 +190,13 @@ def test_masked_by_sparsity_sees_what_prune_keeps():
 @pytest.mark.parametrize("masks", [{"w": np.ones((2, 3), bool)}, {"v": np.ones((2, 2), bool)},
                                    {"w": np.ones((2, 2))}])
 def test_masks_that_do_not_fit(masks):
-    with pytest.raises(ValueError, match="mask of"):
+    with pytest.raises(ValueError, match=r"mask of w must be bool|masks must be of parameters"):
         masked(masks)({"w": normal(2, 2)}, 0)
+
+
+def test_a_mask_of_a_compressed_weight_is_refused_by_name():
+    with pytest.raises(TypeError, match="w must be an array, got a QuantizedTensor"):
+        masked({"w": np.ones((2, 2), bool)})(quantize({"w": normal(2, 2)}, 4), 0)
 
 
 def test_settings_are_refused_when_the_view_is_made():

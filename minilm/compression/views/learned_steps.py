@@ -163,8 +163,8 @@ def stepped(params: Params, bits: Bits) -> Iterator[tuple[str, Array, int, Array
     having = [name for name in chosen if f"{name}:step" in params]
     lacking = [name for name in chosen if name not in having]
     if not having or (isinstance(bits, dict) and lacking):
-        raise ValueError(f"params must have a companion w:step for {', '.join(lacking)}: "
-                         "add_steps makes them")
+        raise ValueError("params must have a companion w:step for "
+                         f"{', '.join(lacking) or 'a weight of floats'}: add_steps makes them")
     for name in having:
         yield name, plain_array(name, params[name]), chosen[name], params[f"{name}:step"]
 

@@ -164,7 +164,7 @@ def test_sizes_are_immaterial_to_the_search(name, of_w, of_v):
 
 
 def test_awq_counts_the_rows_taken_from_a_table():
-    """Vectors that see one channel alone: by them it gets all the digits, by the rows it may not."""
+    """Vectors that see one channel alone: by them it gets all digits, by the rows it may not."""
     v, table = np.zeros((64, 8), np.float32), example(n=8, out=40)[1].T
     v[:, 2] = 1
     seen = seen_of(v)
