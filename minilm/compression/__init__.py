@@ -9,7 +9,6 @@
     distillation.py  a smaller model, taught by a larger one: distillation_loss, distil
     views/           training what will be compressed: straight_through, learned_steps,
                      learned_clips, masked, learned_masks, compose
-    allocation.py    bits shared out between the weights under a budget: mixed_precision
     progressive.py   compressed part by part, the rest retrained: one_at_a_time, in_portions
     quantized_training.py   train, quantize, train quantized, dequantize: train_quantized
     quantized_gradients.py  gradients in few bits, with error feedback: QuantizedGradients

@@ -1,4 +1,4 @@
-"""Objectives: which range of numbers the grid is laid over.
+"""Objectives: over which range of numbers the grid is laid.
 
     absmax            everything is inside: from the smallest number to the largest
     percentile        p % of the numbers are inside; the others are clipped
@@ -10,7 +10,7 @@
     twn               ± the mean of those |x| that are not rounded to 0, on the same levels
     norm              ± ‖x‖, which no single number exceeds, however it is rounded: for gradients
     lsq               where a step that is then learned begins
-    unit              whatever x is, a scale of 1: for floats, that need none
+    unit              whatever x is, a scale of 1: for floats, which need none
     rate              the scale whose codes have the entropy that the grid asks for
 
 A row of OBJECTIVES is a function
@@ -22,7 +22,7 @@ A row of OBJECTIVES is a function
     percent    asked for by whoever uses `percentile`
     stored     how scales are rounded, for a search among scales that are few; or None
 
--> low ≤ 0 ≤ high like `ends` (hqq: any), of float32 or float64. They loop over no scales.
+-> low ≤ 0 ≤ high like `ends` (hqq: any), of float32 or float64. None loops over scales.
 """
 
 from collections.abc import Callable

@@ -1,9 +1,9 @@
 """An array placed on its grid, and rounded to it.
 
-    range = objective(x)                 scales.py
-    s, z  = affine_scale(range)          rounded as they are stored, before any code is chosen
+    range = objective(x)                 objectives.py
+    s, z  = affine_scale(range)          scales.py; rounded as stored, before any code is chosen
     q     = saturate(round(x / s) + z)   grids.py, rounding.py
-    x̂     = s·(q − z)
+    x̂     = s·(q − z)                    affine.py
 """
 
 from collections.abc import Callable, Iterator
@@ -129,7 +129,7 @@ def place_on_grid(name: str, x: Array, bits: int, scheme: Scheme) -> OnGrid:
 
 
 def sensitivity(scale: Array, numbers: Array, layout: Layout, seen: Seen | None) -> Array:
-    """What an error in x / s costs: s² times Σx² of what multiplies the number. (channels, n)."""
+    """What a squared error in x / s costs: s² · Σ(what multiplies the number)²; (channels, n)."""
     weights = np.square(in_scales(scale, scale.max()), dtype=np.float32)
     rows = layout.rows(np.broadcast_to(weights, numbers.shape))
     if seen is None or seen.gram is None:

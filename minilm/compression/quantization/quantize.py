@@ -53,8 +53,10 @@ def quantize(
 ) -> Any:
     """x̂ = s·(q − z) with b-bit codes q: an array -> a leaf, a params dict -> params dict.
 
-    The leaf is a QuantizedTensor, unless the grid or the rounding makes one of its own (HalfTensor,
-    TrellisTensor); with a transform it is a Product of that and the transform's inverse.
+    A leaf is multiplied as an array is; leaf.dense() is x̂, true_bits(leaf) / leaf.size its bits per
+    weight, scales and all. It is a QuantizedTensor, unless the grid or the rounding makes one of
+    its own (HalfTensor, TrellisTensor); with a transform it is a Product of the transform's inverse
+    and that.
 
     x: finite real numbers of any shape, taken as float32. bits: 1 … 8, or 16.
     symmetric: q within ±(2^(b−1) − 1) and z = 0 (1 bit: the two signs, times mean|x|);
@@ -84,9 +86,9 @@ def quantize(
     companions named `w:role`, stay as they are. bits: one number, or a dict by name; a parameter
     that is not in it stays float.
 
-    ValueError: empty or not finite, bits that the grid has not, a group_size that does not divide,
-    calibration that is missing or of another width, a name that no table or params has. TypeError:
-    not real numbers, or quantized already.
+    ValueError: empty or not finite, bits that the grid does not have, a group_size that does not
+    divide, calibration that is missing or of another width, a name that no table or params has.
+    TypeError: not real numbers, or quantized already.
     """
     scheme = Scheme(
         symmetric, axis, group_size, grid, objective, percentile, rounding,

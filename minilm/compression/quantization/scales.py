@@ -52,7 +52,7 @@ def side_by_side(x: Array) -> Array:
 
 
 def reach_of(grid: Grid) -> float:
-    """How many scales the range is wide: one side of it, or with a zero point the whole."""
+    """The range in scales: max(−low, high) / s, or with a zero point (high − low) / s."""
     return grid.high if grid.affine else grid.reach
 
 
@@ -79,7 +79,7 @@ def affine_scale(
 
 
 def zero_point_of(low: Array, scale: Array, grid: Grid) -> Array:
-    """Where 0 lies on the grid when its lowest level is `low`; 0 where the grid has no such."""
+    """Where 0 lies on the grid when its lowest level is `low`; 0 if the grid has no zero point."""
     if not grid.affine:
         return np.zeros(scale.shape)
     z = in_scales(-low.astype(np.float32), scale)
@@ -90,7 +90,7 @@ def zero_point_of(low: Array, scale: Array, grid: Grid) -> Array:
 
 
 def chunks(shape: tuple[int, ...], most: int = CHUNK) -> Iterator[Place]:
-    """Cut (A, n, B) into pieces of at most so many numbers, each as long as can be in memory.
+    """Cut (A, n, B) into pieces of at most `most` numbers, in runs of memory as long as can be.
 
     Pieces that share scales follow each other; the first of them starts at 0 along n.
     """
