@@ -30,8 +30,7 @@ class Seen:
     sample: some of the rows, (k, width) float32: the first 3·SAMPLE, later every 3^j-th, evenly
     spread and out of step with windows of 2^i positions. histogram: a Histogram of all numbers, if
     it was asked for. All are updated in place.
-    taken: what it costs, in units of the gram, that the table's rows are taken by their ids too,
-    (width, width), or None: see `cost`.
+    taken: (width, width), None but for a table whose rows are taken by their ids too: see `cost`.
     """
 
     def __init__(self, width: int, histogram: bool = False) -> None:
@@ -68,8 +67,8 @@ class Seen:
 
     @property
     def cost(self) -> Array | None:
-        """H: an error e in a channel of the weight costs eᵀHe. The gram; and for a table whose rows
-        are taken too, besides, the same in all directions: gram + mean(diag(gram))·I."""
+        """H: an error e in a channel of the weight costs eᵀHe. It is the gram; for a table whose
+        rows are taken too, gram + taken, taken = mean(diag(gram))·I: alike in all directions."""
         return self.gram if self.gram is None or self.taken is None else self.gram + self.taken
 
     def moving_range(self, rate: float = 0.1) -> tuple[float, float]:

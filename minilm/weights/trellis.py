@@ -1,16 +1,18 @@
 """Trellis-coded weights: R bits each, and yet 2^(R+1) levels to choose from.
 
 The levels are dealt out in turn to four subsets, 0 1 2 3 0 1 2 3 …, so that neighbours in a subset
-stand four levels apart. A weight's code has R bits: the lowest, b, goes through a shift register
-and says together with the bits before it which subset; the others, j, say which level of it:
+stand four levels apart. The code of weight t has R bits: the lowest, b[t], goes through a shift
+register and says together with the bits before it which subset; the others, j, which level of it:
 
     subset    z = 2·z₁ + z₀,   z₁ = b[t] ⊕ b[t−1] ⊕ b[t−3],   z₀ = b[t−2]        8 states
                                z₁ = b[t] ⊕ b[t−2],            z₀ = b[t−1]        4 states
     level     levels[4·j + z]
 
-From any three bits behind it (its *state*) a weight can reach two of the four subsets, which are
-every other level; whoever chooses the codes can steer the later weights to good ones by the earlier
-bits. The row is a ring: the first weight's register holds the last weight's bits (tail-biting), so
+    R = 1, 4 states, the bits 1 0 1 1:   levels 1 3 0 3
+
+The bits behind a weight (3 or 2, its *state*) leave it two of the four subsets, which are every
+other level; whoever chooses the codes steers the later weights to good ones by the earlier bits.
+The row is a ring: the first weight's register holds the last weight's bits (tail-biting), so
 nothing else need be kept.
 
 Ungerboeck 1982, table I (the codes with 4 and 8 states, written without feedback); Marcellin and

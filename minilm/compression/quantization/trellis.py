@@ -1,8 +1,9 @@
 """Trellis-coded quantization: rounding a whole row at once, by the Viterbi search.
 
-With R bits a weight may take half of 2^(R+1) levels, and which half follows from the bits before it
-(minilm/weights/trellis.py). Choosing every bit for its own weight would spoil the next ones; the
-best path through all of them is found by dynamic programming over the 8 states s:
+With R bits a number v[t] = x / scale may take half of 2^(R+1) levels, and which half follows from
+the bits before it (minilm/weights/trellis.py, the page to read first). Choosing every bit for its
+own number would spoil the next ones; the best path through all is found by dynamic programming over
+the 8 states s:
 
     cost[t+1, s'] = min over the two s that lead to s' of  cost[t, s] + (v[t] − nearest level of
                                                                         the subset on that edge)²
