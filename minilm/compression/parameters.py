@@ -1,5 +1,6 @@
 """Which parameters are compressed, and which arrays are refused."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,22 @@ from minilm.weights import Weight
 def matrices(params: Params) -> Params:
     """Weights of two or more axes. Vectors, and companions named `w:role`, are left out."""
     return {name: w for name, w in params.items() if ":" not in name and w.ndim >= 2}
+
+
+def is_table(name: str) -> bool:
+    """Whether rows of this parameter are looked up: its rows are its channels, and it multiplies
+    transposed, as in h @ E.T."""
+    return name.endswith("embedding")
+
+
+def check_alone(params: Params, names: Iterable[str], function: str) -> None:
+    """Refuse a weight with companions `w:role`: its steps, clips or scores would be of another."""
+    changed = set(names)
+    for companion in params:
+        name, colon, _ = companion.partition(":")
+        if colon and name in changed:
+            raise ValueError(f"{companion} belongs to {name} as it is: call {function}() before "
+                             "companions are added")
 
 
 def plain_array(name: str, x: Any) -> Array:

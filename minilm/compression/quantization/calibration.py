@@ -18,12 +18,13 @@ be judged by it. `apart_from` refuses batches that repeat what is to be scored.
 """
 
 import inspect
+import sys
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
 
-from minilm.compression.parameters import matrices
+from minilm.compression.parameters import is_table, matrices
 from minilm.types import Array, Batch, Params
 from minilm.weights import Recorder, Seen
 
@@ -77,7 +78,7 @@ def calibrate(
 
 def channel_side(name: str, recorder: Recorder) -> Seen:
     """What met the side of a weight along which the numbers of one channel run."""
-    return recorder.outputs if name.endswith("embedding") else recorder.inputs
+    return recorder.outputs if is_table(name) else recorder.inputs
 
 
 def read_by(model: Any, batch: Batch) -> tuple[Array, ...]:
@@ -160,7 +161,10 @@ class Scored:
 def rows_as_text(batch: Any) -> Iterator[str]:
     """Each row of ids as a string with a character for an id, in which Python seeks fast."""
     ids = np.asarray(batch[0] if isinstance(batch, tuple | list) else batch)
-    if ids.dtype.kind not in "iu" or ids.ndim < 1:
+    if ids.dtype.kind not in "iu" or ids.ndim < 1 or not ids.size:
         raise TypeError(f"only rows of integer ids can be sought, got {ids.dtype} {ids.shape}")
+    if ids.min() < 0 or ids.max() > sys.maxunicode:
+        raise ValueError(f"ids that are sought must lie in [0, {sys.maxunicode}], "
+                         f"got [{ids.min()}, {ids.max()}]")
     for row in ids.reshape(-1, ids.shape[-1]):
         yield "".join(map(chr, row.tolist()))

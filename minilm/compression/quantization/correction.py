@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from minilm.compression.parameters import is_table
 from minilm.compression.quantization.calibration import check_seen, read_by
 from minilm.types import Array, Batch, Params
 from minilm.weights import Product, QuantizedTensor, Seen, as_dense, to_rows
@@ -173,11 +174,6 @@ def both(name: str, quantized: Params, params: Params, seen: Seen) -> tuple[Arra
         raise ValueError(f"{name} must have one shape before and after, with {seen.width} numbers "
                          f"to a channel, got {w.shape} and {quantized[name].shape}")
     return w, quantized[name]
-
-
-def is_table(name: str) -> bool:
-    """Whether a parameter's rows are its channels."""
-    return name.endswith("embedding")
 
 
 def channels_last(name: str, w: Any) -> Array:

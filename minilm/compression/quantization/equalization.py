@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minilm.compression.parameters import plain_array
+from minilm.compression.parameters import check_alone, plain_array
 from minilm.compression.quantization.folding import an_example
 from minilm.nn.multi_head_attention import head_counts
 from minilm.types import Array, Params
@@ -53,7 +53,8 @@ def equalize(model: Any, params: Params, names: Iterable[str] | None = None) -> 
 
     params: plain arrays. names: the second weights of the paths, such as "block.0.attention.w_out"
     or "block.0.feed_forward.w_down"; None: of all that there are.
-    ValueError with the reason where no linear path leads to a weight, or to any of them.
+    ValueError with the reason where no linear path leads to a weight, or to any of them, and for
+    weights with companions, which would not be theirs any more.
     TypeError for a weight that is compressed already. A channel that is zero on either side stays
     as it is.
     """
@@ -62,6 +63,7 @@ def equalize(model: Any, params: Params, names: Iterable[str] | None = None) -> 
     pairs = [path_to(model, params, name) for name in wanted]
     if not pairs:
         path_to(model, params, an_example(params))
+    check_alone(params, [name for pair in pairs for name in (pair.first, pair.second)], "equalize")
     for pair in pairs:
         first, second = (plain_array(name, params[name]) for name in (pair.first, pair.second))
         first, second = first.copy(), second.copy()

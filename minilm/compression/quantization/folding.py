@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from minilm.compression.parameters import matrices, plain_array
+from minilm.compression.parameters import check_alone, is_table, matrices, plain_array
 from minilm.compression.quantization.quantize import fake_quantize
 from minilm.compression.quantization.transforms import TRANSFORMS
 from minilm.types import Array, Params
@@ -112,6 +112,7 @@ def fold_into_norms(model: Any, params: Params, names: Iterable[str] | None = No
             if names is not None:
                 raise
             continue
+        check_alone(params, readers, "fold_into_norms")
         _divide(folded, norm, inverse)
         folded |= {reader: params[reader].b for reader in readers}
     return folded
@@ -131,7 +132,8 @@ def scale_norms(
     quantize(…, bits, **how) afterwards. params: plain arrays, the result too; equal outputs.
     calibration: of calibrate(), with an entry for each weight that reads a norm. transform: a row
     of TRANSFORMS that scales; bits, how: what quantize will be called with.
-    ValueError where there is no pre-norm block, an entry is missing, or the row does not scale.
+    ValueError where there is no pre-norm block, an entry is missing, or the row does not scale, and
+    for weights that have companions, whose clips and steps would not be theirs any more.
     """
     readers_of = norm_readers(params)
     function = TRANSFORMS.get(transform)
@@ -143,6 +145,7 @@ def scale_norms(
     folded = dict(params)
     for norm, readers in readers_of.items():
         norm_before(model, params, readers[0])
+        check_alone(params, readers, "scale_norms")
         weights = [plain_array(reader, params[reader]) for reader in readers]
         if readers[0] not in calibration:
             raise ValueError(f"calibration must hold {readers[0]}, got {sorted(calibration)}")
@@ -163,7 +166,7 @@ def scale_norms(
 
 def an_example(params: Params) -> str:
     """The first matrix that is no table, for an error to give the reason of."""
-    return next((name for name in matrices(params) if not name.endswith("embedding")), "no weight")
+    return next((name for name in matrices(params) if not is_table(name)), "no weight")
 
 
 def _rounding(bits: int, how: dict[str, Any]) -> Callable[[Array], Array]:

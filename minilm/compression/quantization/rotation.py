@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from minilm.compression.parameters import plain_array
+from minilm.compression.parameters import check_alone, plain_array
 from minilm.compression.quantization.folding import norm_readers
 from minilm.types import Array, Params
 from minilm.weights import Hadamard
@@ -35,12 +35,14 @@ def rotate(model: Any, params: Params, seed: int = 0) -> Params:
 
     model: a TransformerLanguageModel of pre-norm blocks with RMSNorm and an untied head, positions
     "learned" or "rotary"; params: plain arrays. Every gain becomes 1. seed: of R's signs.
-    ValueError with the reason for another model, TypeError for a weight that is compressed already.
+    ValueError with the reason for another model, or where a weight has companions; TypeError for
+    one that is compressed already.
     """
     check_rotatable(model, params)
+    check_alone(params, params, "rotate")
     turn = Hadamard.random(params["token_embedding"].shape[1], np.random.default_rng(seed))
     readers_of = norm_readers(params) | {"norm": ["head.w"]}
-    rotated = {name: plain_array(name, w) for name, w in params.items() if ":" not in name}
+    rotated = {name: plain_array(name, w) for name, w in params.items()}
     for norm, readers in readers_of.items():
         gain = rotated[f"{norm}.gain"]
         for reader in readers:
@@ -49,7 +51,7 @@ def rotate(model: Any, params: Params, seed: int = 0) -> Params:
     for name, w in rotated.items():
         if name.endswith(WRITERS):
             rotated[name] = w @ turn
-    return params | rotated
+    return rotated
 
 
 def check_rotatable(model: Any, params: Params) -> None:

@@ -24,7 +24,7 @@ from typing import Any
 
 import numpy as np
 
-from minilm.compression.parameters import matrices
+from minilm.compression.parameters import is_table, matrices
 from minilm.compression.quantization.activations import RoundedInput, check_options
 from minilm.compression.quantization.thresholds import THRESHOLDS
 from minilm.nn import input_gradient
@@ -167,8 +167,3 @@ def check_settings(bits: int, threshold: str) -> None:
 def facing(name: str, leaf: RoundedInput) -> Any:
     """The leaf as the model uses it: a table multiplies as its transpose, h @ E.T."""
     return leaf.T if is_table(name) else leaf
-
-
-def is_table(name: str) -> bool:
-    """Whether rows of this parameter are looked up: then it multiplies transposed."""
-    return name.endswith("embedding")

@@ -147,6 +147,9 @@ def test_calibration_that_repeats_what_is_scored_is_refused():
         check_apart(LABELLED, [(SOURCE[1:2], np.array([0]))])
     with pytest.raises(TypeError, match="integer ids"):
         check_apart([np.ones((2, 2))], [])
+    for wrong in (-1, 2**21):
+        with pytest.raises(ValueError, match=r"ids that are sought must lie in \[0, 1114111\]"):
+            check_apart([np.array([[1, wrong]])], [])
 
 
 def test_example_rows_instead_of_a_model():

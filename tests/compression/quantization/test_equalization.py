@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from minilm.compression import quantize
+from minilm.compression import add_scores, quantize
 from minilm.compression.quantization.equalization import equalize, path_to
 from minilm.models import (
     BagOfWordsClassifier,
@@ -146,3 +146,5 @@ def test_where_the_path_is_not_linear_the_reason_is_told():
         equalize(gpt, gpt.init(0), ["w"])
     with pytest.raises(TypeError, match="must be an array, got a QuantizedTensor"):
         equalize(gpt, quantize(gpt.init(0), 4))
+    with pytest.raises(ValueError, match=r":score belongs to .* call equalize\(\) before"):
+        equalize(gpt, add_scores(gpt.init(0)))

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from minilm.compression import quantize
+from minilm.compression import add_clips, quantize
 from minilm.compression.quantization.activations import quantize_activations
 from minilm.compression.quantization.calibration import calibrate
 from minilm.compression.quantization.folding import (
@@ -220,6 +220,12 @@ def test_a_rotation_is_no_scale_of_channels():
         scale_norms(model, params, seen, "hadamard")
     with pytest.raises(ValueError, match="transform must scale channels, got 'none'"):
         scale_norms(model, params, seen, "none")
+    clipped = add_clips(params, 3.0)
+    with pytest.raises(ValueError, match=r"w_qkv:clip belongs to .* call scale_norms\(\) before"):
+        scale_norms(model, clipped, seen)
+    scaled = clipped | {name: Product(Diagonal(np.ones(16, np.float32)), params[name])}
+    with pytest.raises(ValueError, match=r"w_qkv:clip belongs to .* fold_into_norms\(\) before"):
+        fold_into_norms(model, scaled)
     del seen[name]
     with pytest.raises(ValueError, match=r"calibration must hold block\.0\.attention\.w_qkv"):
         scale_norms(model, params, seen)
