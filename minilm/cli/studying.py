@@ -32,6 +32,11 @@ def add_study(commands: Any) -> None:
     )
     command.add_argument("--name", help="folder under runs/ (default: that of the corpus or task)")
     command.add_argument("--thorough", action="store_true", help="larger models, three seeds")
+    command.add_argument(
+        "--methods", action="store_true",
+        help="every method of quantization against every other, in the place of the bit sweeps: "
+        "language models, three seeds, hours",
+    )
     command.add_argument("--workers", type=int, help="processes (default: one a core)")
 
 
@@ -46,16 +51,22 @@ def run_study(arguments: argparse.Namespace) -> None:
 
 
 def settings_of(arguments: argparse.Namespace) -> study.Settings:
+    if arguments.methods and (arguments.thorough or arguments.task != LANGUAGE):
+        raise ValueError("--methods: of the default language models; leave --thorough and --task")
     if arguments.task != LANGUAGE:
         if arguments.corpus:
             raise ValueError(f"--corpus: a language model reads it; {arguments.task} does not")
         settings = study.task_study(arguments.task, thorough=arguments.thorough)
     else:
-        settings = study.thorough() if arguments.thorough else study.default()
+        settings = (
+            study.methods_study() if arguments.methods
+            else study.thorough() if arguments.thorough else study.default()
+        )  # fmt: skip
         settings = replace(settings, corpus=arguments.corpus or CORPUS)
     return replace(settings, tokenizer=arguments.tokenizer)
 
 
 def default_name(arguments: argparse.Namespace) -> str:
     what = arguments.corpus or CORPUS if arguments.task == LANGUAGE else arguments.task
-    return Path(what).stem + ("-thorough" if arguments.thorough else "")
+    kind = "-methods" if arguments.methods else "-thorough" if arguments.thorough else ""
+    return Path(what).stem + kind

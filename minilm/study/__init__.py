@@ -11,9 +11,10 @@
     baselines       n-grams, and the entropy of a known source
     limits          Shannon's bound, and what each quantizer reaches, for a Gaussian
     results, plots, report    the table, the figures, the page
+    methods/        every method against every other, in the place of the bit sweeps
 """
 
-from minilm.study.settings import Settings, default, task_study, thorough
+from minilm.study.settings import Settings, default, methods_study, task_study, thorough
 from minilm.study.study import run_study
 
-__all__ = ["Settings", "default", "run_study", "task_study", "thorough"]
+__all__ = ["Settings", "default", "methods_study", "run_study", "task_study", "thorough"]

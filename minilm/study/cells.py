@@ -5,15 +5,18 @@ another process. What it draws at random follows from its own seed, never from t
 cells happen to run: an interrupted study therefore ends with the same numbers.
 """
 
-import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from minilm.compression import prune, quantize, straight_through
+from minilm.study.language_models import LanguageModelSubject
 from minilm.study.measure import compressed_size, weight_sqnr
+from minilm.study.methods.bench import bench_of, fitting
+from minilm.study.methods.cell import method_row
+from minilm.study.methods.table import TRIED
 from minilm.study.settings import (
     ALONE,
     BIT_WIDTHS,
@@ -38,7 +41,7 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Cell:
-    """What is done (train, quantize, prune, tune, student) to which model, and how much of it."""
+    """What is done (train, quantize, prune, tune, student, method) to which model, and how much."""
 
     action: str
     model: str
@@ -60,11 +63,12 @@ class Cell:
 
 def plan(settings: Settings) -> list[Cell]:
     """Every cell of a study, the long ones of each model first so that two workers end together."""
+    of_model = cells_of_methods if settings.methods else cells_of
     return [
         cell
         for seed in settings.seeds
         for model in settings.models
-        for cell in cells_of(model, seed)
+        for cell in of_model(model, seed)
     ]
 
 
@@ -79,6 +83,13 @@ def cells_of(model: str, seed: int) -> Iterator[Cell]:
             yield Cell("quantize", model, seed, method, bits)
     for sparsity in SPARSITIES:
         yield Cell("prune", model, seed, PRUNED, sparsity)
+
+
+def cells_of_methods(model: str, seed: int) -> Iterator[Cell]:
+    yield Cell("train", model, seed)
+    for name, tried in TRIED.items():
+        for bits in tried.bits:
+            yield Cell("method", model, seed, name, bits)
 
 
 def run_cell(settings: Settings, folder: Path, cell: Cell) -> Row:
@@ -105,17 +116,6 @@ def quantize_cell(subject: Subject, cell: Cell) -> Row:
     params, bits = subject.trained(), int(cell.amount)
     quantized = quantize(params, bits, **fitting(SCHEMES[cell.method], params))
     return {"method": cell.method, "bits": bits, **measured(subject, params, quantized)}
-
-
-def fitting(scheme: dict[str, Any], params: Params) -> dict[str, Any]:
-    """The scheme with groups that divide every channel: of its size, or the largest that does."""
-    if "group_size" not in scheme:
-        return scheme
-    channels = [
-        w.shape[1] if name.endswith("embedding") else w.shape[0]
-        for name, w in params.items() if w.ndim == 2
-    ]  # fmt: skip
-    return {**scheme, "group_size": math.gcd(scheme["group_size"], *channels)}
 
 
 def prune_cell(subject: Subject, cell: Cell) -> Row:
@@ -147,6 +147,10 @@ def student_cell(subject: Subject, cell: Cell) -> Row:
     return {"method": cell.method, "bits": FLOAT_BITS, **compressed_size(params), **judged}
 
 
+def method_cell(subject: LanguageModelSubject, cell: Cell) -> Row:
+    return method_row(bench_of(subject), cell.method, int(cell.amount))
+
+
 def measured(subject: Subject, params: Params, compressed: Params) -> Row:
     """Bytes, the weights' error, and the loss of `compressed`, which was made from `params`."""
     return {
@@ -156,10 +160,11 @@ def measured(subject: Subject, params: Params, compressed: Params) -> Row:
     }
 
 
-ACTIONS = {
+ACTIONS: dict[str, Callable[[Any, Cell], Row]] = {
     "train": train_cell,
     "quantize": quantize_cell,
     "prune": prune_cell,
     "tune": tune_cell,
     "student": student_cell,
+    "method": method_cell,
 }

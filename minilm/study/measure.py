@@ -18,11 +18,16 @@ def compressed_size(params: Params) -> dict[str, Any]:
     the number of parameters of the model, whatever became of them.
     """
     parameters = sum(int(np.prod(w.shape)) for w in params.values())
+    bits_per_weight = round(8 * nbytes(params) / parameters, 4)
+    return {"bits_per_weight": bits_per_weight, "file_bytes": saved_bytes(params)}
+
+
+def saved_bytes(params: Params) -> int:
+    """Bytes of the file that `save` writes of them."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.npz"
         save(path, params)
-        file_bytes = path.stat().st_size
-    return {"bits_per_weight": round(8 * nbytes(params) / parameters, 4), "file_bytes": file_bytes}
+        return path.stat().st_size
 
 
 def weight_sqnr(params: Params, compressed: Params) -> float | None:

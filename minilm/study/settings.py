@@ -102,6 +102,7 @@ class Settings:
     file `corpus`. tokenizer: one of minilm.text.TOKENIZERS; None: characters for language models,
     what suits it for a task. asked: how many examples a task's models are judged by, in each part.
     ngram_order: the longest n-gram of the baseline.
+    methods: whether every method is tried against every other, in the place of the bit sweeps.
     """
 
     corpus: str = "python-docs"
@@ -115,6 +116,7 @@ class Settings:
     language_models: dict[str, LanguageModelRecipe] = field(default_factory=dict)
     word2vec: Word2VecRecipe | None = None
     task_models: dict[str, TaskRecipe] = field(default_factory=dict)
+    methods: bool = False
 
     @property
     def models(self) -> list[str]:
@@ -170,6 +172,17 @@ def thorough() -> Settings:
     for model, options in longer.items():
         settings = settings.changed(model, options)
     return replace(settings, seeds=(0, 1, 2))
+
+
+def methods_study() -> Settings:
+    """Every method against every other on the default language models, from three seeds: hours.
+
+    At 2 bits a model needs more further training than the bit sweeps give it: 600 steps here.
+    """
+    settings = default()
+    for model in settings.language_models:
+        settings = settings.changed(model, {"tuning_steps": 600})
+    return replace(settings, seeds=(0, 1, 2), word2vec=None, methods=True)
 
 
 # Tasks without recipes of their own are trained like one that resembles them.

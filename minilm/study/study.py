@@ -11,6 +11,7 @@ from minilm.study import results
 from minilm.study.baselines import exact_entropy, ngram_rows
 from minilm.study.cells import plan
 from minilm.study.measures import measure_of
+from minilm.study.methods.page import write_methods
 from minilm.study.plots import draw_figures
 from minilm.study.report import write_report
 from minilm.study.settings import LANGUAGE, Settings
@@ -37,6 +38,8 @@ def run_study(
         workers or available_cores(), mp_context=context, initializer=end_with_parent
     ) as executor:
         rows = sweep(settings, folder, plan(settings), executor, progress=progress)
+    if settings.methods:
+        return write_methods(rows, settings, folder)
     measure = measure_of(settings)
     if settings.task != LANGUAGE:
         rows = results.complete(rows, None, measure.column)

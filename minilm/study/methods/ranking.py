@@ -1,0 +1,131 @@
+"""In the order of damage: places, ties, and what no other method undercuts.
+
+    damage     loss above the float model of the same seed, nats; mean, lowest and highest of seeds
+    place      1 + the methods of the same bits whose highest damage is below this one's lowest
+
+Two methods tie where their ranges over the seeds overlap; so several may have one place, and a
+difference that one seed could turn around moves nobody down.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+Row = Mapping[str, Any]  # of results.csv: strings, or numbers
+
+DAMAGE = "loss_above_float"
+FLOAT_WEIGHTS = 24  # true bits per weight from which on a method counts as leaving weights float
+
+
+class Entry(NamedTuple):
+    """A method at so many bits on one model. damage: by seed; values: means of other columns."""
+
+    model: str
+    method: str
+    kind: str
+    bits: int
+    damage: tuple[float, ...]
+    values: dict[str, float]
+    note: str
+
+    @property
+    def mean(self) -> float:
+        return float(np.mean(self.damage))
+
+    @property
+    def spread(self) -> float:
+        """Half the distance from the lowest to the highest."""
+        return (max(self.damage) - min(self.damage)) / 2
+
+
+NUMBERS = (
+    "loss", "bits_per_weight", "file_bytes", "memory_bytes", "sqnr_db", "inference_time",
+    "make_seconds",
+)  # fmt: skip
+
+
+def entries(rows: Iterable[Row]) -> list[Entry]:
+    """What was measured, seeds together, in the order of the rows; what was refused has none."""
+    grouped: dict[tuple[str, str, str, int], list[Row]] = {}
+    for row in rows:
+        if row.get(DAMAGE) not in (None, ""):
+            key = (row["model"], row["method"], row["kind"], int(row["bits"]))
+            grouped.setdefault(key, []).append(row)
+    return [
+        Entry(*key, tuple(float(row[DAMAGE]) for row in seeds), means(seeds),
+              str(seeds[0].get("note") or ""))
+        for key, seeds in grouped.items()
+    ]  # fmt: skip
+
+
+def refusals(rows: Iterable[Row]) -> list[tuple[str, str, str]]:
+    """(model, method, reason) of each method that a model has no place for."""
+    found = {
+        (row["model"], row["method"], str(row["note"]))
+        for row in rows
+        if row.get(DAMAGE) in (None, "") and row.get("note")
+    }
+    return sorted(found)
+
+
+def means(seeds: Sequence[Row]) -> dict[str, float]:
+    """The mean over seeds of each column that has numbers."""
+    return {
+        name: float(np.mean([float(row[name]) for row in seeds]))
+        for name in NUMBERS
+        if all(row.get(name) not in (None, "") for row in seeds)
+    }
+
+
+def places(compared: Sequence[Entry]) -> dict[str, int]:
+    """{method: place} among entries of one model at one width."""
+    return {
+        one.method: 1 + sum(max(other.damage) < min(one.damage) for other in compared)
+        for one in compared
+    }
+
+
+def at(found: Iterable[Entry], model: str, bits: int) -> list[Entry]:
+    """The entries of one model at one width, the least damage first."""
+    return sorted((e for e in found if (e.model, e.bits) == (model, bits)), key=lambda e: e.mean)
+
+
+def widths(found: Iterable[Entry]) -> list[int]:
+    """The bit-widths there are, the widest first."""
+    return sorted({entry.bits for entry in found}, reverse=True)
+
+
+def models_of(found: Iterable[Entry]) -> list[str]:
+    return list(dict.fromkeys(entry.model for entry in found))
+
+
+def order_of_damage(found: Sequence[Entry], bits: int) -> list[str]:
+    """The methods at one width by the sum of their mean damage over the models.
+
+    Those that a model has no place for come by what they cost the others.
+    """
+    total: dict[str, list[float]] = {}
+    for entry in found:
+        if entry.bits == bits:
+            total.setdefault(entry.method, []).append(entry.mean)
+    return sorted(total, key=lambda method: float(np.mean(total[method])))
+
+
+def compressing(found: Iterable[Entry]) -> list[Entry]:
+    """Those that round the weights, which alone stand in one order; 17 bits of a mask do."""
+    return [e for e in found if e.values["bits_per_weight"] < FLOAT_WEIGHTS]
+
+
+def leaving_float(found: Iterable[Entry]) -> list[Entry]:
+    """The others: controls, gradients, optimizer states, caches, a table alone."""
+    return [e for e in found if e.values["bits_per_weight"] >= FLOAT_WEIGHTS]
+
+
+def pareto_front(found: Iterable[Entry]) -> list[Entry]:
+    """Those that no other undercuts in both true bits and mean damage, by rising bits."""
+    front: list[Entry] = []
+    for entry in sorted(found, key=lambda e: (e.values["bits_per_weight"], e.mean)):
+        if not front or entry.mean < front[-1].mean:
+            front.append(entry)
+    return front

@@ -1,0 +1,274 @@
+"""Methods over whole models: activations, corrections, budgets of bytes, files, caches.
+
+Each makes of a bench and bits what is then evaluated. Where a model has no place for a method, the
+method's own refusal is its result: `refusal` names the error, and its words become the row's note.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+from minilm.compression import calibrate, quantize
+from minilm.compression.allocation import loss_damage, mixed_precision, water_filling_bits
+from minilm.compression.parameters import matrices
+from minilm.compression.quantization import (
+    METHODS,
+    QuantizedKeyValueCache,
+    correct_biases,
+    correct_scales,
+    equalize,
+    from_gguf,
+    integer_only,
+    names_read,
+    quantize_activations,
+    rotate,
+    to_gguf,
+)
+from minilm.compression.quantization.activation_ranges import RANGES
+from minilm.compression.quantization.folding import scale_norms
+from minilm.generation import with_cache
+from minilm.study.methods.bench import Bench, Made, fitting
+from minilm.training import cross_entropy_loss
+from minilm.types import Array, Cache, Params
+from minilm.weights import nbytes
+
+FLOAT_BITS = 32
+WIDTHS = (4, 3, 2)
+Refusal = type[Exception] | tuple[type[Exception], ...]
+
+
+@dataclass(frozen=True)
+class Whole:
+    """One row. does: in a line. bits: those tried, of the weights unless it rounds something else.
+    """
+
+    source: str
+    does: str
+    bits: tuple[int, ...]
+    make: Callable[[Bench, int], Made]
+    needs: str = ""
+    refusal: Refusal = ()
+
+
+def by_name(bench: Bench, method: str, bits: int, params: Params | None = None) -> Params:
+    """The parameters, rounded by a row of METHODS."""
+    row, params = METHODS[method], bench.params if params is None else params
+    calibration = bench.seen if row.needs == "calibration" else None
+    return quantize(params, bits, calibration=calibration, **fitting(row.arguments, params))
+
+
+def plain(bench: Bench, bits: int) -> Made:
+    return Made(by_name(bench, "round to nearest", bits))
+
+
+def dynamic(bench: Bench, bits: int, weights: str = "round to nearest",
+            activations: int = 8) -> Made:
+    return Made(quantize_activations(by_name(bench, weights, bits), activations))
+
+
+def static(bench: Bench, bits: int, weights: str = "round to nearest", **how: Any) -> Made:
+    packed = by_name(bench, weights, bits)
+    return Made(quantize_activations(packed, 8, calibration=bench.seen, **how))
+
+
+def folded(bench: Bench, bits: int) -> Made:
+    """SmoothQuant's scales inside the norms: nothing is left to do at inference."""
+    scaled = scale_norms(bench.model, bench.params, bench.seen, "smooth", bits)
+    packed = by_name(bench, "round to nearest", bits, scaled)
+    return Made(quantize_activations(packed, 8), floats=scaled)
+
+
+def integers(bench: Bench, bits: int) -> Made:
+    packed = by_name(bench, "round to nearest", bits)
+    model, params = integer_only(bench.model, packed, bench.batches)
+    return Made(params, model)
+
+
+def biases(bench: Bench, bits: int) -> Made:
+    read = names_read(bench.model, bench.params, bench.batches[0])
+    packed = by_name(bench, "round to nearest", bits)
+    return Made(correct_biases(packed, bench.params, bench.seen, read))
+
+
+def scales(bench: Bench, bits: int, weights: str = "round to nearest") -> Made:
+    return Made(correct_scales(by_name(bench, weights, bits), bench.params, bench.seen))
+
+
+def both(bench: Bench, bits: int) -> Made:
+    read = names_read(bench.model, bench.params, bench.batches[0])
+    return Made(correct_biases(scales(bench, bits).params, bench.params, bench.seen, read))
+
+
+def sequential(bench: Bench, bits: int) -> Made:
+    """GPTQ weight by weight, each with what multiplies it once those before it are rounded."""
+    row, made = METHODS["GPTQ, least squares"], dict(bench.params)
+    how = fitting(row.arguments, bench.params)
+    for name, w in matrices(bench.params).items():
+        seen = calibrate(bench.model, made, bench.batches)
+        made |= quantize({name: w}, bits, calibration=seen, **how)
+    return Made(made)
+
+
+def greedy_bits(bench: Bench, bits: int) -> Made:
+    """The bits of each weight by what its rounding costs alone, at the bytes of one width for all.
+    """
+    how = fitting(METHODS["least squares in groups"].arguments, bench.params)
+    choices: dict[str, dict[str, Any]] = {str(b): {"bits": b, **how} for b in (1, 2, 3, 4, 5, 6)}
+    choices["fp16"] = {"bits": 16, "grid": "fp16"}
+    budget = nbytes(by_name(bench, "least squares in groups", bits))
+    damage = loss_damage(bench.params, bench.loss)
+    return Made(mixed_precision(bench.params, choices, damage, budget=budget))
+
+
+def flooded_bits(bench: Bench, bits: int) -> Made:
+    """Reverse water-filling with the mean squared gradient for a sensitivity, to whole bits."""
+    weights = matrices(bench.params)
+    squares = dict.fromkeys(weights, 0.0)
+    for batch in bench.batches:
+        _, grads, count = cross_entropy_loss(bench.model, bench.params, batch, None)
+        for name in weights:
+            squares[name] += float(np.mean(np.square(grads[name] / count)))
+    variances = np.array([squares[name] * float(w.var()) for name, w in weights.items()])
+    ideal = water_filling_bits(variances, np.array([w.size for w in weights.values()]), bits)
+    chosen = dict(zip(weights, np.clip(np.rint(ideal), 1, 8).astype(int).tolist(), strict=True))
+    how = fitting(METHODS["least squares in groups"].arguments, bench.params)
+    return Made(quantize(bench.params, chosen, **how))
+
+
+def equalized(bench: Bench, bits: int) -> Made:
+    equal = equalize(bench.model, bench.params)
+    return Made(by_name(bench, "one scale", bits, equal), floats=equal)
+
+
+def rotated(bench: Bench, bits: int) -> Made:
+    turned = rotate(bench.model, bench.params)
+    return Made(by_name(bench, "in groups", bits, turned), floats=turned)
+
+
+def table_alone(bench: Bench, bits: int) -> Made:
+    how = fitting(METHODS["least squares, asymmetric in groups"].arguments, bench.params)
+    return Made(quantize(bench.params, {"token_embedding": bits}, **how))
+
+
+def gguf(bench: Bench, bits: int, kind: str) -> Made:
+    """The blocks of a gguf file, which run down each column, along each row of a table."""
+    params, stored = dict(bench.params), dict(bench.params)
+    for name, w in matrices(bench.params).items():
+        table = name.endswith("embedding")
+        stored[name] = to_gguf(w if table else w.T, kind)
+        x = from_gguf(stored[name], kind)
+        params[name] = x if table else np.ascontiguousarray(x.T)
+    return Made(params, stored=stored, note="runs with the floats that the file stands for")
+
+
+@dataclass(frozen=True)
+class WithCache:
+    """A Transformer whose every look goes through its key–value cache, filled from each window."""
+
+    model: Any
+
+    @property
+    def context(self) -> int:
+        return int(self.model.context)
+
+    def forward(self, params: Params, tokens: Array) -> tuple[Array, Cache]:
+        logits, cache = self.model.forward(params, tokens, state=self.model.fresh_state())
+        return logits, cache
+
+
+def cached(bench: Bench, bits: int, **how: Any) -> Made:
+    new_cache = partial(QuantizedKeyValueCache, bits=bits, **how)
+    model = WithCache(with_cache(bench.model, new_cache))
+    tokens = bench.batches[0][0][:1]
+    sizes = []
+    for each in (bench.model, model.model):
+        _, cache = each.forward(bench.params, tokens, state=each.fresh_state())
+        sizes.append(cache["state"].nbytes)
+    note = f"cache of {tokens.shape[1]} tokens: {sizes[1]} bytes, in float {sizes[0]}"
+    return Made(bench.params, model, note=note)
+
+
+CALIBRATION = "calibration"
+WHOLE: Mapping[str, Whole] = MappingProxyType({
+    # activations of 8 bits
+    "W8": Whole("a control", "weights of 8 bits a channel, float activations", (8,), plain),
+    "W8A8, dynamic": Whole(
+        "Dettmers et al. 2022 (LLM.int8())", "a scale for each token, from itself", (8,), dynamic),
+    "W4A8, dynamic": Whole(
+        "Lin et al. 2024 (QServe)", "weights of 4 bits in groups", (4,),
+        partial(dynamic, weights="least squares, asymmetric in groups")),
+    "W4A4, dynamic": Whole(
+        "Ashkboos et al. 2024 (QuaRot), without its rotations", "both of 4 bits", (4,),
+        partial(dynamic, weights="least squares, asymmetric in groups", activations=4)),
+    **{
+        f"W8A8, static, {objective.replace('_', ' ')}": Whole(
+            source, "one scale a weight, fixed beforehand", (8,),
+            partial(static, objective=objective), CALIBRATION)
+        for objective, source in zip(RANGES, (
+            "Jacob et al. 2018", "McKinstry et al. 2019", "Jacob et al. 2018, section 3.1",
+            "Banner et al. 2019", "Migacz 2017 (TensorRT)"), strict=True)
+    },
+    "W8A8, static, asymmetric": Whole(
+        "Jacob et al. 2018, eq. 1", "the same with a zero point", (8,),
+        partial(static, symmetric=False), CALIBRATION),
+    "W8A8, soft threshold": Whole(
+        "a tanh in the place of the clip", "x̂ of t·tanh(x / t), t the largest seen", (8,),
+        partial(static, threshold="soft"), CALIBRATION),
+    "SmoothQuant, W8A8, dynamic": Whole(
+        "Xiao et al. 2022", "a factor beside each weight", (8,),
+        partial(dynamic, weights="SmoothQuant"), CALIBRATION),
+    "SmoothQuant, W8A8, static": Whole(
+        "Xiao et al. 2022", "the same, fixed scales", (8,),
+        partial(static, weights="SmoothQuant"), CALIBRATION),
+    "SmoothQuant, folded": Whole(
+        "Xiao et al. 2022, section 4.2", "its scales inside the norms, dynamic", (8,), folded,
+        CALIBRATION, ValueError),
+    "integer-only": Whole(
+        "Jacob et al. 2018; Kim et al. 2021 (I-BERT)", "no float between ids and logits", (8, 4),
+        integers, CALIBRATION),
+    # what makes good or shares out
+    "bias correction": Whole(
+        "Nagel et al. 2019 (DFQ), section 4.2", "mean errors taken back", WIDTHS, biases,
+        CALIBRATION),
+    "scale correction": Whole(
+        "least squares for given codes", "a scale a channel", WIDTHS, scales, CALIBRATION),
+    "scale correction in groups": Whole(
+        "least squares for given codes", "the scales of a channel's groups together", WIDTHS,
+        partial(scales, weights="in groups"), CALIBRATION),
+    "scale, then bias correction": Whole(
+        "Nagel et al. 2019 (DFQ)", "both", WIDTHS, both, CALIBRATION),
+    "GPTQ, one after another": Whole(
+        "Frantar et al. 2022, section 4", "what is rounded already in the calibration of the rest",
+        WIDTHS, sequential, CALIBRATION),
+    "mixed precision": Whole(
+        "Shoham and Gersho 1988", "1 … 6 bits or fp16 each, the bytes of one width", WIDTHS,
+        greedy_bits, CALIBRATION),
+    "mixed precision, water-filling": Whole(
+        "Cover and Thomas 2006, section 10.3.3", "whole bits, near the same mean", WIDTHS,
+        flooded_bits, CALIBRATION),
+    "equalization": Whole(
+        "Nagel et al. 2019 (DFQ), section 4.1", "then one scale a tensor", (8, *WIDTHS), equalized,
+        refusal=ValueError),
+    "rotation of the stream": Whole(
+        "Ashkboos et al. 2024 (QuaRot)", "inside the weights, nothing left to do", WIDTHS, rotated,
+        refusal=ValueError),
+    # a part of a model, and files of others
+    "embedding alone": Whole(
+        "Jacob et al. 2018", "the table in groups, all else float", WIDTHS, table_alone),
+    **{
+        f"gguf {kind}": Whole(
+            "OCP Microscaling Formats 1.0" if kind == "MXFP4" else "ggml", "blocks of 32", (bits,),
+            partial(gguf, kind=kind))
+        for kind, bits in (("Q8_0", 8), ("Q5_0", 5), ("Q4_0", 4), ("Q4_1", 4), ("MXFP4", 4))
+    },
+    "key–value cache": Whole(
+        "Sheng et al. 2023 (FlexGen)", "keys and values by token; weights float", (8, *WIDTHS),
+        cached, refusal=TypeError),
+    "key–value cache, KIVI": Whole(
+        "Liu et al. 2024", "keys by channel, values by token; weights float", (8, *WIDTHS),
+        partial(cached, by="channel", values_by="token"), refusal=TypeError),
+})  # fmt: skip
