@@ -131,8 +131,8 @@ def static_scale(
         low, high = (-t, t) if threshold == "soft" else (max(low, -t), min(high, t))
     scale, zero_point = scale_of(np.array(low), np.array(high), bits, symmetric)
     return {
-        "scale": scale.astype(np.float32),
-        "zero_point": zero_point.astype(np.int16),
+        "scale": np.asarray(scale, np.float32),
+        "zero_point": np.asarray(zero_point, np.int16),
         "clip": None if t is None else np.array(t, np.float32),
     }
 
