@@ -3,7 +3,8 @@
     quantization/    fewer bits a weight: quantize, dequantize, fake_quantize,
                      product_quantize, the affine map; calibrate; METHODS, by name;
                      activations and whole models in integers
-    allocation.py    more bits where a bit helps more: water_filling_bits, mixed_precision
+    allocation.py    more bits where a bit helps more: water_filling_bits, mixed_precision,
+                     sensitivities
     pruning.py       fewer weights: prune
     second_order.py  what rounding one weight spoils, made good by the others: sweep
     distillation.py  a smaller model, taught by a larger one: distillation_loss, distil
@@ -21,6 +22,7 @@ from minilm.compression.allocation import (
     error_damage,
     loss_damage,
     mixed_precision,
+    sensitivities,
     water_filling_bits,
 )
 from minilm.compression.distillation import distil, distillation_loss
@@ -95,6 +97,7 @@ __all__ = [
     "quantize",
     "quantize_activations",
     "quantize_with_steps",
+    "sensitivities",
     "straight_through",
     "train_quantized",
     "true_bits",

@@ -18,7 +18,7 @@ choices are first thinned to their convex hull, it is optimal at every budget th
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -26,7 +26,8 @@ import numpy as np
 
 from minilm.compression.parameters import matrices
 from minilm.compression.quantization import quantize
-from minilm.types import Array, Params
+from minilm.training.openings import Loss, cross_entropy_loss
+from minilm.types import Array, Batch, Params
 from minilm.weights import as_dense, nbytes
 
 Damage = Callable[[str, Any], float]  # (name, the weight in its place) -> how much worse
@@ -46,12 +47,16 @@ def water_filling_bits(variances: Array, sizes: Array, mean_bits: float) -> Arra
 
     variances: (k,) gᵢσ²ᵢ, the sensitivity included, positive; sizes: (k,) how many numbers
     ->  (k,) float64, 0 or more, whose mean weighted by size is mean_bits.
-    ValueError for a variance that is not positive and finite, or a negative mean.
+    ValueError for a variance or size that is not positive and finite, or a negative mean.
     The water level is raised until the budget is spent; what stays under water gets 0 bits.
     """
     variances, sizes = np.asarray(variances, np.float64), np.asarray(sizes, np.float64)
-    if not (np.isfinite(variances).all() and (variances > 0).all()):
-        raise ValueError(f"variances must be positive and finite, got {variances}")
+    for what, numbers in (("variances", variances), ("sizes", sizes)):
+        if not (np.isfinite(numbers).all() and (numbers > 0).all() and numbers.size):
+            raise ValueError(f"{what} must be positive and finite, got {numbers}")
+    if variances.ndim != 1 or variances.shape != sizes.shape:
+        raise ValueError("variances and sizes must be (k,), one for each weight, "
+                         f"got {variances.shape} and {sizes.shape}")
     if not 0 <= mean_bits < math.inf:
         raise ValueError(f"mean_bits must be 0 or more, got {mean_bits!r}")
     half_log = np.log2(variances) / 2
@@ -100,13 +105,45 @@ def loss_damage(params: Params, loss: Callable[[Params], float]) -> Damage:
 
 
 def error_damage(params: Params, sensitivities: Mapping[str, float]) -> Damage:
-    """g·Σ(w − ŵ)², where g is how much a squared error in this weight costs: no loss is run.
+    """½·g·Σ(w − ŵ)², by which the mean loss of a trained model rises; no loss is run.
 
-    sensitivities: {name: g}, for example the mean squared gradient (the Fisher information).
+    sensitivities: {name: g}, see `sensitivities`. ValueError for a weight that is not in it.
+    That is Taylor's second term: the first is 0 at a minimum, and g stands for every H_ii.
     """
-    return lambda name, weight: sensitivities[name] * float(
-        np.square(params[name] - as_dense(weight), dtype=np.float64).sum()
-    )
+
+    def damage(name: str, weight: Any) -> float:
+        if name not in sensitivities:
+            raise ValueError(f"sensitivities must hold {name}, got {', '.join(sensitivities)}")
+        error = params[name] - as_dense(weight)
+        return sensitivities[name] / 2 * float(np.square(error, dtype=np.float64).sum())
+
+    return damage
+
+
+def sensitivities(
+    model: Any, params: Params, batches: Iterable[Batch], *, loss: Loss = cross_entropy_loss
+) -> dict[str, float]:
+    """g of each weight: the mean squared gradient of one term of the loss (Fisher information).
+
+    g = Σ over batches of mean(G²) / Σ terms,     G: the gradient of a batch's summed loss
+    Terms whose gradients have mean 0, as at a minimum, and are independent add up their squares;
+    for terms of one text that is only nearly so.
+    batches, loss: as for `fit`; training data. -> {name: g} of the weights that have a gradient.
+    ValueError for no batches or no terms, and a gradient that is not finite.
+    """
+    squares: dict[str, float] = {}
+    terms = 0
+    for batch in batches:
+        _, grads, count = loss(model, params, batch, None)
+        terms += count
+        for name, gradient in matrices(grads).items():
+            mean = float(np.square(gradient, dtype=np.float64).mean())
+            if not math.isfinite(mean):
+                raise ValueError(f"the gradient of {name} must be finite, got NaN or infinity")
+            squares[name] = squares.get(name, 0.0) + mean
+    if not terms:
+        raise ValueError("batches must hold at least one term of the loss, got none")
+    return {name: square / terms for name, square in squares.items()}
 
 
 def greedy(choices: Mapping[str, Sequence[Choice]], budget: int) -> dict[str, Choice]:
@@ -155,9 +192,13 @@ def mixed_precision(
     """The parameters with each weight kept as its best choice, in `budget` bytes altogether.
 
     params: floats; budget: of everything in memory, vectors that stay float included.
-    arguments, damage: see `choices_for`.
+    arguments, damage: see `choices_for`. ValueError for a budget that no choices keep to.
     """
     choices = choices_for(params, arguments, damage)
     rest = nbytes({name: w for name, w in params.items() if name not in choices})
+    least = rest + sum(min(choice.size for choice in options) for options in choices.values())
+    if budget < least:
+        raise ValueError(f"budget must be at least {least} bytes, of which {rest} stay as they "
+                         f"are, got {budget}")
     chosen = greedy(choices, budget - rest)
     return {name: chosen[name].weight if name in chosen else w for name, w in params.items()}

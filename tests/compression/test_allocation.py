@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from minilm.compression import quantize
 from minilm.compression.allocation import (
     Choice,
     convex_hull,
@@ -15,8 +16,10 @@ from minilm.compression.allocation import (
     greedy,
     loss_damage,
     mixed_precision,
+    sensitivities,
     water_filling_bits,
 )
+from minilm.models import TransformerLanguageModel
 from minilm.weights import nbytes
 
 
@@ -138,6 +141,48 @@ def test_the_sensitive_weight_gets_more_bits():
     assert mixed["bias"] is floats["bias"]
 
 
+def halved_squares(model, params, batch, rng):
+    """Σ ½(x·w − y)²."""
+    x, y = batch
+    error = x @ params["w"] - y
+    return float(np.square(error).sum() / 2), {"w": x.T @ error, "b": error.sum(0)}, len(x)
+
+
+def test_sensitivities_by_hand():
+    params = {"w": np.array([[1.0], [0.0]])}
+    batches = [(np.array([[1.0, 2], [1, 0]]), np.array([[0.0], [2]])),  # errors 1 and −1
+               (np.array([[0.0, 3]]), np.array([[-1.0]]))]  # 1
+    # gradients of the sums: (1 − 1, 2) and (0, 3), of three terms
+    assert sensitivities(None, params, batches, loss=halved_squares) == {"w": (2 + 4.5) / 3}
+
+
+@pytest.mark.parametrize("terms", [1, 16])
+def test_damage_by_sensitivity_is_the_rise_of_the_loss(terms):
+    rng = np.random.default_rng(0)
+    x, w = rng.standard_normal((40_000, 6)), rng.standard_normal((6, 1))
+    y = x @ w + rng.standard_normal((len(x), 1))
+    batches = [(x[i : i + terms], y[i : i + terms]) for i in range(0, len(x), terms)]
+    found = sensitivities(None, {"w": w}, batches, loss=halved_squares)
+    moved = w + 0.1 * rng.standard_normal(w.shape)
+
+    def mean_loss(params):
+        return halved_squares(None, params, (x, y), None)[0] / len(x)
+
+    measured = loss_damage({"w": w}, mean_loss)("w", moved)
+    assert error_damage({"w": w}, found)("w", moved) == pytest.approx(measured, rel=0.1)
+
+
+def test_sensitivities_of_a_model():
+    model = TransformerLanguageModel(vocab_size=7, width=8, layers=1, heads=2, context=4)
+    params, ids = model.init(0), np.random.default_rng(0).integers(0, 7, (3, 5))
+    batches = [(row[None, :-1], row[None, 1:]) for row in ids]
+    found = sensitivities(model, params, batches)
+    assert found.keys() == {name for name, w in params.items() if w.ndim == 2}
+    assert all(g > 0 for g in found.values())
+    packed = quantize(params, {"block.0.attention.w_qkv": 4})
+    assert found.keys() >= sensitivities(model, packed, batches).keys()
+
+
 def test_with_bytes_enough_all_stays_float():
     floats = params()
     damage = error_damage(floats, {"loud": 1.0, "quiet": 1.0})
@@ -156,6 +201,15 @@ def test_damage_is_the_rise_of_the_loss():
     (lambda: water_filling_bits([1, 0], [1, 1], 3), "variances must be positive"),
     (lambda: water_filling_bits([1, math.nan], [1, 1], 3), "variances must be positive"),
     (lambda: water_filling_bits([1], [1], -1), "mean_bits must be 0 or more"),
+    (lambda: water_filling_bits([1, 2], [1], 1), r"\(k,\), one for each weight, got \(2,\) and"),
+    (lambda: water_filling_bits([1, 2], [1, 0], 1), "sizes must be positive"),
+    (lambda: water_filling_bits([], [], 1), "variances must be positive"),
+    (lambda: sensitivities(None, {}, []), "batches must hold at least one term"),
+    (lambda: sensitivities(None, {"w": np.ones((1, 1))}, [(np.ones((1, 1)), np.full(1, np.nan))],
+                           loss=halved_squares), "gradient of w must be finite"),
+    (lambda: error_damage({"w": np.ones(2)}, {"v": 1.0})("w", np.ones(2)), "must hold w, got v"),
+    (lambda: mixed_precision(params(), CHOICES, lambda n, w: 0.0, budget=9),
+     "at least 160 bytes, of which 32 stay as they are, got 9"),
     (lambda: mixed_precision(params(), {}, lambda n, w: 0.0, budget=10**6), "one choice or more"),
     (lambda: mixed_precision(params(), CHOICES, lambda n, w: math.nan, budget=10**6),
      "damage of loud at '2' must be finite"),
