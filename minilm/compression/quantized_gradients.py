@@ -11,10 +11,10 @@ Q is any grid × objective × rounding of `quantize`. Two combinations have name
     1-bit SGD   bits=1: sign(p) times mean|p|, with error feedback              Seide et al. 2014
                 (they keep a mean for each sign; one for both is Karimireddy et al. 2019)
 
-Choose one of the two cures. Nearest rounding is biased, and error feedback makes up for it: what is
-not sent is never longer than p, so e stays bounded. Stochastic rounding has no bias to make up for,
-but where its variance is more than ‖p‖² (the norm of many numbers, few bits) what it adds to e
-grows from step to step. And nothing is unbiased that is clipped: objectives other than "norm" and
+Bias has two cures; take one. Nearest rounding is biased, and error feedback makes up for it:
+what is not sent is never longer than p, so e stays bounded. Stochastic rounding has no bias to make
+up for, and where its variance is more than ‖p‖² (the norm of many numbers, few bits) what it adds
+to e grows from step to step. What is clipped is biased again: objectives other than "norm" and
 "absmax" do that.
 """
 

@@ -1,16 +1,19 @@
 """The second-order sweep: what rounding one weight spoils, the weights after it make good.
 
-    loss(Ŵ) = ‖X(W − Ŵ)‖² = tr(Eᵀ H E),     E = W − Ŵ,  H = XᵀX + λI
+    loss(Ŵ) = tr(Eᵀ H E),   E = W − Ŵ,  H = XᵀX + λI          ‖X(W − Ŵ)‖², damped by λ
 
-A product x @ w sums over the rows of w. H = V Vᵀ with V upper triangular; with M = V / diag(V),
-whose diagonal is 1, and r = Mᵀ E,
+For instance w = (0.4, 0.4), whole numbers, H = [[1, 0.9], [0.9, 1]]. To nearest it is (0, 0), with
+a loss of 0.608. The sweep rounds 0.4 to 0, then 0.4 + 0.9·0.4 = 0.76 to 1: (0, 1) loses 0.088.
+
+A product x @ w sums over the rows of w. H = V Vᵀ with V upper triangular; M is V, each column
+divided by its diagonal entry. With r = Mᵀ E,
 
     loss = Σ_j V_jj² ‖r_j‖²,     r_j = w_j + Σ_{i<j} M_ij E_i − ŵ_j
 
 Row by row, the j-th term depends on the rows before it and on ŵ_j: whatever they have spoilt is
-known, so project w_j + Σ_{i<j} M_ij E_i instead of w_j. What is left, r_j, is what this projection
-takes away. No inverse is needed. The same numbers come from H⁻¹ = UᵀU with U = V⁻¹:
-e_j = r_j / U_jj, and Σ‖e_j‖² is the loss.
+known, so project w_j + Σ_{i<j} M_ij E_i instead of w_j; r_j is what this takes away. No inverse is
+needed. The papers' numbers come from H⁻¹ = UᵀU with U = V⁻¹: e_j = r_j / U_jj, and Σ‖e_j‖² is the
+loss.
 
 OBS (Hassibi and Stork 1992), OBQ and GPTQ (Frantar et al. 2022, Algorithm 1), in the form of LDLQ
 (Chee et al. 2023, eq. 4). `project` rounds to a grid, or sets to zero, or both. It is greedy: what

@@ -270,8 +270,8 @@ class RoundedInput(Weight):
         slope = np.ones_like(x)
         if self.clip is not None:
             t = self.clip.astype(x.dtype)
-            slope = np.square(np.tanh(x / t))
-            slope = 1 - slope if self.threshold == "soft" else (np.abs(x) <= t).astype(x.dtype)
+            soft = self.threshold == "soft"
+            slope = 1 - np.square(np.tanh(x / t)) if soft else (np.abs(x) <= t).astype(x.dtype)
         if self.scale is not None:
             assert self.zero_point is not None
             low, high = code_ends(self.bits, self.symmetric)

@@ -158,8 +158,8 @@ def bits_by_name(params: Params, bits: Bits) -> dict[str, int]:
 def transformed(
     name: str, x: Array, bits: int, scheme: Scheme, rng: np.random.Generator
 ) -> tuple[Any, Array, Scheme]:
-    """left, x' and the scheme for x', where x = left @ x' as its rows are multiplied; left may be
-    None."""
+    """left, x' and the scheme for x': x = left @ x', or a table's x = x' @ left.T; left None: x' is
+    x."""
     transform = TRANSFORMS[scheme.transform]
     if transform is None:
         return None, x, scheme
@@ -179,7 +179,7 @@ def transformed(
 
 
 def is_table(scheme: Scheme) -> bool:
-    """Whether a matrix has its rows for channels, as a table: then x.T is what one multiplies."""
+    """Whether a matrix has its rows for channels, as a table: then one multiplies by x.T."""
     return scheme.rows_axis is not None and scheme.rows_axis % 2 == 0
 
 

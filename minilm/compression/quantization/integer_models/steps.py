@@ -4,7 +4,7 @@
     looked_up   q_y = table[q_x]                                      any function of one code
     added       q_x + round(M · (Σ_k …))                              a residual step
     normed      LayerNorm or RMSNorm: sums of integers, an integer root, a division
-    softmaxed   e^(score − max) from a table, sums and a division
+    softmaxed   attention: e^(score − max) from a table, sums and a division
 
 Constants are found in `params` under the step's name (codes.py makes them). Divisions and
 multiplications by M round to the nearest, half-way up. Floats occur twice: in `integer_matmul`,

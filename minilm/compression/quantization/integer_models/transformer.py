@@ -132,7 +132,7 @@ class IntegerTransformer:
             params[f"{name}.w_qkv"].shape[1], params[f"{name}.w_out"].shape[0], d
         )
         if self.model.positions == "rotary":
-            qkv = by_head(turning(y, params, name), d)
+            qkv = by_head(finer_qkv(y, params, name), d)
             qk = turned(qkv[:, : H + G], params, start)
             v = requantize(qkv[:, H + G :], *to_fixed_point(2.0**-TURN_BITS))
         else:
@@ -147,7 +147,7 @@ class IntegerTransformer:
         return side_by_side(heads.reshape(B, H, T, d))
 
 
-def turning(y: Array, params: Params, name: str) -> Array:
+def finer_qkv(y: Array, params: Params, name: str) -> Array:
     """q, k and v with TURN_BITS more than codes: (B, T, …) int16."""
     sums = linear_sums(y, params, f"{name}.w_qkv")
     return wide(scaled(sums, *multiplier(params, f"{name}.w_qkv")))

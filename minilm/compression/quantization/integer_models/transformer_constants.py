@@ -128,14 +128,14 @@ def transformer_constants(
         ):
             entering = ranges.affine(f"{name}.{part}")
             constants |= made(model, params, f"{name}.{part}", ranges, entering, stream)
-            constants |= entrance(
+            constants |= entering_constants(
                 model, params, f"{name}.{part}", f"{name}.{norm}", stream, entering
             )
     entering, logits = ranges.affine("head"), ranges.wide("logits")
     if model.norm == "pre":
         constants |= norm_constants("norm", params, stream, entering)
     else:
-        constants |= narrowing("head", stream, entering)
+        constants |= narrowing_constants("head", stream, entering)
     w = params["token_embedding"] if model.tied else params["head.w"]
     constants |= linear_constants("head.w", w, None, entering, logits, model.tied)
     return constants | {"logits:scale": np.array(logits.scale, np.float32)}
@@ -212,18 +212,19 @@ def feed_forward_constants(
     )
 
 
-def entrance(
+def entering_constants(
     model: TransformerLanguageModel, params: Params, name: str, norm: str, stream: Site,
     entering: Site,
 ) -> Params:  # fmt: skip
     """From the stream to what a step reads, and (post-norm) from its end to the stream."""
     if model.norm == "pre":
         return norm_constants(norm, params, stream, entering)
-    return narrowing(name, stream, entering) | norm_constants(norm, params, stream, stream, True)
+    to_8_bits = narrowing_constants(name, stream, entering)
+    return to_8_bits | norm_constants(norm, params, stream, stream, wide=True)
 
 
-def narrowing(name: str, stream: Site, entering: Site) -> Params:
-    """The stream in 8 bits."""
+def narrowing_constants(name: str, stream: Site, entering: Site) -> Params:
+    """From the stream's 16 bits to 8."""
     return {
         **multiplier_constants(name, stream.scale / entering.scale),
         f"{name}:zero_point": np.array(entering.zero_point, np.int8),
