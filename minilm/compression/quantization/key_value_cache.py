@@ -3,13 +3,13 @@
     x̂ = s·(q − z),  q in 0 … 2^b − 1        asymmetric, each scale its own zero point
 
     by token      a scale for the d numbers of one head's key (or value) of one token
-    by channel    a scale for one number of it over GROUP tokens in a row; the last tokens, which
-                  fill no group yet, stay floats
+    by channel    a scale for one of these d numbers over GROUP tokens in a row; the last tokens,
+                  which fill no group yet, stay floats
 
 Long texts make this cache larger than the weights: 2·L·H·d floats a token. A token's numbers come
 together, so by token is the simplest. But some channels of keys are large in every token, and by
-token they alone set the scale; by channel each has its own. Values have none such, so KIVI rounds
-keys by channel and values by token (Liu et al. 2024, section 3).
+token they alone set the scale; by channel each has its own. Values have no such channels, so KIVI
+rounds keys by channel and values by token (Liu et al. 2024, section 3).
 
 Codes are packed, scales are float16. K and V are unpacked whole for every token that is read, for
 all layers in turn: this saves memory, not time.

@@ -3,9 +3,10 @@
     method = transform × grid × objective × rounding × coder
 
     quantize(params, bits, **METHODS["round to nearest"].arguments)
+    quantize(params, bits, **METHODS["GPTQ"].arguments, calibration=calibrate(model, params, batches))
 
-Nothing in the code asks for a method's name: a method is its row here, and no more. What groups of
-64 do for one method they do for most: the row has what its authors did, or what it is used with.
+Nothing in the code asks for a method's name: a method is its row here, and no more. Groups of 64
+help most of them alike; a row has groups where its authors did, or where it is used with them.
 """
 
 from collections.abc import Mapping

@@ -4,8 +4,8 @@
     q_m = argmin_k |x_m − C_m[k]|²
 
 A piece of d numbers takes b bits, so a number b/d: at b = 8 and d = 8 one bit, which no scalar code
-of more than two levels reaches. What is learned must be stored as well: K·D floats for the whole
-table, the price of K of its rows. So it is a code for long tables (Jégou et al. 2011, section II).
+of more than two levels reaches. What is learned must be stored as well: K·D floats for rows of D
+numbers, the price of K rows. So it is a code for long tables (Jégou et al. 2011, section II).
 """
 
 from typing import Any
