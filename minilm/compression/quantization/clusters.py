@@ -5,9 +5,9 @@
     error      mean_i |x_i − c_{q_i}|²
 
 Neither step can raise the error, so it falls until nothing moves: to a local minimum, which one
-depends on the start. The start is k-means++ (Arthur and Vassilvitskii 2007): some of the
-x, each drawn in proportion to its squared distance to the nearest drawn before. So no two
-alike are drawn while others are left, and n vectors of which at most K differ are met exactly.
+depends on the start. The start is k-means++ (Arthur and Vassilvitskii 2007): some of the x, each
+drawn in proportion to its squared distance to the nearest drawn before. So no two alike are drawn
+while others are left, and n vectors of which at most K differ are met exactly.
 
 A centroid that nothing is nearest to moves to where the error is largest.
 """
