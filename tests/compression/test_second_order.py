@@ -125,6 +125,16 @@ def test_inputs_that_were_always_zero():
     np.testing.assert_array_equal(sweep(w, np.zeros((12, 12)), to_grid), to_grid(None, w))
 
 
+def test_damping_is_the_same_for_all_channels():
+    h = damped(np.array([[4.0, 1.0], [1.0, 2.0]]), 0.1)
+    np.testing.assert_allclose(h, [[4.3, 1], [1, 2.3]])  # a tenth of the mean, 3
+
+
+def test_damped_ten_times_as_much_until_it_is_positive_definite():
+    with pytest.warns(RuntimeWarning, match="damping 1e-05 was used"):
+        feedback(np.array([[1, 1 + 3e-6], [1 + 3e-6, 1]]), damping=0)
+
+
 def test_too_few_rows_are_damped_and_said():
     w, gram = problem(30, 4, samples=10)
     gram = gram.astype(np.float32).astype(np.float64)  # rank 10, and rounded

@@ -110,8 +110,6 @@ def as_seen(calibration: Any, width: int, name: str = "x") -> Seen:
         if rows.dtype.kind not in "fiu" or rows.ndim < 2:
             raise TypeError(f"calibration of {name} must be a Seen or rows X (N, {width}) of "
                             f"real numbers, got {type(calibration).__name__} {rows.shape}")
-        if not np.isfinite(rows).all():
-            raise ValueError(f"calibration of {name} must be finite, got NaN or infinity")
         seen = Seen(rows.shape[-1])
         seen.add(rows)
         seen.end_batch()

@@ -24,13 +24,6 @@ class Rows(NamedTuple):
     zero_point: Array
     grid: Grid
 
-    def position(self, columns: slice, values: Array) -> Array:
-        """Where values (channels, k) of these columns lie: levels stand at whole numbers."""
-        v = values / nonzero(_columns(self.scale, columns))
-        if self.grid.real_zero:
-            v = v + _columns(self.zero_point, columns)
-        return self.grid.position(v)
-
     def project(self, columns: slice, values: Array, rounding: Rounding = nearest) -> Array:
         """The levels x̂ that values (channels, k), of these columns, are rounded to."""
         scale, z = _columns(self.scale, columns), _columns(self.zero_point, columns)

@@ -87,8 +87,8 @@ def correct_scales(quantized: Params, params: Params, seen: dict[str, Seen]) -> 
     quantized, params, seen: as for `correct_biases`. The scales of a channel's groups are chosen
     together, and rounded as they are stored; where that does not lower a channel's error, or makes
     a scale negative, it keeps those it has. A QuantizedTensor is corrected, also as the rounded
-    factor of a transform's Product. Other leaves stay as they are, and so do scales of one byte and
-    those that belong to rows of w (in, out) or to columns of a table.
+    factor of a transform's Product. Other leaves stay as they are, and so do scales of one byte,
+    those that belong to rows of w (in, out) or to columns of a table, and a table's only one.
     """
     corrected = dict(quantized)
     for name, own in seen.items():
@@ -140,9 +140,9 @@ def with_scales(q: QuantizedTensor, w: Array, seen: Seen, left: Any = None) -> Q
         scales = (before * (1 + change[:, :, 0])).astype(q.scales.dtype)
     factor = np.divide(scales, before, out=np.ones(scales.shape), where=before > 0)
     valid = (np.isfinite(factor) & (factor > 0)).all(axis=1)
-    factor[~valid] = 1
+    factor[~valid] = 1  # which lowers nothing
     lower = change_of_error(factor, a_matrix, b) < 0
-    scales = np.where((valid & lower)[:, None], scales, q.scales)
+    scales = np.where(lower[:, None], scales, q.scales)
     better = replace(q, scales=scales, largest_error=float("nan"))
     if left is not None:  # nobody knows what the factor stands for, but the product
         return better

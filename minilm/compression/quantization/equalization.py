@@ -108,4 +108,4 @@ def _is_second(params: Params, name: str) -> bool:
 def _ratio(r_1: Array, r_2: Array) -> Array:
     """√(r₁ / r₂); 1 where either is 0."""
     used = (r_1 > 0) & (r_2 > 0)
-    return np.sqrt(np.where(used, r_1, 1) / np.where(used, r_2, 1))
+    return np.sqrt(np.where(used, r_1, 1)) / np.sqrt(np.where(used, r_2, 1))

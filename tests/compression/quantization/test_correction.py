@@ -189,6 +189,8 @@ def test_what_has_no_scale_to_correct_stays():
         found = correct_scales(quantized, square, dict.fromkeys(square, as_seen(x[:, :4], 4)))
         name = "w" if axis == 0 else "token_embedding"
         assert found[name] is quantized[name]
+    turned = {"w": quantize(square["w"], 3, axis=-1).T}  # its scales belong to rows, then
+    assert correct_scales(turned, square, {"w": as_seen(x[:, :4], 4)})["w"] is turned["w"]
     nothing = quantize(params, 3)
     for given in ({"dead": as_seen(x, 8)}, {"w": as_seen(0 * x, 8)}):
         found = correct_scales(nothing, params, given)
