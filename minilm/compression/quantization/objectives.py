@@ -84,8 +84,8 @@ def absmean(
 ) -> Range:
     """A scale of mean|x|: Ma et al. 2024 (BitNet b1.58), eq. 1–3, for the levels −1, 0, 1."""
     low, high = mean_magnitude(x, ends, grid)
-    reach = np.float32(grid.reach)
-    return low * reach, high * reach
+    # float64: beyond float32's largest number they would be infinite
+    return low * np.float64(grid.reach), high * np.float64(grid.reach)
 
 
 def twn(
@@ -118,7 +118,7 @@ def lsq(
 ) -> Range:
     """± 2·mean|x|·√Q_P, so that s = 2·mean|x| / √Q_P: Esser et al. 2020, section 2.1."""
     _, mean = mean_magnitude(x, ends, grid)
-    high = 2 * mean * np.float32(grid.reach**0.5)
+    high = 2 * mean.astype(np.float64) * grid.reach**0.5
     return -high, high
 
 

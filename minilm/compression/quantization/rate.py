@@ -14,7 +14,7 @@ from minilm.compression.quantization.scales import Range, Stored, side_by_side
 from minilm.types import Array
 
 CODES = 1 << 12  # codes from −CODES to CODES are told apart
-SAMPLE = 1 << 18  # numbers of a row that are looked at
+SAMPLE = 1 << 18  # numbers of a row that are looked at; of more, so many are drawn
 HALVINGS = 30
 ROWS = 64
 
@@ -24,12 +24,17 @@ def rate(
 ) -> Range:
     """± reach·Δ, such that the codes of each scale have an entropy of at most grid.rate bits.
 
-    ValueError for a grid that has no rate.
+    ValueError for a grid that has no rate, or where scales are too few to meet it (`stored`).
     """
     if not isinstance(grid, EntropyCoded):
         raise ValueError("objective 'rate' is that of grid 'entropy_coded', and of no other")
+    if stored is not None:
+        raise ValueError("grid 'entropy_coded' meets its rate by the scale, which a power of two "
+                         "is too coarse for: pass another scale_format")
     rows = side_by_side(x)
-    rows = rows[:, :: -(-rows.shape[1] // SAMPLE)]
+    if rows.shape[1] > SAMPLE:
+        # drawn, and not every so many: those might be columns of one kind
+        rows = rows[:, np.random.default_rng(0).integers(rows.shape[1], size=SAMPLE)]
     largest = np.maximum(-ends[0], ends[1]).reshape(-1, 1).astype(np.float64)
     # log2 of Δ, in units of the largest number: from all codes different to all of them 0
     low, high = np.full(largest.shape, -np.log2(CODES)), np.full(largest.shape, 2.0)

@@ -76,6 +76,13 @@ def test_the_entropy_is_what_was_asked_for(axis, bits):
     )
 
 
+def test_of_a_long_array_a_fair_sample_is_looked_at():
+    x = normal(2**13, 128)  # four times what is looked at
+    x[:, ::4] *= 30
+    q = quantize(x, 2, grid="entropy_coded", axis="tensor")
+    assert entropy(q.codes) == pytest.approx(2, abs=0.02)
+
+
 def test_a_scale_for_the_least_error():
     x = normal(5000)
     q = quantize(x, 1, grid="entropy_coded")
@@ -95,3 +102,10 @@ def test_it_has_no_zero_point():
         quantize(np.ones(3), 2, grid="entropy_coded", symmetric=False)
     with pytest.raises(ValueError, match="entropy_coded"):
         quantize(np.ones(3), 2, objective="rate")
+
+
+def test_a_power_of_two_is_no_scale_for_a_rate():
+    with pytest.raises(ValueError, match="pass another scale_format"):
+        quantize(np.ones(4), 2, grid="entropy_coded", scale_format="e8m0")
+    q = quantize(normal(4096), 3, grid="entropy_coded", scale_format="e4m3")
+    assert entropy(q.codes) == pytest.approx(3, abs=0.02)

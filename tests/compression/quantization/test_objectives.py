@@ -111,6 +111,13 @@ def test_absmean_by_hand():
     assert quantize(x, 4, objective="absmean").scale == 2  # one step, not the whole range
 
 
+@pytest.mark.parametrize("objective", ["absmean", "lsq", "norm", "mean_magnitude"])
+@pytest.mark.parametrize("size", [1e-44, 1e-38, 3e38])
+def test_ranges_beyond_the_largest_number_are_cut_off_there(objective, size):
+    x = np.array([1, -1, 0.5, 0], np.float32) * np.float32(size)
+    assert np.isfinite(fake_quantize(x, 8, objective=objective)).all()
+
+
 def test_twn_by_hand():
     # 0.7·mean|x| = 1.4: of 2 and −4 the mean is 3, and what exceeds half of that is not 0
     x = np.array([1, 2, -4, -1, 0, 4, 0, 4], np.float32)
