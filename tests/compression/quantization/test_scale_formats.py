@@ -110,6 +110,19 @@ def test_a_search_tries_powers_of_two_as_they_are_stored():
     assert squares[0].sum() < 0.97 * squares[1].sum()
 
 
+@pytest.mark.parametrize("name", ["e8m0", "e4m3"])
+def test_a_zero_point_stays_a_code_where_the_scale_was_rounded_down(name):
+    x = -np.abs(normal(64, 16))
+    x[:, 0] = -np.linspace(1, 2, 64)
+    how = {"axis": 0, "symmetric": False, "scale_format": name}
+    q = quantize(x, 8, **how)
+    q.check()
+    assert (x.min(axis=1, keepdims=True) < -255.5 * q.scale).any()  # the case in question
+    assert q.zero_point.max() == 255
+    np.testing.assert_array_equal(q.dense(), np.minimum(fake_quantize(x, 8, **how), 0))
+    assert (np.abs(x - q.dense()) <= np.maximum(-255 * q.scale - x, q.scale / 2) * 1.001).all()
+
+
 def test_unknown_formats_are_refused():
     with pytest.raises(ValueError, match=r"scale_format must be one of 'float32'.*got 'e5m2'"):
         quantize(np.ones(3), scale_format="e5m2")
