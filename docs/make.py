@@ -1,15 +1,20 @@
-"""Take the README's figure and table from a finished study:  python docs/make.py runs/NAME
+"""Take figures and tables from a finished study:  python docs/make.py runs/NAME
 
-No number of that table is typed by hand: this script copies results.csv and the figure into docs/
-and writes the table into README.md; a test makes the table again from docs/results.csv.
+No number of these tables is typed by hand: of the main study this script copies results.csv and the
+figure into docs/ and writes the table into README.md; of a study of methods it makes methods.csv,
+its figures, and the tables of methods.md. Tests make the tables again from the csv files.
 """
 
 import csv
+import json
 import shutil
 import sys
 from pathlib import Path
 
+from minilm.study.methods import ranking, words
+
 DOCS = Path(__file__).parent
+METHODS_PAGE = DOCS / "methods.md"
 README = DOCS.parent / "README.md"
 BEGIN, END = "<!-- measured -->\n", "<!-- end of what was measured -->\n"
 MODELS = ("LSTM", "Transformer", "word2vec")
@@ -73,7 +78,47 @@ def read(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def main(folder: Path) -> None:
+def methods_blocks(rows: list[dict[str, str]]) -> dict[str, str]:
+    """The parts of methods.md that are made: name -> Markdown."""
+    found = [entry for entry in ranking.entries(rows) if entry.method != "float32"]
+    order = "".join(
+        f"### {bits} bit{'' if bits == 1 else 's'}\n\n{words.markdown(cells)}\n"
+        for bits, cells in words.every_width(found)
+    )
+    refused = (f"- {model}, {method}: {why}\n" for model, method, why in ranking.refusals(rows))
+    return {
+        "combinations": words.markdown(words.combinations()),
+        "trainings": words.markdown(words.trainings()),
+        "wholes": words.markdown(words.wholes()),
+        "figure": "![What each method costs at 3 bits](methods-at-one-width.svg)\n",
+        "best": "".join(f"- {sentence}\n" for sentence in words.best_sentences(found)),
+        "order": order,
+        "others": words.markdown(words.others(found)),
+        "front": "![Damage against true bits per weight](methods-damage-versus-bits.svg)\n",
+        "costs": words.markdown(words.costs(found)),
+        "refusals": "".join(refused),
+    }
+
+
+def filled(page: str, blocks: dict[str, str]) -> str:
+    """The page with each block between its marks, in the place of what stood there."""
+    for name, text in blocks.items():
+        begin, end = f"<!-- {name} -->\n", f"<!-- end of {name} -->\n"
+        before, rest = page.split(begin)
+        page = before + begin + text + end + rest.split(end)[1]
+    return page
+
+
+def make_methods(folder: Path) -> None:
+    shutil.copy(folder / "results.csv", DOCS / "methods.csv")
+    for name in ("methods-at-one-width.svg", "methods-damage-versus-bits.svg"):
+        shutil.copy(folder / name, DOCS / name)
+    page = METHODS_PAGE.read_text(encoding="utf-8")
+    made = filled(page, methods_blocks(read(DOCS / "methods.csv")))
+    METHODS_PAGE.write_text(made, encoding="utf-8")
+
+
+def make_readme(folder: Path) -> None:
     for name in ("results.csv", "error-versus-bits.svg"):
         shutil.copy(folder / name, DOCS / name)
     rows = read(DOCS / "results.csv")
@@ -81,6 +126,11 @@ def main(folder: Path) -> None:
     _, after = rest.split(END)
     text = before + BEGIN + table(rows) + "\n" + sizes(rows) + END + after
     README.write_text(text, encoding="utf-8")
+
+
+def main(folder: Path) -> None:
+    settings = json.loads((folder / "settings.json").read_text(encoding="utf-8"))
+    (make_methods if settings["methods"] else make_readme)(folder)
 
 
 if __name__ == "__main__":

@@ -6,9 +6,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from minilm.study import results
 from minilm.study.methods.plots import SHOWN_BITS, draw_figures
-from minilm.study.methods.ranking import at as entries_at
-from minilm.study.methods.ranking import compressing, entries, models_of, places, refusals, widths
-from minilm.study.methods.words import costs, every_width, others
+from minilm.study.methods.ranking import entries, refusals
+from minilm.study.methods.words import best_sentences, costs, every_width, others
 from minilm.study.report import inline_svg
 from minilm.study.settings import FLOAT, Settings
 
@@ -57,7 +56,7 @@ def write_methods(
     page = environment.get_template("methods.html").render(
         settings=settings,
         figures=[(*CAPTIONS[name], inline_svg(svg)) for name, svg in figures.items()],
-        best=best_sentences(rows),
+        best=best_sentences(found),
         tables=every_width(found),
         others=others(found),
         costs=costs(found),
@@ -78,17 +77,3 @@ def with_damage(row: results.Row, rows: list[results.Row]) -> results.Row:
     if "loss" in row:
         row["loss_above_float"] = row["loss"] - own["loss"]
     return row
-
-
-def best_sentences(rows: list[results.Row]) -> list[str]:
-    """At each width and model what stands first, and with what it ties."""
-    found = compressing(entries(rows))
-    said = []
-    for bits in widths(found):
-        for model in models_of(found):
-            own = entries_at(found, model, bits)
-            first = [name for name, place in places(own).items() if place == 1]
-            if first:
-                tie = f", tied with {', '.join(first[1:])}" if first[1:] else ""
-                said.append(f"{bits} bits, {model}: {first[0]} ({own[0].mean:+.4f} nats){tie}.")
-    return said

@@ -261,9 +261,11 @@ WHOLE: Mapping[str, Whole] = MappingProxyType({
         "Jacob et al. 2018", "the table in groups, all else float", WIDTHS, table_alone),
     **{
         f"gguf {kind}": Whole(
-            "OCP Microscaling Formats 1.0" if kind == "MXFP4" else "ggml", "blocks of 32", (bits,),
-            partial(gguf, kind=kind))
-        for kind, bits in (("Q8_0", 8), ("Q5_0", 5), ("Q4_0", 4), ("Q4_1", 4), ("MXFP4", 4))
+            source, "blocks of 32, as in a file of others", (bits,), partial(gguf, kind=kind))
+        for kind, bits, source in (
+            ("Q8_0", 8, "ggml"), ("Q5_0", 5, "ggml"), ("Q4_0", 4, "ggml"), ("Q4_1", 4, "ggml"),
+            ("MXFP4", 4, "OCP Microscaling Formats 1.0"),
+        )
     },
     "key–value cache": Whole(
         "Sheng et al. 2023 (FlexGen)", "keys and values by token; weights float", (8, *WIDTHS),

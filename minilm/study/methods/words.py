@@ -131,6 +131,20 @@ def every_width(found: Sequence[Entry]) -> list[tuple[int, Cells]]:
     return [(bits, damages(small, bits)) for bits in widths(small)]
 
 
+def best_sentences(found: Sequence[Entry]) -> list[str]:
+    """At each width and model what stands first, and with what it ties."""
+    small, said = compressing(found), []
+    for bits in widths(small):
+        for model in models_of(small):
+            own = at(small, model, bits)
+            first = [name for name, place in places(own).items() if place == 1]
+            if own:
+                tie = f", tied with {', '.join(first[1:])}" if first[1:] else ""
+                said.append(f"{bits} bit{'' if bits == 1 else 's'}, {model}: {first[0]} "
+                            f"({own[0].mean:+.4f} nats){tie}.")
+    return said
+
+
 def others(found: Sequence[Entry]) -> Cells:
     """What leaves the weights float: its bits are of something else, so it has no place."""
     models = models_of(found)

@@ -1,0 +1,67 @@
+"""Hold a finished study of methods against what minilm promises:
+
+    python .ci/measures_of_methods.py docs/methods.csv
+
+Prints every measure with its limit; exit status 1 if one is missed. Means are over seeds.
+"""
+
+import csv
+import sys
+from pathlib import Path
+
+RTN = "in groups"  # round to nearest: integers, the largest magnitude, groups
+SAME_GRID = "least squares, asymmetric in groups"  # what GPTQ's best row adds its rounding to
+POST_TRAINING, TRAINED = "post-training", "trained"
+MODELS = ("LSTM", "Transformer")
+
+
+def main(path: Path) -> int:
+    with path.open(encoding="utf-8") as file:
+        rows = [row for row in csv.DictReader(file) if row["loss_above_float"]]
+
+    def damages(model: str, bits: int, kind: str | None = None) -> dict[str, float]:
+        """{method: mean damage} of what rounds the weights."""
+        by_method: dict[str, list[float]] = {}
+        for row in rows:
+            wanted = row["model"] == model and row["bits"] == str(bits)
+            if wanted and kind in (None, row["kind"]) and float(row["bits_per_weight"]) < 24:
+                by_method.setdefault(row["method"], []).append(float(row["loss_above_float"]))
+        return {method: sum(each) / len(each) for method, each in by_method.items()}
+
+    def damage(model: str, method: str, bits: int) -> float:
+        each = [float(row["loss_above_float"]) for row in rows
+                if (row["model"], row["method"], row["bits"]) == (model, method, str(bits))]
+        return sum(each) / len(each)
+
+    missed = 0
+
+    def check(name: str, value: float, limit: float) -> None:
+        nonlocal missed
+        met = value <= limit
+        missed += not met
+        print(f"{'met   ' if met else 'MISSED'}  {name}: {value:.4f} <= {limit:.4f}")
+
+    print(f"seeds: {', '.join(sorted({row['seed'] for row in rows}))}")
+    for model in MODELS:
+        four = damages(model, 4, POST_TRAINING)
+        best = min(four, key=four.__getitem__)
+        check(f"{model}, 4 bits, best after training ({best})", four[best], 0.02)
+        three = damages(model, 3, POST_TRAINING)
+        cured = {name: d for name, d in three.items() if "GPTQ" in name or "AWQ" in name}
+        best = min(cured, key=cured.__getitem__)
+        check(f"{model}, 3 bits, {best} of {RTN}", cured[best], three[RTN] / 2)
+        print(f"        of the damage with the same grid and objective, {SAME_GRID}: "
+              f"{cured[best] / three[SAME_GRID]:.2f}; of {RTN}: {cured[best] / three[RTN]:.2f}")
+        after, trained = damages(model, 2, POST_TRAINING), damages(model, 2, TRAINED)
+        best, first = (min(d, key=d.__getitem__) for d in (trained, after))
+        check(f"{model}, 2 bits, {best} of {first}", trained[best], after[first] / 4)
+        control = damage(model, "float, trained further", 32)
+        print(f"        the control, {control:+.4f}, counted off: {trained[best] - control:+.4f}")
+        check(f"{model}, integer-only, 8 bits", damage(model, "integer-only", 8), 0.01)
+        check(f"{model}, gradients at 4 bits with error feedback",
+              damage(model, "gradients, error feedback", 4), 0.02)
+    return int(missed > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1])))

@@ -1,0 +1,179 @@
+"""From rows to places, tables and figures: by hand, whichever way the numbers fell."""
+
+import re
+
+import pytest
+
+from minilm.study import results
+from minilm.study.methods import page, plots, ranking, words
+from minilm.study.methods.page import COLUMNS, write_methods
+from minilm.study.methods.ranking import entries, pareto_front, places, refusals
+from minilm.study.settings import methods_study
+
+
+def row(method, damage, seed=0, model="LSTM", bits=3, kind="post-training", true_bits=3.5, **more):
+    return {
+        "model": model, "method": method, "kind": kind, "bits": bits, "seed": seed,
+        "loss": 2 + damage, "loss_above_float": damage, "bits_per_weight": true_bits,
+        "file_bytes": 1000, "memory_bytes": 900, "sqnr_db": 10.0, "make_seconds": 0.5,
+        "inference_time": 1.5, "seconds": 2.0, **more,
+    }  # fmt: skip
+
+
+def rows_of(method, *damages, **more):
+    return [row(method, damage, seed, **more) for seed, damage in enumerate(damages)]
+
+
+FLOATS = [
+    {"model": model, "method": "float32", "bits": 32, "seed": seed, "loss": 2.0,
+     "bits_per_weight": 32.0, "file_bytes": 8000, "seconds": 1.0}
+    for model in ("LSTM", "Transformer") for seed in (0, 1)
+]  # fmt: skip
+MEASURED = [
+    *rows_of("good", 0.1, 0.2),
+    *rows_of("like it", 0.15, 0.3, true_bits=3.0),
+    *rows_of("worse", 0.25, 0.4),
+    *rows_of("worst", 1.0, 2.0, kind="trained", true_bits=3.2),
+    *rows_of("good", 0.0, 0.1, model="Transformer"),
+    *rows_of("like it", 0.2, 0.3, model="Transformer"),
+    *rows_of("good", 0.01, 0.02, bits=8, true_bits=8.4),
+    *rows_of("float, trained further", -0.1, -0.2, bits=32, kind="trained", true_bits=32.0),
+    *rows_of("float, trained further", -0.1, -0.2, bits=32, kind="trained", true_bits=32.0,
+             model="Transformer"),
+    {"model": "LSTM", "method": "a cache", "kind": "whole model", "bits": 3, "seed": 0,
+     "seconds": 0.1, "note": "it keeps none | so"},
+]  # fmt: skip
+
+
+def test_methods_tie_where_their_ranges_overlap():
+    found = ranking.at(entries(MEASURED), "LSTM", 3)
+    assert [entry.method for entry in found] == ["good", "like it", "worse", "worst"]
+    # like it overlaps with both its neighbours, which are apart
+    assert places(found) == {"good": 1, "like it": 1, "worse": 2, "worst": 4}
+
+
+def test_ranges_that_touch_overlap():
+    found = entries([*rows_of("a", 0.1, 0.2), *rows_of("b", 0.2, 0.3)])
+    assert places(found) == {"a": 1, "b": 1}
+
+
+def test_rows_of_the_file_say_the_same_as_rows_in_memory(tmp_path):
+    results.write(MEASURED, tmp_path / "r.csv", COLUMNS)
+    import csv
+
+    with (tmp_path / "r.csv").open(encoding="utf-8") as file:
+        read = list(csv.DictReader(file))
+    assert entries(read) == entries(MEASURED)
+    assert refusals(read) == refusals(MEASURED) == [("LSTM", "a cache", "it keeps none | so")]
+
+
+def test_a_table_of_damage_by_hand():
+    cells = words.damages(ranking.compressing(entries(MEASURED)), 3)
+    assert cells[1] == ["good", "post-training", "=1", "+0.1500 ± 0.0500", "3.50",
+                        "1", "+0.0500 ± 0.0500", "3.50"]  # fmt: skip
+    assert cells[2][2:4] == ["=1", "+0.2250 ± 0.0750"]
+    assert cells[3][0] == "worse" and cells[3][2] == "2" and cells[3][5:] == ["–"] * 3
+    assert [line[0] for line in cells[1:]] == ["good", "like it", "worse", "worst"]
+
+
+def test_what_leaves_the_weights_float_has_no_place():
+    found = entries(MEASURED)
+    assert "float, trained further" not in str(words.every_width(found))
+    assert words.others(found)[1:] == [
+        ["float, trained further", "32", "-0.1500 ± 0.0500", "-0.1500 ± 0.0500"]
+    ]
+
+
+def test_first_places_are_said_with_their_ties():
+    said = words.best_sentences(entries(MEASURED))
+    assert said == [
+        "8 bits, LSTM: good (+0.0150 nats).",
+        "3 bits, LSTM: good (+0.1500 nats), tied with like it.",
+        "3 bits, Transformer: good (+0.0500 nats).",
+    ]
+
+
+def test_costs_are_shown_at_three_bits_or_what_is_nearest():
+    cells = {line[0]: line for line in words.costs(entries(MEASURED))[1:]}
+    assert cells["good"][1] == "3"
+    assert cells["good"][2:8] == ["3.50", "1", "1", "10.0", "0.50", "1.50 ×"]
+    assert cells["float, trained further"][1] == "32"
+    assert words.nearest([8, 4, 2]) == 2 and words.nearest([8, 4]) == 4
+
+
+def test_no_minus_zero():
+    (entry,) = entries([row("x", -1e-9)])
+    assert words.damage(entry) == "+0.0000 ± 0.0000"
+
+
+def test_nothing_on_the_front_is_undercut():
+    own = [e for e in entries(MEASURED) if (e.model, e.bits) == ("LSTM", 3)]
+    front = pareto_front(own)
+    assert [entry.method for entry in front] == ["like it", "good"]
+    equal = entries([row("a", 0.2, true_bits=3.0), row("b", 0.1, true_bits=3.0)])
+    assert [entry.method for entry in pareto_front(equal)] == ["b"]
+
+
+def test_markdown_escapes_what_would_end_a_cell():
+    assert words.markdown([["a", "b"], ["1|2", "3"]]) == "| a | b |\n| --- | --- |\n| 1\\|2 | 3 |\n"
+
+
+def test_a_combination_names_every_part():
+    head, *lines = words.combinations()
+    by_name = {line[0]: dict(zip(head, line, strict=True)) for line in lines}
+    assert by_name["GPTQ, least squares"] == {
+        "method": "GPTQ, least squares", "transform": "none", "grid": "int",
+        "scale": "mse, group of 64, asymmetric", "rounding": "gptq", "coder": "packed",
+        "bits": "2, 3, 4, 5, 6, 7, 8", "needs": "calibration", "source": "Frantar et al. 2022",
+    }  # fmt: skip
+    assert by_name["MXFP4"]["scale"] == "absmax, group of 32, e8m0"
+    assert by_name["one scale"]["scale"] == "absmax, tensor"
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("run")
+    strip = ("loss_above_float",)
+    raw = [{k: v for k, v in r.items() if k not in strip} for r in [*FLOATS, *MEASURED]]
+    return folder, write_methods(raw, methods_study(), folder)
+
+
+def test_damage_is_counted_from_the_float_model_of_the_same_seed(written):
+    _, rows = written
+    by_hand = {(r["model"], r["method"], r["bits"], r["seed"]): r["loss_above_float"]
+               for r in MEASURED if "loss" in r}  # fmt: skip
+    for r in rows:
+        key = (r["model"], r["method"], r["bits"], r["seed"])
+        if key in by_hand:
+            assert r["loss_above_float"] == pytest.approx(by_hand[key])
+    floats = [{**r, "loss": 5.0 + r["seed"]} for r in FLOATS]
+    other = page.with_damage({**MEASURED[1]}, floats)
+    assert other["loss_above_float"] == pytest.approx(MEASURED[1]["loss"] - 6)
+
+
+def test_the_page_stands_alone_and_says_everything(written):
+    folder, _ = written
+    text = (folder / "report.html").read_text(encoding="utf-8")
+    assert text.count("<svg") == 2
+    assert not re.search(r"<(script|link|img)|url\(http|src=", text)
+    for said in ("tied with like it", "it keeps none | so", "+0.1500 ± 0.0500", "1.50 ×"):
+        assert said in text
+
+
+def test_figures_are_vectors_and_pictures_with_units(written):
+    folder, _ = written
+    names = {"methods-at-one-width", "methods-damage-versus-bits"}
+    assert {p.stem for p in folder.glob("*.svg")} == {p.stem for p in folder.glob("*.png")} == names
+    dots = (folder / "methods-at-one-width.svg").read_text(encoding="utf-8")
+    for said in ("nats per token", "good", "worst", "float, trained further", "3 bits"):
+        assert said in dots
+    points = (folder / "methods-damage-versus-bits.svg").read_text(encoding="utf-8")
+    assert "Pareto front" in points and "like it, 3 bits" in points
+
+
+def test_both_panels_show_all_their_points():
+    found = [e for e in entries(MEASURED) if e.method != "float32"]
+    figure = plots.damage_against_bits(found)
+    for panel in figure.axes[:2]:
+        low, high = panel.get_ylim()
+        assert low <= panel.dataLim.y0 and panel.dataLim.y1 <= high
