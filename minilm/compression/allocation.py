@@ -1,17 +1,19 @@
 """Mixed precision: more bits where a bit helps more.
 
-A budget of bytes is shared out between the weights. By theory: for Gaussian weights of variance
-σ²ᵢ, an error in which costs gᵢ each (its *sensitivity*), the total Σ nᵢ·gᵢ·σ²ᵢ·2^(−2bᵢ) is least at
+A budget of bytes is shared out between the weights. By theory: for weights of nᵢ Gaussian numbers
+of variance σ²ᵢ, in which a squared error costs gᵢ (the *sensitivity*), the total
+Σ nᵢ·gᵢ·σ²ᵢ·2^(−2bᵢ) at a mean of b̄ bits is least with
 
     bᵢ = b̄ + ½·log₂(gᵢσ²ᵢ / their geometric mean)       no negative bits: reverse water-filling
+
+    gᵢσ²ᵢ = 1, 4, 16, as many numbers each, b̄ = 2:       1, 2 and 3 bits
 
 By measurement: the damage of every choice is measured for each weight alone, and bytes are bought
 one upgrade at a time, each time the one with
 
     the most damage undone per byte                      greedy marginal gain
 
-Both suppose that damages add up, which holds while they are small. nᵢ: how many numbers a weight
-has; b̄: the mean of all bits.
+Both suppose that damages add up, which holds while they are small.
 
 Cover & Thomas 2006, section 10.3.3; Shoham & Gersho 1988 for the second: where each weight's
 choices are first thinned to their convex hull, it is optimal at every budget that it spends whole.

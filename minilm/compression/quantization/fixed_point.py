@@ -3,6 +3,8 @@
     M = M0 · 2^−shift,   M0 a 31-bit integer in [2³⁰, 2³¹)
     round(acc · M) = (acc · M0 + 2^(shift−1)) >> shift          in int64: |acc · M0| < 2⁶²
 
+    M = 0.1:   M0 = 1717986918, shift = 34,   acc = 100, 7, −4 become 10, 1, 0
+
 A sum of int8 products, acc, counts in units of both codes' scales, S1·S2; the next layer's codes
 have a scale S3 and a zero point Z3. So M = S1·S2 / S3 is known before anything is run, and this is
 all that happens to a sum on its way to its code (Jacob et al. 2018, section 2.2):

@@ -12,6 +12,7 @@ is IEEE 754's rounding. For example e2m1 (bias 1), all its magnitudes:
     E M    0 0   0 1   1 0   1 1   2 0   2 1   3 0   3 1
     x       0    ½     1    1½     2     3     4     6
 
+5 has the position 6.5, which becomes 6: the level 4.
 Beyond the largest finite number the grid ends: it saturates there, and makes no infinity.
 Sources: IEEE 754-2019 (fp16); Micikevicius et al. 2022 (e4m3, e5m2); OCP Microscaling Formats 1.0
 (e2m1). A format without mantissa has the powers of two as its magnitudes.

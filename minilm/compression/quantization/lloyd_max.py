@@ -34,6 +34,7 @@ def lloyd_max(
     """The levels that x is rounded to with the least Σ weight·(x − level)².
 
     x: any shape, finite; weights: of x's shape, default 1  ->  (2^bits,) float32, rising
+    lloyd_max([1, 2, 3, 9], bits=1) is [2, 9].
     Lloyd 1982: a level is the centroid of what is rounded to it, a threshold the midpoint of two
     levels; repeated until neither moves. If there are no more distinct numbers than levels, they
     are the levels (the last one repeated). With x sorted once, a centroid is a difference of two

@@ -3,6 +3,8 @@
     symmetric     s = max(−low, high) / reach
     asymmetric    s = (high − low) / (2^b − 1),   z = round(−low / s)
 
+    x = (0.1, −0.4, 0.75), b = 4:   s = 1.15/15 = 0.077,  z = 5,  q = round(x / s) + z = (6, 0, 15)
+
 The range is chosen by an objective (objectives.py). It always includes 0, so that z lies on the
 grid and 0 stays exactly 0. On a grid whose zero point may be any number z is not rounded, and the
 range may lie anywhere.
