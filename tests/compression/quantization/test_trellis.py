@@ -140,6 +140,15 @@ def test_a_tiny_channel_beside_a_huge_one_is_rounded_as_well():
         assert sqnr_db(w[:, column], found[:, column]) > 8
 
 
+def test_levels_suit_the_channels_with_the_large_scales():
+    rng = np.random.default_rng(0)
+    large = rng.standard_normal((128, 8)).astype(np.float32)
+    small = np.sign(rng.standard_normal((128, 8))).astype(np.float32) * np.float32(2.0**-20)
+    alone = quantize(large, 2, axis=-1, **TRELLIS)
+    both = quantize(np.hstack([large, small]), 2, axis=-1, **TRELLIS)
+    np.testing.assert_allclose(both.levels, alone.levels, atol=0.01 * np.ptp(alone.levels))
+
+
 @pytest.mark.parametrize("how, said", [
     ({"bits": 16}, "1 … 8 bits, got 16"),
     ({"bits": 16, "grid": "fp16"}, "1 … 8 bits, got 16"),
