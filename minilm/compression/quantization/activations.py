@@ -27,7 +27,7 @@ from typing import Any
 
 import numpy as np
 
-from minilm.compression.parameters import matrices
+from minilm.compression.parameters import float_type, matrices
 from minilm.compression.quantization.activation_ranges import RANGES, SMALLEST, code_ends, scale_of
 from minilm.compression.quantization.affine import affine_codes, in_scales
 from minilm.compression.quantization.integer import affine_matmul
@@ -211,6 +211,7 @@ class RoundedInput(Weight):
         x = np.asarray(x)
         if self.transposed:
             return x @ self.weight.T
+        x = x.astype(float_type(x), copy=False)
         if x.shape[-1:] != self.shape[:1]:
             raise ValueError(f"x must have shape (..., {self.shape[0]}), got {x.shape}")
         laid = integer_weight(self.weight)
@@ -221,8 +222,8 @@ class RoundedInput(Weight):
         if scale.ndim:
             scale, zero_point = scale.reshape(-1, 1), zero_point.reshape(-1, 1)
         y = affine_matmul(rows, laid.codes, zero_point, laid.zero_point).astype(x.dtype)
+        y *= laid.scale.astype(x.dtype)  # small: before the other, which is as large as x
         y *= scale
-        y *= laid.scale.astype(x.dtype)
         return y.reshape(*x.shape[:-1], laid.shape[1])
 
     def codes(self, x: Array) -> tuple[Array, Array, Array]:
@@ -232,8 +233,11 @@ class RoundedInput(Weight):
             axis = -1 if self.by == "token" else None
             lowest = np.asarray(x.min(axis=axis, keepdims=axis is not None, initial=0))
             highest = np.asarray(x.max(axis=axis, keepdims=axis is not None, initial=0))
-            if not (np.isfinite(lowest).all() and np.isfinite(highest).all()):
-                raise ValueError("x must be finite to be rounded, got NaN or infinity")
+            with np.errstate(over="ignore", invalid="ignore"):
+                span = highest - lowest
+            if not np.isfinite(span).all():
+                raise ValueError(f"x must be finite, and highest − lowest too, to be rounded; got "
+                                 f"{lowest.min()} to {highest.max()}")
             scale, zero_point = scale_of(lowest, highest, self.bits, self.symmetric)
             scale = scale.astype(x.dtype)
         else:
@@ -246,7 +250,10 @@ class RoundedInput(Weight):
     def rounded(self, x: Array) -> Array:
         """x̂ = s·(q − z), in x's dtype and shape."""
         codes, scale, zero_point = self.codes(x)
-        return (codes - zero_point).astype(x.dtype) * scale
+        values = codes.astype(x.dtype)
+        values -= zero_point
+        values *= scale
+        return values
 
     def input_gradient(self, dy: Array, x: Array) -> Array:
         if self.transposed:

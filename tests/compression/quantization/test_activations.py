@@ -87,7 +87,7 @@ def test_products_in_integers(weight, how):
     q, s, z = leaf.codes(X)
     z_w = 0 if weight.zero_point is None else weight.zero_point.astype(np.int64)
     acc = (q.astype(np.int64) - z) @ (weight.codes.astype(np.int64) - z_w)
-    expected = acc.astype(np.float32) * s * weight.scale
+    expected = acc.astype(np.float32) * weight.scale * s
     np.testing.assert_array_equal(X @ leaf, expected)
     np.testing.assert_array_equal(X @ leaf.unpacked(), expected)
     np.testing.assert_array_equal(X[1, 2] @ leaf.unpacked(), (X[1:, 2:3] @ leaf)[0, 0])
@@ -275,6 +275,24 @@ def test_what_else_is_refused():
         np.ones((2, 5), np.float32) @ leaf
     with pytest.raises(ValueError, match="weight must be a matrix"):
         RoundedInput(np.ones(3))
+
+
+@pytest.mark.parametrize("weight", [W, WEIGHTS["asymmetric"]], ids=["floats", "integers"])
+def test_integers_and_half_floats_are_taken_as_float32(weight):
+    leaf = RoundedInput(weight)
+    for x in (np.arange(64).reshape(2, 32), (X[0] / 1000).astype(np.float16)):
+        y = x @ leaf
+        assert y.dtype == np.float32
+        np.testing.assert_array_equal(y, x.astype(np.float32) @ leaf)
+    assert (np.ones((1, 32), np.float64) @ leaf).dtype == np.float64
+
+
+def test_huge_numbers():
+    leaf = RoundedInput(WEIGHTS["asymmetric"])
+    x = np.float32(1e36) * X[1]
+    np.testing.assert_allclose(x @ leaf, np.float32(1e36) * (X[1] @ leaf), rtol=1e-5)
+    with pytest.raises(ValueError, match="highest − lowest"):
+        np.array([[3e38, -3e38] * 16], np.float32) @ RoundedInput(W, symmetric=False)
 
 
 def test_inputs_stay_as_they_are_and_may_be_empty():
