@@ -11,7 +11,7 @@ from pathlib import Path
 
 RTN = "in groups"  # round to nearest: integers, the largest magnitude, groups
 SAME_GRID = "least squares, asymmetric in groups"  # what GPTQ's best row adds its rounding to
-POST_TRAINING, TRAINED = "post-training", "trained"
+TRAINED = "trained"
 MODELS = ("LSTM", "Transformer")
 
 
@@ -43,16 +43,18 @@ def main(path: Path) -> int:
 
     print(f"seeds: {', '.join(sorted({row['seed'] for row in rows}))}")
     for model in MODELS:
-        four = damages(model, 4, POST_TRAINING)
+        of_training = damages(model, 4, TRAINED)
+        four = {name: d for name, d in damages(model, 4).items() if name not in of_training}
         best = min(four, key=four.__getitem__)
         check(f"{model}, 4 bits, best after training ({best})", four[best], 0.02)
-        three = damages(model, 3, POST_TRAINING)
+        three = damages(model, 3)
         cured = {name: d for name, d in three.items() if "GPTQ" in name or "AWQ" in name}
         best = min(cured, key=cured.__getitem__)
         check(f"{model}, 3 bits, {best} of {RTN}", cured[best], three[RTN] / 2)
         print(f"        of the damage with the same grid and objective, {SAME_GRID}: "
               f"{cured[best] / three[SAME_GRID]:.2f}; of {RTN}: {cured[best] / three[RTN]:.2f}")
-        after, trained = damages(model, 2, POST_TRAINING), damages(model, 2, TRAINED)
+        trained = damages(model, 2, TRAINED)
+        after = {name: d for name, d in damages(model, 2).items() if name not in trained}
         best, first = (min(d, key=d.__getitem__) for d in (trained, after))
         check(f"{model}, 2 bits, {best} of {first}", trained[best], after[first] / 4)
         control = damage(model, "float, trained further", 32)
