@@ -73,6 +73,11 @@ class HalfTensor(PackedRows):
         """These stored rows as floats, (k, n) float32: exactly, a half is a float32."""
         return floats(self.halves[which])
 
+    def check(self) -> None:
+        """Refuse what no rounding writes: see `Weight.check`."""
+        if not np.isfinite(floats(self.halves)).all():
+            raise ValueError(f"halves must be finite, as {self.kind}")
+
     @property
     def max_error(self) -> float:
         """The largest |x − x̂| when x was rounded (nan when nobody measured it)."""

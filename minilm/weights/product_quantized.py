@@ -77,6 +77,11 @@ class ProductQuantizedTensor(PackedRows):
         axis = None if axis is None else int(axis)
         return cls(pack(codes, bits), codebooks, check_bits(bits), shape, axis)
 
+    def check(self) -> None:
+        """Refuse what no k-means makes: see `Weight.check`."""
+        if not np.isfinite(self.codebooks).all():
+            raise ValueError("codebooks must be finite")
+
     @property
     def subvectors(self) -> int:
         """M: into how many pieces a row is cut."""

@@ -80,6 +80,8 @@ class QuantizedTensor(PackedRows):
             raise ValueError(f"scale_format must be None or one of {', '.join(BYTE_SCALES)}, "
                              f"got {self.scale_format!r}")
         if self.tensor_scale is not None:
+            if self.scale_format is None:
+                raise ValueError("tensor_scale belongs to scales of a scale_format, got None")
             _check("tensor_scale", self.tensor_scale, (np.float32,), [(1, 1)])
         if groups < 1 or n % groups:
             raise ValueError(f"{groups} groups do not divide a row of {n} codes")

@@ -14,7 +14,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from minilm.weights import (
+    HalfTensor,
     Product,
+    ProductQuantizedTensor,
     QuantizedTensor,
     Weight,
     files,
@@ -377,6 +379,15 @@ def codebook(levels, codes, scale=1.0, zero_points=None):
         (codebook(None, [0, 1], -1), "not negative"),
         (codebook(None, [0, 1], zero_points=np.array([[4]], np.uint8)), r"lie in \[0, 3\]"),
         (codebook(None, [0, 1], zero_points=np.array([[np.inf]], np.float16)), "zero_points"),
+        (HalfTensor(np.full((1, 1), np.inf, np.float16), (1, 1)), "halves must be finite, as fp16"),
+        (HalfTensor(np.full((1, 1), 0x7FC0, np.uint16), (1, 1)), "halves must be finite, as bf16"),
+        (
+            ProductQuantizedTensor.from_codes(
+                np.zeros((1, 1), np.uint8), np.full((1, 2, 1), np.nan, np.float32), 1,
+                array_shape=(1, 1),
+            ),
+            "codebooks must be finite",
+        ),
     ],
 )
 def test_codes_and_scales_that_stand_for_no_number_are_refused(tmp_path, leaf, message):

@@ -221,6 +221,7 @@ def test_largest_error_is_kept(make):
         ({"scales": np.ones(2, np.float32)}, "scales must be"),
         ({"zero_points": np.ones((2, 1), np.int64)}, "zero_points must be uint8 or float16"),
         ({"scale_format": "e8m0"}, "scales must be uint8"),
+        ({"tensor_scale": np.ones((1, 1), np.float32)}, "belongs to scales of a scale_format"),
         ({"scales": np.ones((2, 1), np.uint8)}, "scales must be float16 or float32"),
         ({"levels": np.ones(4, np.float32)}, r"levels must be float32 of shape \(16,\)"),
         ({"array_shape": (4, 3)}, r"packed must be uint8 of shape \(3, 2\)"),

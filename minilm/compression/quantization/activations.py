@@ -204,6 +204,18 @@ class RoundedInput(Weight):
             laid = self.weight.unpacked() if isinstance(self.weight, Weight) else self.weight
         return dataclasses.replace(self, weight=laid)
 
+    def check(self) -> None:
+        """Refuse what `quantize_activations` does not make: see `Weight.check`."""
+        super().check()
+        low, high = code_ends(self.bits, self.symmetric)
+        for name, number, least, most in (
+            ("scale", self.scale, 0, np.finfo(np.float32).max),
+            ("zero_point", self.zero_point, low, high),
+            ("clip", self.clip, SMALLEST, np.finfo(np.float32).max),
+        ):
+            if number is not None and not least <= number <= most:
+                raise ValueError(f"{name} must lie in [{least}, {most}], got {number}")
+
     def __getitem__(self, ids: Array) -> Array:
         return (self.weight.T if self.transposed else self.weight)[row_ids(ids)]
 

@@ -19,7 +19,9 @@ from typing import Any
 
 import numpy as np
 
+from minilm.compression.parameters import check_finite
 from minilm.compression.quantization.quantize import quantize
+from minilm.compression.quantization.scales import LARGEST
 from minilm.models.key_value_cache import Attend, check_fit
 from minilm.models.language_model import check_choice
 from minilm.types import Array
@@ -53,7 +55,8 @@ class QuantizedKeyValueCache:
         """Take in the keys and values of T new tokens; answer with all so far, K and V, rounded.
 
         k: (B, H, T, d), v: (B, H, T, d_v)  ->  K: (B, H, length, d), V: (B, H, length, d_v)
-        Raises ValueError as `KeyValueCache.append` does, and for numbers that are not finite.
+        Raises ValueError as `KeyValueCache.append` does, and for numbers that are not finite or
+        beyond 8·10³⁷; the cache is then as it was.
         """
         end = self.length + k.shape[2]
         if end > self.context:
@@ -62,8 +65,8 @@ class QuantizedKeyValueCache:
         for name, new, held in (("k", k, self.keys), ("v", v, self.values)):
             if held.floats is not None:
                 check_fit(name, new[:, :, :0], held.floats[:, :, :0])
-            if not np.isfinite(new).all():
-                raise ValueError(f"{name} must be finite, got NaN or infinite numbers")
+            if new.size:  # before anything is taken in
+                check_finite(name, new, LARGEST / 4)
         self.length = end
         return self.keys.append(k), self.values.append(v)
 

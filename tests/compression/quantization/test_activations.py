@@ -295,6 +295,18 @@ def test_huge_numbers():
         np.array([[3e38, -3e38] * 16], np.float32) @ RoundedInput(W, symmetric=False)
 
 
+@pytest.mark.parametrize(
+    ("field", "number"),
+    [("scale", np.nan), ("scale", -1), ("zero_point", 128), ("clip", 0), ("clip", np.nan)],
+)
+def test_files_with_numbers_that_none_made_are_refused(tmp_path, field, number):
+    how = {**STATIC, "clip": T}
+    leaf = RoundedInput(W, **how | {field: np.array(number, how[field].dtype)})
+    save(tmp_path / "w.npz", {"w": leaf})
+    with pytest.raises(ValueError, match=f"w: {field} must lie in"):
+        load(tmp_path / "w.npz")
+
+
 def test_inputs_stay_as_they_are_and_may_be_empty():
     before = X.copy()
     for how in HOWS.values():

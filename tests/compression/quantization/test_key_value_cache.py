@@ -87,6 +87,8 @@ def test_numbers_that_are_not_finite_leave_the_cache_as_it_is():
     for name, bad in (("k", (k * np.nan, k)), ("v", (k, k * np.inf))):
         with pytest.raises(ValueError, match=f"^{name} must be finite"):
             cache.append(*bad)
+    with pytest.raises(ValueError, match=r"^v must not exceed"):
+        cache.append(k, np.full_like(k, 1e38))
     assert cache.append(k, k)[0].shape == (2, 3, 6, 6)
 
 
