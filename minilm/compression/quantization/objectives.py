@@ -108,8 +108,8 @@ def norm(
     x: Array, ends: Range, grid: Grid, percent: float = 100.0, stored: Stored = None
 ) -> Range:
     """± ‖x‖ = ± √Σx²: Alistarh et al. 2017, section 3.1."""
-    lengths = np.sqrt(np.square(side_by_side(x), dtype=np.float64).sum(axis=-1))
-    high = np.maximum(lengths.reshape(ends[0].shape), np.maximum(-ends[0], ends[1]))
+    high = np.sqrt(np.square(side_by_side(x), dtype=np.float64).sum(axis=-1))
+    high = high.reshape(ends[0].shape)
     return -high, high
 
 

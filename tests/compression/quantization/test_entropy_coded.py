@@ -97,6 +97,15 @@ def test_zeros_and_few_numbers(x):
     np.testing.assert_allclose(q.dense(), x, rtol=1e-3)
 
 
+def test_scales_of_groups_are_rounded_as_they_are_stored():
+    x = normal(4, 2048)
+    q = quantize(x, 2, grid="entropy_coded", axis=0, group_size=1024)
+    assert q.scales.dtype == np.float16
+    np.testing.assert_array_equal(
+        fake_quantize(x, 2, grid="entropy_coded", axis=0, group_size=1024), q.dense()
+    )
+
+
 def test_it_has_no_zero_point():
     with pytest.raises(ValueError, match="symmetric=False"):
         quantize(np.ones(3), 2, grid="entropy_coded", symmetric=False)

@@ -119,11 +119,12 @@ def test_ranges_beyond_the_largest_number_are_cut_off_there(objective, size):
 
 
 def test_twn_by_hand():
-    # 0.7·mean|x| = 1.4: of 2 and −4 the mean is 3, and what exceeds half of that is not 0
-    x = np.array([1, 2, -4, -1, 0, 4, 0, 4], np.float32)
-    assert 0.7 * np.abs(x).mean() == pytest.approx(1.4)
+    # Δ = 0.7·mean|x| = 1.44: of what exceeds it the mean is 3.01, and half of that, 1.505, is the
+    # least that is not rounded to 0
+    x = np.array([1.45, 1.6, -4, -1.4, 0, 4, 0, 4], np.float32)
+    assert 0.7 * np.abs(x).mean() == pytest.approx(1.44, abs=0.001)
     q = quantize(x, 2, objective="twn")
-    assert q.scale == pytest.approx((2 + 4 + 4 + 4) / 4)
+    assert q.scale == pytest.approx((1.45 + 1.6 + 4 + 4 + 4) / 5)
     assert q.codes.tolist() == [0, 1, -1, 0, 0, 1, 0, 1]
 
 
