@@ -138,7 +138,8 @@ def scale_norms(
     readers_of = norm_readers(params)
     function = TRANSFORMS.get(transform)
     if function is None:
-        raise ValueError(f"transform must scale channels, got {transform!r}")
+        raise ValueError("transform must scale channels, as 'awq' and 'smooth' do, "
+                         f"got {transform!r}")
     if not readers_of:
         norm_before(model, params, an_example(params))
     how = {"axis": -1, **how}
