@@ -218,7 +218,7 @@ def test_a_rotation_is_no_scale_of_channels():
     seen = calibrate(model, params, [inputs])
     with pytest.raises(ValueError, match=r"must scale channels.*'hadamard' makes a Hadamard"):
         scale_norms(model, params, seen, "hadamard")
-    with pytest.raises(ValueError, match="transform must scale channels, .* got 'none'"):
+    with pytest.raises(ValueError, match=r"transform must scale channels, .* got 'none'"):
         scale_norms(model, params, seen, "none")
     clipped = add_clips(params, 3.0)
     with pytest.raises(ValueError, match=r"w_qkv:clip belongs to .* call scale_norms\(\) before"):
