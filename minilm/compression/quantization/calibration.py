@@ -135,7 +135,8 @@ def check_apart(batches: Iterable[Batch], scored: Iterable[Any]) -> None:
 
     batches: arrays of ids (B, T), or tuples of which the first is one: each of its rows is sought.
     scored: arrays of ids, or tuples of which the first is looked at: a stream (N,) or rows (B, T).
-    A row occurs if its ids, padding too, stand there side by side in its order.
+    A row occurs if its ids, padding too, stand there side by side in its order. In a corpus that
+    repeats itself some rows do by chance: leave these out.
     """
     texts = Scored(scored)
     for number, batch in enumerate(batches):

@@ -2,7 +2,7 @@
 
     v = x / s,    q = saturate(round(v)),    x̂ = s·q                          Esser et al. 2020
     ∂x̂/∂x := 1 inside, 0 outside             inside: −Q_N ≤ v ≤ Q_P, the ends of the grid
-    ∂x̂/∂s := q − v inside, −Q_N or Q_P outside            (one bit: q = ±1, all of it a derivative)
+    ∂x̂/∂s := q − v inside, −Q_N or Q_P outside            (one bit: q itself, everywhere)
     the step's gradient = 1/√(N·Q_P) · Σ over the N numbers that share it of dx̂ · ∂x̂/∂s
 
 Both lines are the chain rule through x̂ = s·round(x/s) with 1 for the derivative of `round`; so a
