@@ -166,3 +166,12 @@ def test_an_array_whose_update_would_be_lost_is_refused():
         array = np.asfortranarray(normal(*shape))
         with pytest.raises(ValueError, match="C-contiguous"):
             AdamW8bit().update({"w": array}, {"w": normal(*shape)}, {}, 1e-2, 0)
+
+
+def test_weight_decay_is_for_matrices_as_in_adamw():
+    arrays = {name: np.ones(shape, np.float32) for name, shape in (
+        ("bias", (5000,)), ("w", (100, 50)), ("w:step", (100, 50)))}  # fmt: skip
+    grads = {name: np.zeros_like(w) for name, w in arrays.items()}
+    AdamW8bit(weight_decay=0.5).update(arrays, grads, {}, 0.1, 0)
+    assert (arrays["bias"] == 1).all() and (arrays["w:step"] == 1).all()
+    np.testing.assert_allclose(arrays["w"], 0.95, rtol=1e-6)

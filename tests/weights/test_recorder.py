@@ -173,3 +173,17 @@ def test_what_was_seen_seen_through_a_transform(make, rows):
             np.testing.assert_allclose(getattr(through, name), expected, rtol=tolerance)
         assert through.histogram is None and through.batch_ranges == []
     assert Seen(24).through(left).count == 0
+
+
+def test_the_cost_of_taken_rows_is_seen_through_a_transform_too(make):
+    seen, e = Seen(4), make.normal(4)
+    seen.add(make.normal(9, 4))
+    taken = make.normal(4, 4)
+    seen.taken = taken.T @ taken
+    turn = Hadamard.random(4, np.random.default_rng(0))
+    for left in (Diagonal(np.array([1, 2, 4, 0.5], np.float32)), turn):
+        # an error e after the transform is an error e @ left.T before it
+        before = e @ left.T
+        np.testing.assert_allclose(
+            e @ seen.through(left).cost @ e, before @ seen.cost @ before, rtol=1e-4
+        )

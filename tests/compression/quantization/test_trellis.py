@@ -140,6 +140,12 @@ def test_a_tiny_channel_beside_a_huge_one_is_rounded_as_well():
         assert sqnr_db(w[:, column], found[:, column]) > 8
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_levels_of_few_numbers_rise_too(seed):
+    v = np.random.default_rng(seed).standard_normal((2, 20)).astype(np.float32)
+    assert (np.diff(fit_levels(v, np.linspace(-2, 2, 8, dtype=np.float32))) >= 0).all()
+
+
 def test_levels_suit_the_channels_with_the_large_scales():
     rng = np.random.default_rng(0)
     large = rng.standard_normal((128, 8)).astype(np.float32)
