@@ -11,6 +11,7 @@ a block holds means that are a million times smaller than its largest.
 """
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
@@ -58,7 +59,10 @@ class NearestLevel:
         return code
 
 
-NEAREST = {signed: NearestLevel(dynamic_levels(signed)) for signed in (True, False)}
+@cache
+def nearest_level(signed: bool) -> NearestLevel:
+    """The table of dynamic_levels(signed), made once, when it is first asked for."""
+    return NearestLevel(dynamic_levels(signed))
 
 
 @dataclass(frozen=True)
@@ -114,7 +118,7 @@ def coded(state: Params, role: str, name: str, like: Array) -> tuple[Array, Arra
 
 def decode(codes: Array, absmax: Array, start: int, like: Array, signed: bool) -> Array:
     """absmax · level[code] of the numbers from `start` on, as many as `like` has, in its dtype."""
-    values = np.take(NEAREST[signed].levels.astype(like.dtype), codes[start : start + like.size])
+    values = np.take(nearest_level(signed).levels.astype(like.dtype), codes[start : start + like.size])
     values *= per_number(absmax, start, like.size)
     return values
 
@@ -125,7 +129,7 @@ def encode(values: Array, codes: Array, absmax: Array, start: int, signed: bool)
     absmax[blocks] = np.maximum.reduceat(np.abs(values), np.arange(0, values.size, BLOCK))
     unit = per_number(absmax, start, values.size)
     scaled = values.astype(np.float32, copy=False) / np.where(unit > 0, unit, np.float32(1))
-    nearest = NEAREST[signed](np.clip(scaled, -1, 1))
+    nearest = nearest_level(signed)(np.clip(scaled, -1, 1))
     if not signed:
         np.maximum(nearest, values > 0, out=nearest)
     codes[start : start + values.size] = nearest

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from minilm.compression import adamw_8bit
-from minilm.compression.adamw_8bit import NEAREST, AdamW8bit, dynamic_levels
+from minilm.compression.adamw_8bit import AdamW8bit, dynamic_levels, nearest_level
 from minilm.models import LSTMLanguageModel
 from minilm.training import AdamW, cross_entropy_loss, fit, warmup_cosine
 
@@ -28,7 +28,7 @@ def test_the_levels_are_dynamic():
 
 @pytest.mark.parametrize("signed", [True, False])
 def test_the_table_finds_the_nearest_level(signed):
-    nearest, rng = NEAREST[signed], np.random.default_rng(0)
+    nearest, rng = nearest_level(signed), np.random.default_rng(0)
     v = rng.uniform(-1, 1, 100_000) * 10.0 ** -rng.integers(0, 9, 100_000)
     inner = nearest.thresholds[:-1]
     v = np.concatenate([v, inner, np.nextafter(inner, 2), np.nextafter(inner, -2), [1, 0, -0.0]])
@@ -90,7 +90,7 @@ def test_means_of_the_next_step_are_read_from_their_codes():
     m = 0.5 * normal(*shape).reshape(2, 2048)
     absmax = np.abs(m).max(axis=1)
     np.testing.assert_allclose(state["mean_absmax:w"], absmax, rtol=1e-6)
-    levels = NEAREST[True].levels
+    levels = nearest_level[True].levels
     read = levels[state["mean:w"]].reshape(2, 2048) * absmax[:, None]
     gap = 0.9 / 64 / 2 * absmax[:, None]
     assert (np.abs(read - m) <= gap * 1.01).all()
