@@ -118,7 +118,8 @@ def coded(state: Params, role: str, name: str, like: Array) -> tuple[Array, Arra
 
 def decode(codes: Array, absmax: Array, start: int, like: Array, signed: bool) -> Array:
     """absmax · level[code] of the numbers from `start` on, as many as `like` has, in its dtype."""
-    values = np.take(nearest_level(signed).levels.astype(like.dtype), codes[start : start + like.size])
+    levels = nearest_level(signed).levels.astype(like.dtype, copy=False)
+    values = np.take(levels, codes[start : start + like.size])
     values *= per_number(absmax, start, like.size)
     return values
 

@@ -90,7 +90,7 @@ def test_means_of_the_next_step_are_read_from_their_codes():
     m = 0.5 * normal(*shape).reshape(2, 2048)
     absmax = np.abs(m).max(axis=1)
     np.testing.assert_allclose(state["mean_absmax:w"], absmax, rtol=1e-6)
-    levels = nearest_level[True].levels
+    levels = nearest_level(True).levels
     read = levels[state["mean:w"]].reshape(2, 2048) * absmax[:, None]
     gap = 0.9 / 64 / 2 * absmax[:, None]
     assert (np.abs(read - m) <= gap * 1.01).all()
