@@ -25,7 +25,7 @@ from minilm.types import Array
 
 # How many codes `unpack` looks up at once: a byte full of them where they fill it, else as many as
 # lie within two bytes wherever they start. A table of all such runs has at most 4096 rows.
-RUN = {1: 8, 2: 4, 3: 4, 4: 2, 5: 2, 6: 2, 7: 1, 8: 1}
+RUN = {1: 8, 2: 4, 3: 4, 4: 2, 5: 2, 6: 2, 7: 1}
 CHUNK = 1 << 20  # codes packed at once: what is made of them stays in the processor's cache
 
 
@@ -35,7 +35,7 @@ def check_bits(bits: int, wide: bool = False) -> int:
     wide: 16 will do as well.
     """
     whole = isinstance(bits, int | np.integer) and not isinstance(bits, bool)
-    if not whole or (bits not in RUN and not (wide and bits == 16)):
+    if not whole or (not 1 <= bits <= 8 and not (wide and bits == 16)):
         allowed = "from 1 to 8, or 16" if wide else "from 1 to 8"
         raise ValueError(f"bits must be an integer {allowed}, got {bits!r}")
     return int(bits)
@@ -133,9 +133,9 @@ def unpack(packed: Array, bits: int, n: int, values: Array | None = None) -> Arr
             f"packed must be uint8 (rows, {row_bytes(n, bits)}) for {n} codes of {bits} bits, "
             f"got {packed.dtype} {packed.shape}"
         )
-    if bits == 16:
-        codes = np.ascontiguousarray(packed).view("<u2")
-        return codes.astype(np.uint16) if values is None else np.take(values, codes)
+    if bits >= 8:  # whole bytes: there is nothing to take apart
+        codes = np.ascontiguousarray(packed).view(f"<u{bits // 8}")
+        return codes.astype(code_type(bits)) if values is None else np.take(values, codes)
     run, table = RUN[bits], _runs(bits)
     if values is not None:
         table = values[table]
