@@ -12,6 +12,7 @@ from pathlib import Path
 RTN = "in groups"  # round to nearest: integers, the largest magnitude, groups
 SAME_GRID = "least squares, asymmetric in groups"  # what GPTQ's best row adds its rounding to
 TRAINED = "trained"
+SHARED_OUT = "mixed precision"  # so begin the names of those that share bits out between weights
 MODELS = ("LSTM", "Transformer")
 
 
@@ -20,10 +21,11 @@ def main(path: Path) -> int:
         rows = [row for row in csv.DictReader(file) if row["loss_above_float"]]
 
     def damages(model: str, bits: int, kind: str | None = None) -> dict[str, float]:
-        """{method: mean damage} of what rounds the weights."""
+        """{method: mean damage} of what rounds every weight to so many bits."""
         by_method: dict[str, list[float]] = {}
         for row in rows:
             wanted = row["model"] == model and row["bits"] == str(bits)
+            wanted = wanted and not row["method"].startswith(SHARED_OUT)
             if wanted and kind in (None, row["kind"]) and float(row["bits_per_weight"]) < 24:
                 by_method.setdefault(row["method"], []).append(float(row["loss_above_float"]))
         return {method: sum(each) / len(each) for method, each in by_method.items()}
@@ -59,6 +61,7 @@ def main(path: Path) -> int:
         check(f"{model}, 2 bits, {best} of {first}", trained[best], after[first] / 4)
         control = damage(model, "float, trained further", 32)
         print(f"        the control, {control:+.4f}, counted off: {trained[best] - control:+.4f}")
+        print(f"        {SHARED_OUT}, in the same bytes: {damage(model, SHARED_OUT, 2):+.4f}")
         check(f"{model}, integer-only, 8 bits", damage(model, "integer-only", 8), 0.01)
         check(f"{model}, gradients at 4 bits with error feedback",
               damage(model, "gradients, error feedback", 4), 0.02)

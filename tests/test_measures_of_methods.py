@@ -18,6 +18,7 @@ GOOD = {
     ("AWQ", 3, "post-training"): 0.12,
     ("codebook", 3, "post-training"): 0.01,  # neither GPTQ nor AWQ
     ("codebook", 2, "post-training"): 0.4,
+    ("mixed precision", 2, "whole model"): 0.05,  # its bits are not 2 for every weight
     ("LSQ", 2, "trained"): 0.1,
     ("float, trained further", 32, "trained"): -0.05,
     ("integer-only", 8, "whole model"): 0.01,

@@ -177,11 +177,11 @@ def thorough() -> Settings:
 def methods_study() -> Settings:
     """Every method against every other on the default language models, from three seeds: hours.
 
-    At 2 bits a model needs more further training than the bit sweeps give it: 600 steps here.
+    At 2 bits a model needs more further training than the bit sweeps give it: as long again here.
     """
     settings = default()
-    for model in settings.language_models:
-        settings = settings.changed(model, {"tuning_steps": 600})
+    for model, recipe in settings.language_models.items():
+        settings = settings.changed(model, {"tuning_steps": recipe.steps})
     return replace(settings, seeds=(0, 1, 2), word2vec=None, methods=True)
 
 

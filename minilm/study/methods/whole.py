@@ -133,10 +133,20 @@ def flooded_bits(bench: Bench, bits: int) -> Made:
         for name in weights:
             squares[name] += float(np.mean(np.square(grads[name] / count)))
     variances = np.array([squares[name] * float(w.var()) for name, w in weights.items()])
-    ideal = water_filling_bits(variances, np.array([w.size for w in weights.values()]), bits)
-    chosen = dict(zip(weights, np.clip(np.rint(ideal), 1, 8).astype(int).tolist(), strict=True))
+    chosen = dict(zip(weights, whole_bits(variances, weights, bits).tolist(), strict=True))
     how = fitting(METHODS["least squares in groups"].arguments, bench.params)
     return Made(quantize(bench.params, chosen, **how))
+
+
+def whole_bits(variances: Array, weights: Params, bits: int) -> Array:
+    """Reverse water-filling rounded to 1 … 8, of the highest level that costs no more than `bits`.
+    """
+    sizes = np.array([w.size for w in weights.values()])
+    for mean in np.arange(100 * bits, 0, -1) / 100:
+        chosen = np.clip(np.rint(water_filling_bits(variances, sizes, mean)), 1, 8).astype(int)
+        if chosen @ sizes <= bits * sizes.sum():
+            break
+    return chosen
 
 
 def equalized(bench: Bench, bits: int) -> Made:
@@ -248,7 +258,7 @@ WHOLE: Mapping[str, Whole] = MappingProxyType({
         "Shoham and Gersho 1988", "1 … 6 bits or fp16 each, the bytes of one width", WIDTHS,
         greedy_bits, CALIBRATION),
     "mixed precision, water-filling": Whole(
-        "Cover and Thomas 2006, section 10.3.3", "whole bits, near the same mean", WIDTHS,
+        "Cover and Thomas 2006, section 10.3.3", "whole bits, of at most that mean", WIDTHS,
         flooded_bits, CALIBRATION),
     "equalization": Whole(
         "Nagel et al. 2019 (DFQ), section 4.1", "then one scale a tensor", (8, *WIDTHS), equalized,

@@ -14,7 +14,7 @@ from minilm.study.methods.bench import Bench, bench_of
 from minilm.study.methods.cell import method_row, numbers, relative_time
 from minilm.study.methods.table import COMPARED, TRIED
 from minilm.study.methods.trained import FURTHER, TRAINED
-from minilm.study.methods.whole import WHOLE
+from minilm.study.methods.whole import WHOLE, whole_bits
 from minilm.study.settings import LanguageModelRecipe, Settings, methods_study
 from minilm.study.subjects import new_subject
 from minilm.text import GRAMMAR
@@ -195,6 +195,16 @@ def test_a_bench_is_opened_once_for_a_model_and_anew_for_another(lstm, transform
     assert bench_of(lstm.subject) is first
     assert bench_of(transformer.subject) is not first
     assert len(benches.LAST) == 1
+
+
+@pytest.mark.parametrize("bits", [2, 3, 4])
+def test_bits_that_are_shared_out_cost_no_more_than_one_width_for_all(bits):
+    weights = {"a": np.zeros((10, 100)), "b": np.zeros((10, 10)), "c": np.zeros((10, 30))}
+    sizes = np.array([1000, 100, 300])
+    chosen = whole_bits(np.array([0.01, 1.0, 0.2]), weights, bits)
+    assert chosen[0] < chosen[2] < chosen[1]  # more where more is at stake
+    assert (bits - 0.8) * 1400 < chosen @ sizes <= bits * 1400
+    np.testing.assert_array_equal(whole_bits(np.ones(3), weights, bits), bits)
 
 
 def test_time_is_relative_to_the_float_model(lstm, monkeypatch):
