@@ -50,8 +50,12 @@ def calibrate(
     channels are rows, the rows h of h @ E.T. A table whose rows are only taken has no entry.
 
     One thread, dropout off. The float model's own vectors are seen; give quantized params to see
-    theirs. ValueError for no batches, a batch that is too short, or numbers that are not finite.
+    theirs. ValueError for no batches, a batch that is too short, or numbers that are not finite;
+    TypeError for a function of the step.
     """
+    if callable(batches):
+        raise TypeError("batches must be a list or iterator of batches, got a function of the step: "
+                        "[batches(step) for step in range(8)] takes eight of them")
     weights = {name: w for name, w in matrices(params).items() if w.ndim == 2}
     recorders = {name: Recorder(w, histograms) for name, w in weights.items()}
     readers = {**params, **recorders}

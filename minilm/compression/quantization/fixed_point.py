@@ -62,7 +62,10 @@ def scaled(acc: Array, M0: Array | int, shift: Array | int) -> Array:
     """round(acc · M0 · 2^−shift), half-way up, with integers alone.
 
     acc: integers within 32 bits; M0, shift: as `to_fixed_point` makes them; they broadcast -> int64
+    TypeError for an acc of floats, whose fractions would be cut off.
     """
+    if acc.dtype.kind not in "iu":
+        raise TypeError(f"acc must hold integers, got {acc.dtype}")
     # int64 on all sides: frexp's exponents are int32, in which 1 << 40 is lost without a word
     shift = np.asarray(shift, np.int64)
     product = acc.astype(np.int64) * np.asarray(M0, np.int64)

@@ -134,12 +134,29 @@ def map_weights(x: Any, bits: Bits, scheme: Scheme, function: Callable[..., Any]
             raise TypeError("bits must be one number for an array, got a dict by name")
         return function("x", plain_array("x", x), bits, scheme, rng)
     chosen = bits_by_name(x, bits)
+    check_calibration(scheme.calibration, x, chosen)
     return {
         name: function(name, plain_array(name, w), chosen[name], scheme.for_parameter(name), rng)
         if name in chosen
         else w
         for name, w in x.items()
     }
+
+
+def check_calibration(calibration: Any, params: Params, chosen: dict[str, int]) -> None:
+    """Refuse calibration of what is no parameter, or without a matrix that is to be quantized.
+
+    A table may be missing: one whose rows are only looked up multiplies nothing.
+    """
+    if not isinstance(calibration, dict):
+        return
+    unknown = [name for name in calibration if name not in params]
+    missing = [name for name in chosen if name not in calibration
+               and params[name].ndim == 2 and not name.endswith("embedding")]
+    if unknown or missing:
+        what = f"has {', '.join(unknown)}, no parameter" if unknown else (
+            f"lacks {', '.join(missing)}")
+        raise ValueError(f"calibration {what}; calibrate(model, params, batches) makes it")
 
 
 def bits_by_name(params: Params, bits: Bits) -> dict[str, int]:

@@ -170,3 +170,22 @@ def test_example_rows_instead_of_a_model():
     for bad in (x[0, 0], [["a", "b"]], None):
         with pytest.raises(TypeError, match="calibration of w must be a Seen or rows X"):
             as_seen(bad, 6, "w")
+
+
+def test_a_function_of_the_step_is_refused_with_what_to_write():
+    with pytest.raises(TypeError, match=r"\[batches\(step\) for step in range\(8\)\]"):
+        calibrate(None, {}, lambda step: step)
+
+
+def test_calibration_must_name_every_matrix_that_is_quantized_and_nothing_else():
+    rng = np.random.default_rng(0)
+    params = {name: rng.standard_normal((8, 4)).astype(np.float32)
+              for name in ("a", "b", "word_embedding")}  # fmt: skip
+    x = rng.standard_normal((50, 8)).astype(np.float32)
+    with pytest.raises(ValueError, match="calibration has aa, no parameter"):
+        quantize(params, 3, rounding="gptq", calibration={"aa": x, "a": x, "b": x})
+    with pytest.raises(ValueError, match="calibration lacks b"):
+        quantize(params, 3, rounding="gptq", calibration={"a": x})
+    seen = {"a": x}  # b stays float; a table that only is looked up multiplies nothing
+    small = quantize(params, {"a": 3, "word_embedding": 3}, rounding="gptq", calibration=seen)
+    assert small["b"] is params["b"]

@@ -110,3 +110,8 @@ def test_inputs_stay_as_they_are():
     before = acc.copy()
     requantize(acc, *to_fixed_point(0.3), 5)
     np.testing.assert_array_equal(acc, before)
+
+
+def test_fractions_are_refused():
+    with pytest.raises(TypeError, match="acc must hold integers"):
+        requantize(np.array([1.5]), 2**30, 30)
