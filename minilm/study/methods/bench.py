@@ -101,11 +101,8 @@ class Bench:
         return float(total / terms)
 
     def further(self, params: Params, steps: int | None = None, **how: Any) -> Params:
-        """The parameters, trained further: as long as every other method that trains further.
-
-        The learning rate rises as high as in the first training: at a fifth of it a model of 2 bits
-        ends at twice the damage.
-        """
+        """The parameters, trained further, as long as every method that trains further; the
+        learning rate rises as high as in the first training."""
         steps = self.subject.recipe.tuning_steps if steps is None else steps
         return self.subject.fit(params, steps, **how)[0]
 
