@@ -54,8 +54,8 @@ def calibrate(
     TypeError for a function of the step.
     """
     if callable(batches):
-        raise TypeError("batches must be a list or iterator of batches, got a function of the step: "
-                        "[batches(step) for step in range(8)] takes eight of them")
+        raise TypeError("batches must be a list or iterator of batches, got a function of the "
+                        "step: [batches(step) for step in range(8)] takes eight of them")
     weights = {name: w for name, w in matrices(params).items() if w.ndim == 2}
     recorders = {name: Recorder(w, histograms) for name, w in weights.items()}
     readers = {**params, **recorders}
