@@ -175,3 +175,10 @@ def test_weight_decay_is_for_matrices_as_in_adamw():
     AdamW8bit(weight_decay=0.5).update(arrays, grads, {}, 0.1, 0)
     assert (arrays["bias"] == 1).all() and (arrays["w:step"] == 1).all()
     np.testing.assert_allclose(arrays["w"], 0.95, rtol=1e-6)
+
+
+@pytest.mark.parametrize("size, kinds", [(4095, {"float32"}), (4096, {"float32", "uint8"})])
+def test_small_parameters_keep_floats(size, kinds):
+    state = {}
+    AdamW8bit().update({"w": normal(size, 1)}, {"w": normal(size, 1, seed=1)}, state, 1e-2, 0)
+    assert {array.dtype.name for array in state.values()} == kinds

@@ -125,6 +125,8 @@ def test_what_is_packed_is_what_was_seen(bits, how, tmp_path):
     for model in (packed, load(tmp_path / "packed.npz")):
         for name in ("token_embedding", "head.w"):
             np.testing.assert_array_equal(model[name].dense(), seen[name])
+    half = np.float16 if "group_size" in how else np.float32
+    assert packed["head.w"].scales.dtype == half  # steps of groups take two bytes, as scales do
     error = np.abs(packed["head.w"].dense() - params["head.w"]).max()
     assert packed["head.w"].max_error == pytest.approx(error)
     assert packed["head.b"] is params["head.b"]

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from minilm.weights import Diagonal, Product, Recorder, Sum, Weight, load, save
+from minilm.weights import Diagonal, Hadamard, Product, Recorder, Sum, Weight, load, save
 
 
 class Squaring(Weight):
@@ -76,6 +76,15 @@ def test_unpacked_keeps_low_rank_thin(make):
     assert isinstance(product, Product)
     assert isinstance(product.a, np.ndarray)
     assert product.nbytes == 4 * 2 * (24 + 20)
+
+
+def test_unpacked_a_transform_is_multiplied_into_the_other_factor(make):
+    turn, q = Hadamard.random(24, np.random.default_rng(0)), make.quantized((24, 2), 8)
+    for left in (turn, Diagonal(make.normal(24))):
+        for product in (Product(left, q), Product(q.T, left)):
+            assert isinstance(product.unpacked(), np.ndarray)
+            np.testing.assert_allclose(product.unpacked(), product.dense(), rtol=1e-6)
+    assert isinstance(Product(turn, turn.T).unpacked(), Product)
 
 
 def test_scales_that_no_transform_makes_are_refused_in_a_file(make, tmp_path):

@@ -30,6 +30,12 @@ def test_the_register_by_hand():
     assert level_indices(codes, 4).tolist() == [[2, 1, 2, 4, 0]]
 
 
+def test_levels_of_eight_bits():
+    codes = np.array([[255, 254, 1]], np.uint8)  # j = 127, 127, 0 and b = 1, 0, 1
+    # z1 = b[t] ^ b[t-1] ^ b[t-3]: 1^1^1, 0^1^0, 1^0^1;   z0 = b[t-2]: 0, 1, 1
+    assert level_indices(codes, 8).tolist() == [[4 * 127 + 2, 4 * 127 + 3, 1]]
+
+
 @pytest.mark.parametrize("states", [4, 8])
 def test_every_state_reaches_two_subsets_two_apart(states):
     codes = np.random.default_rng(0).integers(0, 2, (1, 4096)).astype(np.uint8)
