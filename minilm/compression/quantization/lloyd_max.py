@@ -6,7 +6,8 @@
 
 Thresholds and levels are set in turns, and neither can raise the error. It is k-means of numbers
 (clusters.py has that of vectors), but needs no draws to start: in one dimension the best density of
-many levels is known, the cube root of the data's density (Panter and Dite 1951).
+many levels is known, the cube root of the data's density (Panter and Dite 1951). A level that no
+number is rounded to, as where outliers leave a gap, moves to the end of a cell with much error.
 """
 
 import math
@@ -54,6 +55,7 @@ def lloyd_max(
     # float64: a prefix sum of a million float32 numbers would lose the small cells
     mass_below = np.append(0.0, np.cumsum(mass, dtype=np.float64))
     sum_below = np.append(0.0, np.cumsum(values * mass, dtype=np.float64))
+    square_below = np.append(0.0, np.cumsum(np.square(values, dtype=np.float64) * mass))
     levels, cuts = _cube_root_levels(values, mass_below, 2**bits), None
     for _ in range(max_iterations):
         thresholds = ((levels[1:] + levels[:-1]) / 2).astype(np.float32)  # as values: no copy
@@ -62,8 +64,26 @@ def lloyd_max(
             break
         cuts = np.concatenate([[0], inner, [len(values)]])
         cell_mass, cell_sum = np.diff(mass_below[cuts]), np.diff(sum_below[cuts])
-        levels = np.where(cell_mass > 0, cell_sum / np.where(cell_mass > 0, cell_mass, 1), levels)
+        used = cell_mass > 0
+        levels = np.where(used, cell_sum / np.where(used, cell_mass, 1), levels)
+        if not used.all():
+            errors = np.diff(square_below[cuts]) - cell_sum * levels  # Σ w·x² − (Σ w·x)² / Σ w
+            levels = _fill_empty(levels, np.flatnonzero(~used), values, cuts, errors)
     return levels.astype(np.float32)
+
+
+def _fill_empty(levels: Array, empty: Array, values: Array, cuts: Array, errors: Array) -> Array:
+    """The levels, but those of empty cells moved into the cells of most error, rising again.
+
+    There each takes the end that is further from the level: the error falls.
+    """
+    divisible = (errors > 0) & (np.diff(cuts) > 1)
+    worst = np.argsort(-np.where(divisible, errors, 0), kind="stable")[: len(empty)]
+    worst = worst[divisible[worst]]
+    low, high = values[cuts[worst]], values[cuts[worst + 1] - 1]
+    filled = levels.copy()
+    filled[empty[: len(worst)]] = np.where(levels[worst] - low > high - levels[worst], low, high)
+    return np.sort(filled)
 
 
 def _cube_root_levels(values: Array, mass_below: Array, count: int) -> Array:

@@ -106,6 +106,12 @@ def test_only_integers_have_a_zero_point(name):
         GRIDS[name].start(WIDTHS.get(name, 4), False)
 
 
+@pytest.mark.parametrize("name", ["int_real_zero", "logarithmic", "power_of_two"])
+def test_sixteen_bits_are_too_many_where_they_could_not_be_used(name):
+    with pytest.raises(ValueError, match=r"at most 8.* got 16"):
+        GRIDS[name].start(16, name != "int_real_zero")
+
+
 @pytest.mark.parametrize("name", ["int_full", "nf", "logarithmic", "power_of_two"])
 def test_one_bit_is_too_few_for_zero_and_both_signs(name):
     with pytest.raises(ValueError, match=r"bits must be at least 2 .* got 1"):
@@ -190,6 +196,26 @@ def test_centroids_leave_an_error_uncorrelated_with_the_levels():
     rounded = levels[np.searchsorted((levels[1:] + levels[:-1]) / 2, x)]
     assert abs((rounded * (x - rounded)).mean()) < 1e-6
     assert ((x - rounded) ** 2).mean() == pytest.approx(x.var() - rounded.var(), rel=1e-4)
+
+
+def test_levels_that_nothing_is_rounded_to_move_to_where_they_are_needed():
+    # of the first levels most lie in the gaps: best are 7 or 8 on either side, and 1 between
+    x = np.concatenate([np.linspace(1, 1.001, 200), np.linspace(2, 2.001, 200), [1.5]])
+    levels = lloyd_max(x, 4)
+    assert (np.diff(levels) > 0).all()
+    counts = [np.count_nonzero(np.abs(levels - middle) < 0.01) for middle in (1, 1.5, 2)]
+    assert counts in ([7, 1, 8], [8, 1, 7])
+    assert np.abs(x[:, None] - levels).min(axis=1).max() < 0.0001
+
+
+@pytest.mark.parametrize("outlier", [20, 1000])
+def test_an_outlier_costs_no_more_than_its_own_level(outlier):
+    x = np.random.default_rng(0).normal(size=4000).astype(np.float32)
+    alone, beside = (
+        np.square(np.abs(x[:, None] - levels).min(axis=1)).sum()
+        for levels in (lloyd_max(x, 4), lloyd_max(np.append(x, np.float32(outlier)), 4))
+    )
+    assert beside < 1.2 * alone
 
 
 @pytest.mark.parametrize("bad", [np.array([]), np.array([1, np.nan]), np.array([np.inf])])
