@@ -79,8 +79,9 @@ def logarithmic(bits: int, symmetric: bool) -> Codebook:
     Miyashita et al. 2016, section 5: of the bases tried √2 lost least. (Base 2: power_of_two.)
     """
     check_symmetric(symmetric)
-    if bits < 2:
-        raise ValueError(f"bits must be at least 2 for zero and both signs, got {bits}")
+    if not 2 <= bits <= 8:  # more would be levels below float32's smallest number
+        raise ValueError(f"bits must be at least 2 for zero and both signs, and at most 8, "
+                         f"got {bits}")
     magnitudes = 2.0 ** (-np.arange(2 ** (bits - 1) - 1) / 2)
     levels = [*-magnitudes, 0.0, *magnitudes[::-1], 1.0]
     return Codebook(np.array(levels, np.float32))

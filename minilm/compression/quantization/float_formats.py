@@ -139,8 +139,9 @@ def power_of_two(bits: int, symmetric: bool) -> FloatFormat:
     Zhou et al. 2017 (INQ), eq. 1. Multiplying by such a weight is a shift.
     """
     check_symmetric(symmetric)
-    if bits < 2:
-        raise ValueError(f"bits must be at least 2 for powers of two and zero, got {bits}")
+    if not 2 <= bits <= 8:  # more would be powers below float32's smallest number
+        raise ValueError(f"bits must be at least 2 for powers of two and zero, and at most 8, "
+                         f"got {bits}")
     return FloatFormat(bits - 1, 0, bias=2 ** (bits - 1) - 1)
 
 

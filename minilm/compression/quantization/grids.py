@@ -167,6 +167,9 @@ def integers_real_zero(bits: int, symmetric: bool) -> Grid:
     """0 … 2^b − 1 with a zero point that is any number."""
     if symmetric:
         raise ValueError("grid 'int_real_zero' has a zero point: pass symmetric=False")
+    if bits > 8:  # half-way up the codes of 16 bits float16 goes in steps of 16
+        raise ValueError("bits must be at most 8 for grid 'int_real_zero', whose zero points have "
+                         f"half precision, got {bits}")
     return Integers(0, 2**bits - 1, affine=True, real_zero=True)
 
 

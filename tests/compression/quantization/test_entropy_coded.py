@@ -5,6 +5,7 @@ import pytest
 
 from minilm.compression import fake_quantize, quantize
 from minilm.compression.quantization.coders import true_bits
+from minilm.compression.quantization.entropy_coded import EntropyCoded, fit_gain
 from minilm.compression.quantization.rate import entropy_of
 
 
@@ -104,6 +105,14 @@ def test_scales_of_groups_are_rounded_as_they_are_stored():
     np.testing.assert_array_equal(
         fake_quantize(x, 2, grid="entropy_coded", axis=0, group_size=1024), q.dense()
     )
+
+
+@pytest.mark.parametrize(("largest", "bits"), [(127.4, 8), (128, 16), (-127.6, 16)])
+def test_codes_take_16_bits_where_8_are_too_few(largest, bits):
+    v = np.array([[1, -1, largest]], np.float32)
+    grid, _ = fit_gain(v, EntropyCoded(4), np.ones_like(v))
+    assert grid.bits == bits
+    assert grid.low <= np.rint(largest) <= grid.high
 
 
 def test_it_has_no_zero_point():

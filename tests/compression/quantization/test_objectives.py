@@ -200,6 +200,25 @@ def test_hqq_is_never_worse_than_absmax_by_its_own_measure(x, bits):
     assert (lp(errors[0]) <= lp(errors[1]) * (1 + 1e-3) + 1e-3).all()
 
 
+def test_hqq_by_the_published_steps():
+    # Badri and Shaji: p = 0.7, β = 10, κ = 1.01, 20 rounds; of the z passed the best is kept
+    v, grid = np.random.default_rng(3).standard_t(3, (30, 64)), Integers(0, 15, True, True)
+    v = (v - v.min(axis=1, keepdims=True)) * 15 / np.ptp(v, axis=1, keepdims=True)
+    found = best_zero_point(v.astype(np.float32), np.zeros((30, 1), np.float32), grid)
+    for row, answer in zip(v, found[:, 0], strict=True):
+        z, beta, passed = 0.0, 10.0, []
+        for _ in range(21):
+            q = np.clip(np.rint(row + z), 0, 15)
+            e = row - (q - z)
+            passed.append((float((np.abs(e) ** 0.7).sum()), z))
+            size = np.maximum(np.abs(e), 1e-6)
+            large = np.sign(e) * np.maximum(size - size ** (0.7 - 1) / beta, 0)
+            z, beta = float(np.float16(np.mean(q - (row - large)))), beta * 1.01
+        assert min(passed)[0] == pytest.approx(
+            float((np.abs(row - (np.clip(np.rint(row + answer), 0, 15) - answer)) ** 0.7).sum())
+        )
+
+
 def test_the_zero_point_is_sought_among_those_that_can_be_stored():
     # near 128 a float16 is a multiple of ⅛: what is best before it is rounded need not be so after
     v = normal(200, 64) * 40
