@@ -101,6 +101,7 @@ def test_other_weights_multiply_as_floats():
     for weight in (
         W, quantize(W, 4, axis=-1, group_size=8), quantize(W, 4, axis=-1, grid="lloyd_max"),
         quantize(W, 8, axis=0), Product(W, np.eye(6, dtype=np.float32)),
+        quantize(W, 8, axis=-1, grid="int_real_zero", symmetric=False),
     ):  # fmt: skip
         leaf = RoundedInput(weight)
         assert integer_weight(weight) is None

@@ -101,6 +101,9 @@ def test_sums_beyond_32_bits_are_refused():
     assert affine_matmul(a, b, 127, 127) == 0
     with pytest.raises(ValueError, match="fit in 32 bits"):
         affine_matmul(a, b, 0, -1)
+    # the plain product fits, what it stands for does not: 127·(127 + 128) of each
+    with pytest.raises(ValueError, match="fit in 32 bits, got sums from 2590800000"):
+        affine_matmul(a[:, :80_000], b[:80_000], 0, -128)
 
 
 def test_sums_of_codes():

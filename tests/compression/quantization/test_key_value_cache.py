@@ -69,6 +69,14 @@ def test_by_channel_by_the_formula(bits, pieces):
         np.testing.assert_array_equal(held[:, :, 2 * GROUP :], x[:, :, 2 * GROUP :])
 
 
+@pytest.mark.parametrize("by", BY)
+def test_what_was_given_is_copied(by):
+    k, cache = numbers(3), QuantizedKeyValueCache(6, 8, by)
+    held = cache.append(k, k)[0].copy()
+    k[:] = 7
+    np.testing.assert_array_equal(cache.append(k[:, :, :1], k[:, :, :1])[0][:, :, :3], held)
+
+
 def test_keys_by_channel_and_values_by_token():
     k, v = numbers(70), numbers(70, d=4, seed=1)
     cache = QuantizedKeyValueCache(71, 4, "channel", values_by="token")

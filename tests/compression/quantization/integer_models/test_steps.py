@@ -112,6 +112,17 @@ def test_norms_are_the_real_ones_within_a_code(D, has_bias):
     np.testing.assert_allclose(leaving.scale / 200 * q, y, atol=0.1 * leaving.scale)
 
 
+def test_a_norm_of_a_long_row_with_one_number_fits():
+    D = 1 << 16  # n = √D·2^10 there, and gains of 15 bits would make it 2^33
+    x = np.zeros((1, D), np.int16)
+    x[0, 5] = 32767
+    gain = np.ones(D, np.float32)
+    y = rms_norm(x.astype(np.float64), gain)[0]
+    leaving = Site(float(y.max()) / 120)
+    q = normed(x, norm_constants("n", {"n.gain": gain}, Site(1.0), leaving), "n")
+    np.testing.assert_allclose(leaving.scale * q, y, atol=0.75 * leaving.scale)
+
+
 def attention_params(step=6.3 / 255, zero_point=0):
     e = np.rint(255 * np.exp(-step * np.arange(256))).astype(np.uint8)
     one = {"M0": np.array(2**30, np.int32), "shift": np.array(30, np.int8)}
@@ -144,6 +155,12 @@ def test_attention_to_equal_keys_is_the_mean_and_far_keys_are_nothing():
     k[7] = 9  # 762 ahead: beyond the table's end, where e is 0
     assert params["a:table"][-1] == 0
     assert softmaxed(q, k, v, None, params, "a") == v[7]
+
+
+def test_hidden_keys_are_nothing_where_scores_hardly_differ():
+    params = attention_params() | {"a:score:shift": np.array(62, np.int8)}  # M = 2^−32
+    q, k, v = np.ones((1, 1), np.int8), np.ones((2, 1), np.int8), np.array([[5], [99]], np.int8)
+    assert softmaxed(q, k, v, np.array([[True, False]]), params, "a") == 5
 
 
 def test_hidden_keys_change_nothing_however_large():
