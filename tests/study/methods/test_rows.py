@@ -123,7 +123,7 @@ def test_bits_and_bytes_are_of_all_that_is_kept(lstm):
     assert numbers(lstm.params) == sum(w.size for w in lstm.params.values())
     # an ideal coder counts its codes, memory holds them packed
     coded = method_row(lstm, "codebook, coded", 4)
-    assert coded["bits_per_weight"] < 8 * coded["memory_bytes"] / numbers(lstm.params)
+    assert coded["bits_per_weight"] < 0.97 * 8 * coded["memory_bytes"] / numbers(lstm.params)
     # a file of blocks is counted, not the floats that it is run with
     blocks = method_row(lstm, "gguf Q4_0", 4)
     assert blocks["bits_per_weight"] < 8 and blocks["memory_bytes"] < nbytes(lstm.params) / 3
@@ -205,6 +205,10 @@ def test_bits_that_are_shared_out_cost_no_more_than_one_width_for_all(bits):
     assert chosen[0] < chosen[2] < chosen[1]  # more where more is at stake
     assert (bits - 0.8) * 1400 < chosen @ sizes <= bits * 1400
     np.testing.assert_array_equal(whole_bits(np.ones(3), weights, bits), bits)
+    # ideally 1.6 and 3 bits: rounded, that would be more than 2 for all
+    two = {"a": np.zeros((10, 100)), "b": np.zeros((10, 40))}
+    chosen = whole_bits(np.array([1, 4**1.4]), two, 2)
+    assert 1800 < chosen @ np.array([1000, 400]) <= 2800
 
 
 def test_time_is_relative_to_the_float_model(lstm, monkeypatch):
