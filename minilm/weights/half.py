@@ -75,6 +75,7 @@ class HalfTensor(PackedRows):
 
     def check(self) -> None:
         """Refuse what no rounding writes: see `Weight.check`."""
+        super().check()
         if not np.isfinite(floats(self.halves)).all():
             raise ValueError(f"halves must be finite, as {self.kind}")
 

@@ -79,6 +79,7 @@ class ProductQuantizedTensor(PackedRows):
 
     def check(self) -> None:
         """Refuse what no k-means makes: see `Weight.check`."""
+        super().check()
         if not np.isfinite(self.codebooks).all():
             raise ValueError("codebooks must be finite")
 

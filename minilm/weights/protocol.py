@@ -96,6 +96,8 @@ class Weight:
     def check(self) -> None:
         """Refuse by ValueError contents that nothing in this package makes, such as a scale that
         is NaN: asked once, when a file has been read. (Shapes and dtypes are always checked.)"""
+        if not isinstance(getattr(self, "transposed", False), bool):
+            raise ValueError("transposed must be true or false")
         for _, part in weight_fields(self):
             if isinstance(part, Weight):
                 part.check()

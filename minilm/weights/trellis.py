@@ -94,6 +94,7 @@ class TrellisTensor(PackedRows):
 
     def check(self) -> None:
         """Refuse what no quantizer writes: see `Weight.check`."""
+        super().check()
         if not (np.isfinite(self.scales).all() and (self.scales >= 0).all()):
             raise ValueError("scales must be finite and not negative")
         if not np.isfinite(self.levels).all():

@@ -1,3 +1,4 @@
+import dataclasses
 import errno
 import functools
 import io
@@ -395,6 +396,14 @@ def test_codes_and_scales_that_stand_for_no_number_are_refused(tmp_path, leaf, m
         save(tmp_path / "w.npz", {"w": damaged})
         with pytest.raises(ValueError, match=f"w.npz cannot be loaded: w: .*{message}"):
             load(tmp_path / "w.npz")
+
+
+def test_a_direction_that_is_neither_is_refused(make, tmp_path):
+    for name, leaf in make.every_leaf().items():
+        if hasattr(leaf, "transposed"):
+            save(tmp_path / "w.npz", {name: dataclasses.replace(leaf, transposed=1)})
+            with pytest.raises(ValueError, match=f"{name}: transposed must be true or false"):
+                load(tmp_path / "w.npz")
 
 
 def test_a_level_that_is_no_number_may_stay_unused(tmp_path):

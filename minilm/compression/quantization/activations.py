@@ -207,11 +207,11 @@ class RoundedInput(Weight):
     def check(self) -> None:
         """Refuse what `quantize_activations` does not make: see `Weight.check`."""
         super().check()
+        check_options(self.bits, None, self.by, self.threshold, self.clip, "absmax", 100)
         low, high = code_ends(self.bits, self.symmetric)
         for name, number, least, most in (
             ("scale", self.scale, 0, np.finfo(np.float32).max),
             ("zero_point", self.zero_point, low, high),
-            ("clip", self.clip, SMALLEST, np.finfo(np.float32).max),
         ):
             if number is not None and not least <= number <= most:
                 raise ValueError(f"{name} must lie in [{least}, {most}], got {number}")
