@@ -18,9 +18,7 @@ import numpy as np
 from minilm.types import Array
 from minilm.weights.byte_scales import BYTE_SCALES
 from minilm.weights.packing import check_bits, code_type, pack, row_bytes, unpack
-from minilm.weights.rows import PackedRows, from_rows, rows_shape, to_rows
-
-__all__ = ["QuantizedTensor", "code_values", "from_rows", "to_rows"]
+from minilm.weights.rows import PackedRows, from_rows, rows_shape
 
 CHUNK = 1 << 16  # numbers unpacked at once: what is made of them stays in the processor's cache
 

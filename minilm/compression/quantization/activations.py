@@ -32,6 +32,7 @@ from minilm.compression.quantization.activation_ranges import RANGES, SMALLEST, 
 from minilm.compression.quantization.affine import affine_codes, in_scales
 from minilm.compression.quantization.integer import affine_matmul
 from minilm.compression.quantization.integer_weight import integer_weight
+from minilm.compression.quantization.scheme import is_integer
 from minilm.compression.quantization.thresholds import THRESHOLDS
 from minilm.nn.linear import input_gradient, weight_gradient
 from minilm.types import Array, Params
@@ -141,7 +142,7 @@ def check_options(
     bits: Any, calibration: Any, by: Any, threshold: Any, clip: Any, objective: Any, percentile: Any
 ) -> None:
     """Refuse by name what is none of the choices or does not go together."""
-    if isinstance(bits, bool) or not isinstance(bits, int | np.integer) or not 2 <= bits <= 8:
+    if not is_integer(bits) or not 2 <= bits <= 8:
         raise ValueError(f"bits must lie in 2 … 8, got {bits!r}")
     for name, value, choices in (
         ("by", by, (None, "token", "tensor")), ("threshold", threshold, tuple(THRESHOLDS)),

@@ -14,6 +14,7 @@ import math
 
 import numpy as np
 
+from minilm.compression.parameters import float_type
 from minilm.compression.quantization.activation_ranges import scale_of
 from minilm.compression.quantization.affine import affine_codes
 from minilm.compression.quantization.integer import integer_matmul
@@ -30,11 +31,12 @@ def integer_attention(
     trained through.
 
     q: (..., T_q, d), k: (..., T_k, d), v: (..., T_k, d_v), mask: bool, broadcastable to
-    (..., T_q, T_k)  ->  y: (..., T_q, d_v), None. A query that may look nowhere gets zeros.
-    ValueError for numbers that are not finite.
+    (..., T_q, T_k)  ->  y: (..., T_q, d_v), float64 where v is, else float32; None. A query that
+    may look nowhere gets zeros. ValueError for numbers that are not finite.
 
         model.forward(params, tokens, attend=integer_attention)
     """
+    q, k, v = (x.astype(float_type(x), copy=False) for x in (q, k, v))  # sums leave float16
     (q_codes, s_q), (k_codes, s_k) = symmetric_codes("q", q, -1), symmetric_codes("k", k, -1)
     v_codes, s_v = symmetric_codes("v", v, -2)
     scores = integer_matmul(q_codes, k_codes.swapaxes(-1, -2)).astype(q.dtype)

@@ -15,6 +15,7 @@ import numpy as np
 from minilm.compression.parameters import check_finite, plain_array
 from minilm.compression.quantization.clusters import k_means, nearest
 from minilm.compression.quantization.quantize import Bits, bits_by_name
+from minilm.compression.quantization.scheme import is_integer
 from minilm.types import Array, Params
 from minilm.weights import ProductQuantizedTensor
 from minilm.weights.packing import check_bits
@@ -42,11 +43,13 @@ def product_quantize(
     `w:role`, stay as they are. bits: one number, or a dict by name; a parameter that is not in it
     stays float.
 
-    ValueError: empty or not finite, bits outside 1 … 8, a width that does not divide a row, a name
-    that no params have. TypeError: not real numbers, or a leaf already.
+    ValueError: empty or not finite, bits outside 1 … 8, no such axis, a width that does not divide
+    a row, a name that no params have. TypeError: not real numbers, or a leaf already.
     """
-    if isinstance(width, bool) or not isinstance(width, int | np.integer) or width < 1:
+    if not is_integer(width) or width < 1:
         raise ValueError(f"width must be a positive integer, got {width!r}")
+    if not (axis is None or is_integer(axis)):
+        raise ValueError(f"axis must be None or an integer, got {axis!r}")
     if not isinstance(x, dict):
         if isinstance(bits, dict):
             raise TypeError("bits must be one number for an array, got a dict by name")

@@ -46,6 +46,14 @@ def test_a_query_that_may_look_nowhere_gets_zeros_and_hidden_keys_change_nothing
     np.testing.assert_array_equal(integer_attention(Q, K2, V, mask)[0], y)
 
 
+def test_half_floats_are_taken_as_float32():
+    q, k, v = (x.astype(np.float16) for x in (Q, K, V))
+    y, _ = integer_attention(q, k, v)
+    assert y.dtype == np.float32
+    same, _ = integer_attention(*(x.astype(np.float32) for x in (q, k, v)))
+    np.testing.assert_array_equal(y, same)
+
+
 def test_not_finite_is_refused_and_inputs_stay():
     before = [x.copy() for x in (Q, K, V)]
     integer_attention(Q, K, V, causal_mask(7))

@@ -203,6 +203,12 @@ def test_refusals(arguments, error, message):
         product_quantize(*arguments)
 
 
+@pytest.mark.parametrize("axis", ["tensor", True, 1.0])
+def test_an_axis_that_is_none_is_refused(axis):
+    with pytest.raises(ValueError, match="axis must be None or an integer"):
+        product_quantize(normal(4, 6), 2, axis=axis)
+
+
 @pytest.mark.parametrize("x", [np.zeros((5, 4)), np.full((5, 4), -3e38), np.full((1, 4), 1e-40)])
 def test_constant_huge_and_tiny(x):
     np.testing.assert_allclose(product_quantize(x, 2, 2).dense(), x.astype(np.float32), rtol=1e-6)
