@@ -125,7 +125,7 @@ def unpack(packed: Array, bits: int, n: int, values: Array | None = None) -> Arr
     The bits of a few neighbouring codes (RUN) are read as one number, and a table of all such
     numbers says which codes, or which values, it stands for.
     packed: (rows, ⌈n·bits/8⌉) uint8, values: (2^bits,)  ->  (rows, n), of values' dtype or that of
-    `pack`
+    `pack`; at 8 and 16 bits without values it is the same memory
     """
     bits = check_bits(bits, wide=True)
     if packed.ndim != 2 or packed.dtype != np.uint8 or packed.shape[1] != row_bytes(n, bits):
@@ -135,7 +135,9 @@ def unpack(packed: Array, bits: int, n: int, values: Array | None = None) -> Arr
         )
     if bits >= 8:  # whole bytes: there is nothing to take apart
         codes = np.ascontiguousarray(packed).view(f"<u{bits // 8}")
-        return codes.astype(code_type(bits)) if values is None else np.take(values, codes)
+        if values is not None:
+            return np.take(values, codes)
+        return codes.astype(code_type(bits), copy=False)
     run, table = RUN[bits], _runs(bits)
     if values is not None:
         table = values[table]
