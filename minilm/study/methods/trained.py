@@ -103,6 +103,16 @@ def rounding(source: str, does: str, bits: tuple[int, ...], begins: str = "train
     )  # fmt: skip
 
 
+def learning_steps(source: str, does: str, grid: str) -> Trained:
+    """The steps of groups are trained with the weights, on a grid of fixed levels."""
+    return training(
+        source, does, (4, 3, 2),
+        begin=lambda bench, params, bits: add_steps(params, bits, grid=grid, **bench.group),
+        view=lambda bench, bits: learned_steps(bits, grid=grid),
+        pack=lambda bench, params, bits: quantize_with_steps(params, bits, grid=grid),
+    )  # fmt: skip
+
+
 def gradients(source: str, does: str, bits: tuple[int, ...], groups: bool = False,
               **how: Any) -> Trained:
     """Trained from nothing by gradients in so many bits; the weights stay floats."""
@@ -152,11 +162,10 @@ TRAINED: Mapping[str, Trained] = MappingProxyType({
     "straight-through, codebook": rounding(
         "Han et al. 2016", "Lloyd–Max levels in groups, fitted anew at each step",
         (2,), grid="lloyd_max"),
-    "LSQ": training(
-        "Esser et al. 2020", "steps in groups, trained with the weights", (4, 3, 2),
-        begin=lambda bench, params, bits: add_steps(params, bits, **bench.group),
-        view=lambda bench, bits: learned_steps(bits),
-        pack=lambda bench, params, bits: quantize_with_steps(params, bits)),
+    "LSQ": learning_steps(
+        "Esser et al. 2020", "steps in groups, trained with the weights", "int"),
+    "LSQ, mid-rise": learning_steps(
+        "Esser et al. 2020; Max 1960", "the same, with levels on both sides of 0", "mid_rise"),
     "binary, from scratch": rounding(
         "Rastegari et al. 2016 (BWN)", "signs times the mean magnitude of the channel",
         (1,), "fresh", groups=False),
