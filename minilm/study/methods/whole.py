@@ -107,9 +107,9 @@ def sequential(bench: Bench, bits: int) -> Made:
     """GPTQ weight by weight, each with what multiplies it once those before it are rounded."""
     row, made = METHODS["GPTQ, least squares"], dict(bench.params)
     how = fitting(row.arguments, bench.params)
-    for name, w in matrices(bench.params).items():
+    for name in matrices(bench.params):
         seen = calibrate(bench.model, made, bench.batches)
-        made |= quantize({name: w}, bits, calibration=seen, **how)
+        made = quantize(made, {name: bits}, calibration=seen, **how)
     return Made(made)
 
 
