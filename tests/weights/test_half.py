@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from minilm.compression.quantization.grids import BF16, FP16
-from minilm.weights import HalfTensor, load, save
+from minilm.weights import HalfTensor, load, save, to_rows
 
 KINDS = {"fp16": FP16, "bf16": BF16}
 
@@ -53,6 +53,17 @@ def test_any_shape_and_order(kind):
             KINDS[kind].code(np.rint(KINDS[kind].position(x)))))
         assert h.shape == x.shape
         assert h.max_error == np.abs(h.dense() - x).max(initial=0)
+
+
+@pytest.mark.parametrize("axis", [0, 1, -1, -2])
+def test_a_product_in_parts_by_any_name_of_the_axis(monkeypatch, axis):
+    monkeypatch.setattr("minilm.weights.rows.WHOLE", 16)
+    w = np.arange(48, dtype=np.float32).reshape(6, 8)
+    h = HalfTensor(to_rows(w, axis).astype(np.float16), (6, 8), axis)
+    x = np.ones((2, 6), np.float32)
+    np.testing.assert_array_equal(x @ h, x @ w)
+    np.testing.assert_array_equal(w @ h.T, w @ w.T)
+    np.testing.assert_array_equal(h[np.array([5, 0])], w[[5, 0]])
 
 
 def test_a_large_product_is_made_in_parts():
