@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from minilm.compression import fake_quantize, quantize, straight_through
-from minilm.compression.quantization.calibration import calibrate
-from minilm.compression.quantization.thresholds import THRESHOLDS
+from minilm.compression.quantization.activations.thresholds import THRESHOLDS
+from minilm.compression.quantization.calibration.statistics import calibrate
 from minilm.compression.views import add_clips, clip_inputs, clip_penalty, compose, learned_clips
 from minilm.models import LSTMLanguageModel, TransformerLanguageModel
 from minilm.nn import check_gradient, input_gradient, linear, linear_backward

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from minilm.compression.quantization.grids import BF16, FP16
+from minilm.compression.quantization.grids.float_formats import BF16, FP16
 from minilm.weights import HalfTensor, load, save, to_rows
 
 KINDS = {"fp16": FP16, "bf16": BF16}

@@ -21,7 +21,7 @@ import numpy as np
 
 from minilm.compression.parameters import check_finite
 from minilm.compression.quantization.quantize import quantize
-from minilm.compression.quantization.scales import LARGEST
+from minilm.compression.quantization.scales.from_ranges import LARGEST
 from minilm.models.key_value_cache import Attend, check_fit
 from minilm.models.language_model import check_choice
 from minilm.types import Array

@@ -14,12 +14,11 @@ import numpy as np
 
 from minilm.compression.parameters import check_finite
 from minilm.compression.quantization.affine import codes_of, in_scales, nearest, nonzero, values_of
-from minilm.compression.quantization.channels import Rows
 from minilm.compression.quantization.grids import GRIDS, Grid
 from minilm.compression.quantization.layout import Layout
-from minilm.compression.quantization.objectives import OBJECTIVES
-from minilm.compression.quantization.rounding import ROUNDINGS, may_saturate
-from minilm.compression.quantization.scales import (
+from minilm.compression.quantization.rounding.channels import Rows
+from minilm.compression.quantization.rounding.table import ROUNDINGS, may_saturate
+from minilm.compression.quantization.scales.from_ranges import (
     LARGEST,
     Place,
     affine_scale,
@@ -27,6 +26,7 @@ from minilm.compression.quantization.scales import (
     extremes,
     sharing,
 )
+from minilm.compression.quantization.scales.objectives import OBJECTIVES
 from minilm.compression.quantization.scheme import Scheme
 from minilm.types import Array
 from minilm.weights import Seen

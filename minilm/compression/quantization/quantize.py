@@ -15,7 +15,7 @@ import numpy as np
 from minilm.compression.parameters import float_type, matrices, plain_array
 from minilm.compression.quantization.affine import values_of
 from minilm.compression.quantization.on_grid import OnGrid, place_on_grid, rounded
-from minilm.compression.quantization.scales import reach_of
+from minilm.compression.quantization.scales.from_ranges import reach_of
 from minilm.compression.quantization.scheme import Scheme
 from minilm.compression.quantization.transforms import TRANSFORMS
 from minilm.types import Array, Params

@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from minilm.compression.quantization.calibration import as_seen
+from minilm.compression.quantization.calibration.statistics import as_seen
 from minilm.compression.quantization.grids import GRIDS
-from minilm.compression.quantization.objectives import OBJECTIVES
-from minilm.compression.quantization.rounding import ROUNDINGS
-from minilm.compression.quantization.scale_formats import SCALE_FORMATS, ScaleFormat
+from minilm.compression.quantization.rounding.table import ROUNDINGS
+from minilm.compression.quantization.scales.formats import SCALE_FORMATS, ScaleFormat
+from minilm.compression.quantization.scales.objectives import OBJECTIVES
 from minilm.compression.quantization.transforms import TRANSFORMS
 from minilm.weights import Seen
 

@@ -25,8 +25,8 @@ from typing import Any
 import numpy as np
 
 from minilm.compression.parameters import is_table, matrices
-from minilm.compression.quantization.activations import RoundedInput, check_options
-from minilm.compression.quantization.thresholds import THRESHOLDS
+from minilm.compression.quantization.activations.rounded_input import RoundedInput, check_options
+from minilm.compression.quantization.activations.thresholds import THRESHOLDS
 from minilm.nn import input_gradient
 from minilm.training.openings import Loss, Pullback, View, as_is
 from minilm.types import Array, Batch, Params
@@ -78,7 +78,7 @@ def learned_clips(bits: int, *, threshold: str = "hard", signed: bool = True) ->
     """The model sees weights that clip and round their inputs; weights and clips are trained.
 
     Weights without a `w:clip` are seen as they are. bits: 2 … 8. threshold: "hard" or "soft", see
-    minilm/compression/quantization/thresholds.py. signed: False if no x is ever negative.
+    quantization/activations/thresholds.py. signed: False if no x is ever negative.
     Compose it last: other views look at arrays. Like LSQ's steps, clips are used no smaller than
     SMALLEST and there only move up.
     ValueError for params in which nothing has a clip.

@@ -8,7 +8,7 @@
 import numpy as np
 
 from minilm.compression import quantize
-from minilm.compression.quantization.thresholds import hard_threshold, soft_threshold
+from minilm.compression.quantization.activations.thresholds import hard_threshold, soft_threshold
 from minilm.course.published.entry import Printed, Value
 from minilm.course.published.yardsticks import Rule, absmax, gaussian_weights
 from minilm.types import Array

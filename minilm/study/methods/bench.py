@@ -16,7 +16,7 @@ import numpy as np
 
 from minilm.compression import calibrate
 from minilm.compression.parameters import matrices
-from minilm.compression.quantization.calibration import Scored
+from minilm.compression.quantization.calibration.statistics import Scored
 from minilm.study.language_models import LanguageModelSubject
 from minilm.training import cross_entropy_loss
 from minilm.types import Array, Params

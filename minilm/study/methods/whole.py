@@ -28,8 +28,8 @@ from minilm.compression.quantization import (
     rotate,
     to_gguf,
 )
-from minilm.compression.quantization.activation_ranges import RANGES
-from minilm.compression.quantization.folding import scale_norms
+from minilm.compression.quantization.activations.ranges import RANGES
+from minilm.compression.quantization.folding.norms import scale_norms
 from minilm.generation import with_cache
 from minilm.study.methods.bench import Bench, Made, fitting
 from minilm.training import cross_entropy_loss

@@ -3,7 +3,7 @@ import pytest
 
 from minilm.compression import quantize
 from minilm.compression.quantization.coders import true_bits
-from minilm.compression.quantization.rate import entropy_of
+from minilm.compression.quantization.scales.rate import entropy_of
 from minilm.weights import Product
 
 

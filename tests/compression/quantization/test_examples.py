@@ -11,8 +11,8 @@ from minilm.compression.quantization import (
     requantize,
     to_fixed_point,
 )
-from minilm.compression.quantization.float_formats import E2M1
 from minilm.compression.quantization.grids import Codebook
+from minilm.compression.quantization.grids.float_formats import E2M1
 from minilm.compression.second_order import sweep
 from minilm.weights.trellis import level_indices
 

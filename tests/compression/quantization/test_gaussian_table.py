@@ -8,8 +8,9 @@ import pytest
 
 from minilm.compression import dequantize, quantize
 from minilm.compression.quantization.coders import true_bits
-from minilm.compression.quantization.formats import from_gguf, to_gguf
-from minilm.compression.quantization.grids import E2M1, E4M3, GRIDS
+from minilm.compression.quantization.gguf import from_gguf, to_gguf
+from minilm.compression.quantization.grids import GRIDS
+from minilm.compression.quantization.grids.float_formats import E2M1, E4M3
 from minilm.study.limits import (
     absmax,
     best_scale,

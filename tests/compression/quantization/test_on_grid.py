@@ -5,9 +5,10 @@ import pytest
 
 from minilm.compression import fake_quantize, quantize
 from minilm.compression.quantization.affine import nearest
-from minilm.compression.quantization.grids import GRIDS, GridKind, integers
+from minilm.compression.quantization.grids import GRIDS, GridKind
+from minilm.compression.quantization.grids.integers import integers
 from minilm.compression.quantization.on_grid import place_on_grid
-from minilm.compression.quantization.rounding import ROUNDINGS, RoundingKind
+from minilm.compression.quantization.rounding.table import ROUNDINGS, RoundingKind
 from minilm.compression.quantization.scheme import Scheme
 from minilm.compression.quantization.transforms import TRANSFORMS
 from minilm.weights import Diagonal, HalfTensor, Product, Seen

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from minilm.compression import affine_codes, affine_values, dequantize, fake_quantize, quantize
-from minilm.compression.quantization.grids import E2M1, E4M3, E5M2
+from minilm.compression.quantization.grids.float_formats import E2M1, E4M3, E5M2
 
 pytestmark = pytest.mark.oracle
 

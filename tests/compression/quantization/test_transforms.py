@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from minilm.compression import quantize
-from minilm.compression.quantization.activations import quantize_activations
+from minilm.compression.quantization.activations.rounded_input import quantize_activations
 from minilm.compression.quantization.transforms import TRANSFORMS, eight_bits, relative
 from minilm.weights import Diagonal, Hadamard, Product, Seen, as_dense, load, save
 
