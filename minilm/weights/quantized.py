@@ -70,24 +70,24 @@ class QuantizedTensor(PackedRows):
     def __post_init__(self) -> None:
         check_bits(self.bits, wide=True)
         rows, n = rows_shape(self.array_shape, self.axis)
-        _check("packed", self.packed, (np.uint8,), [(rows, row_bytes(n, self.bits))])
+        check_array("packed", self.packed, (np.uint8,), [(rows, row_bytes(n, self.bits))])
         groups = self.scales.shape[-1] if self.scales.ndim == 2 else 1
         kinds = (np.float16, np.float32) if self.scale_format is None else (np.uint8,)
-        _check("scales", self.scales, kinds, [(1, 1), (rows, groups)])
+        check_array("scales", self.scales, kinds, [(1, 1), (rows, groups)])
         if self.scale_format not in (None, *BYTE_SCALES):
             raise ValueError(f"scale_format must be None or one of {', '.join(BYTE_SCALES)}, "
                              f"got {self.scale_format!r}")
         if self.tensor_scale is not None:
             if self.scale_format is None:
                 raise ValueError("tensor_scale belongs to scales of a scale_format, got None")
-            _check("tensor_scale", self.tensor_scale, (np.float32,), [(1, 1)])
+            check_array("tensor_scale", self.tensor_scale, (np.float32,), [(1, 1)])
         if groups < 1 or n % groups:
             raise ValueError(f"{groups} groups do not divide a row of {n} codes")
         if self.zero_points is not None:
             kinds = (code_type(self.bits), np.float16)
-            _check("zero_points", self.zero_points, kinds, [self.scales.shape])
+            check_array("zero_points", self.zero_points, kinds, [self.scales.shape])
         if self.levels is not None:
-            _check("levels", self.levels, (np.float32,), [(2**self.bits,)])
+            check_array("levels", self.levels, (np.float32,), [(2**self.bits,)])
 
     @classmethod
     def from_codes(
@@ -135,10 +135,10 @@ class QuantizedTensor(PackedRows):
         """x̂ = scale · (level − zero_point) of these stored rows, (k, n) float32."""
         n, groups = self.stored_shape[1], self.scales.shape[1]
         packed, levels = self.packed[which], self._levels.astype(np.float32)
-        scales = _pick(self._float_scales, which, len(packed))
+        scales = picked(self._float_scales, which, len(packed))
         zero_points = None
         if self.zero_points is not None:
-            zero_points = _pick(self.zero_points, which, len(packed))
+            zero_points = picked(self.zero_points, which, len(packed))
         x = np.empty((len(packed), groups, n // groups), np.float32)
         # a few rows at a time: what is made of them stays in the processor's cache
         step = max(1, CHUNK // max(n, 1))
@@ -241,16 +241,19 @@ class QuantizedTensor(PackedRows):
         return self.largest_error
 
 
-def _pick(values: Array, which: Any, count: int) -> Array:
+def picked(values: Array, which: Any, count: int) -> Array:
     """The `count` picked rows' scales or zero points, (count, groups, 1) float32.
 
     A lone (1, 1) serves them all.
     """
-    picked = values if values.shape == (1, 1) else values[which]
-    return np.broadcast_to(picked.astype(np.float32), (count, values.shape[1]))[:, :, None]
+    rows = values if values.shape == (1, 1) else values[which]
+    return np.broadcast_to(rows.astype(np.float32), (count, values.shape[1]))[:, :, None]
 
 
-def _check(name: str, array: Any, dtypes: tuple[Any, ...], shapes: list[tuple[int, ...]]) -> None:
+def check_array(
+    name: str, array: Any, dtypes: tuple[Any, ...], shapes: list[tuple[int, ...]]
+) -> None:
+    """Refuse by name what is not an array of one of these types and shapes."""
     if not isinstance(array, np.ndarray) or array.dtype not in dtypes or array.shape not in shapes:
         got = f"{array.dtype} {array.shape}" if isinstance(array, np.ndarray) else repr(array)
         allowed = " or ".join(np.dtype(dtype).name for dtype in dtypes)

@@ -26,8 +26,7 @@ import numpy as np
 
 from minilm.types import Array
 from minilm.weights.packing import check_bits, row_bytes, unpack
-from minilm.weights.quantized import _check as check_array
-from minilm.weights.quantized import _pick as picked
+from minilm.weights.quantized import check_array, picked
 from minilm.weights.rows import PackedRows, rows_shape
 
 

@@ -132,9 +132,9 @@ def sensitivity(scale: Array, numbers: Array, layout: Layout, seen: Seen | None)
     """What a squared error in x / s costs: s² · Σ(what multiplies the number)²; (channels, n)."""
     weights = np.square(in_scales(scale, scale.max()), dtype=np.float32)
     rows = layout.rows(np.broadcast_to(weights, numbers.shape))
-    if seen is None or seen.gram is None:
+    if seen is None or seen.cost is None:
         return rows
-    inputs = np.diagonal(seen.gram)
+    inputs = np.diagonal(seen.cost)
     return (rows * (inputs / (inputs.max() or 1))).astype(np.float32)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from minilm.compression.parameters import float_type, matrices, plain_array
+from minilm.compression.parameters import float_type, is_table, matrices, plain_array
 from minilm.compression.quantization.affine import values_of
 from minilm.compression.quantization.on_grid import OnGrid, place_on_grid, rounded
 from minilm.compression.quantization.scales.from_ranges import reach_of
@@ -152,7 +152,7 @@ def check_calibration(calibration: Any, params: Params, chosen: dict[str, int]) 
         return
     unknown = [name for name in calibration if name not in params]
     missing = [name for name in chosen if name not in calibration
-               and params[name].ndim == 2 and not name.endswith("embedding")]
+               and params[name].ndim == 2 and not is_table(name)]
     if unknown or missing:
         what = f"has {', '.join(unknown)}, no parameter" if unknown else (
             f"lacks {', '.join(missing)}")
@@ -183,7 +183,7 @@ def transformed(
     if x.ndim != 2:
         raise ValueError(f"transform {scheme.transform!r} is for matrices, "
                          f"got {name} of shape {x.shape}")
-    table = is_table(scheme)
+    table = rows_are_channels(scheme)
     plain = replace(scheme, transform="none", rounding="nearest", calibration=None)
 
     def quantized(w: Array) -> Array:
@@ -195,14 +195,14 @@ def transformed(
     return left, w.T if table else w, replace(scheme, transform="none", calibration=seen)
 
 
-def is_table(scheme: Scheme) -> bool:
+def rows_are_channels(scheme: Scheme) -> bool:
     """Whether a matrix has its rows for channels, as a table: then one multiplies by x.T."""
     return scheme.rows_axis is not None and scheme.rows_axis % 2 == 0
 
 
 def multiplied(left: Any, q: Any, scheme: Scheme) -> Product:
     """left @ q, or where a channel is a row q @ left.T."""
-    return Product(q, left.T) if is_table(scheme) else Product(left, q)
+    return Product(q, left.T) if rows_are_channels(scheme) else Product(left, q)
 
 
 def quantize_array(

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from minilm.compression.parameters import is_table
 from minilm.compression.quantization.calibration.statistics import as_seen
 from minilm.compression.quantization.grids import GRIDS
 from minilm.compression.quantization.rounding.table import ROUNDINGS
@@ -60,7 +61,7 @@ class Scheme:
     def for_parameter(self, name: str) -> "Scheme":
         """The scheme for the parameter `name`: by channel where no axis is given, and with what
         calibration has seen of it."""
-        by_channel = 0 if name.endswith("embedding") else -1
+        by_channel = 0 if is_table(name) else -1
         given = self.calibration
         return replace(
             self,

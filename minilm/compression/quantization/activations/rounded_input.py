@@ -27,7 +27,7 @@ from typing import Any
 
 import numpy as np
 
-from minilm.compression.parameters import float_type, matrices
+from minilm.compression.parameters import float_type, is_table, matrices
 from minilm.compression.quantization.activations.ranges import RANGES, SMALLEST, code_ends, scale_of
 from minilm.compression.quantization.activations.thresholds import THRESHOLDS
 from minilm.compression.quantization.affine import affine_codes, in_scales
@@ -80,7 +80,7 @@ def quantize_activations(
             "bits": bits, "by": by or "token", "threshold": threshold, "symmetric": symmetric,
             "clip": None if t is None else np.array(t, np.float32),
         }  # fmt: skip
-        table = name.endswith("embedding")
+        table = is_table(name)
         if calibration is not None:
             if name not in calibration:
                 continue
@@ -291,6 +291,7 @@ class RoundedInput(Weight):
         if self.clip is not None:
             t = self.clip.astype(x.dtype)
             soft = self.threshold == "soft"
+            # a fixed range's end has a code of its own, so |x| = t is inside; PACT's is not
             slope = 1 - np.square(np.tanh(x / t)) if soft else (np.abs(x) <= t).astype(x.dtype)
         if self.scale is not None:
             assert self.zero_point is not None

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from minilm.compression.parameters import check_finite, plain_array
+from minilm.compression.parameters import check_finite, is_table, plain_array
 from minilm.compression.quantization.quantize import Bits, bits_by_name
 from minilm.compression.quantization.scheme import is_integer
 from minilm.compression.quantization.vectors.clusters import k_means, nearest
@@ -56,7 +56,7 @@ def product_quantize(
         return quantize_rows("x", x, width, bits, axis or 0, iterations, seed)
     found = dict(x)
     for name, b in bits_by_name(x, bits).items():
-        own = (0 if name.endswith("embedding") else -1) if axis is None else axis
+        own = (0 if is_table(name) else -1) if axis is None else axis
         found[name] = quantize_rows(name, x[name], width, b, own, iterations, seed)
     return found
 

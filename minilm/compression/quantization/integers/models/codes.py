@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from minilm.compression.parameters import is_table
 from minilm.compression.quantization.integers.fixed_point import Multiplier, to_fixed_point
 from minilm.compression.quantization.quantize import quantize
 from minilm.types import Array, Params
@@ -73,7 +74,7 @@ def weight_codes(name: str, w: Any) -> tuple[Array, Array]:
     shape, scales float64 (out,), or (V,) of a table. ValueError for a weight of another kind, or
     with groups, zero points or a codebook: a sum over K has to have one scale, and no other term.
     """
-    table = name.endswith("embedding")
+    table = is_table(name)
     if isinstance(w, np.ndarray):
         w = quantize(w, 8, axis=0 if table else -1)
     fits = isinstance(w, QuantizedTensor) and w.ndim == 2 and w.zero_points is None
