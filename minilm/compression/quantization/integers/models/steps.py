@@ -66,7 +66,8 @@ def looked_up(q: Array, params: Params, name: str) -> Array:
 def gated(q: Array, gate: Array, params: Params, name: str) -> Array:
     """Number by number: round(M (q − Z_q)(gate − Z_g)) + Z. int8, int8 -> int8."""
     z_q, z_gate = params[f"{name}:zeros"].astype(np.int32)
-    product = (q - z_q) * (gate - z_gate)
+    # int32 said: NumPy 1 subtracts a number from int8 in int8, where it wraps
+    product = (q.astype(np.int32) - z_q) * (gate.astype(np.int32) - z_gate)
     return requantize(product, *multiplier(params, name), int(params[f"{name}:zero_point"]))
 
 
