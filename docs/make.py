@@ -86,7 +86,9 @@ def methods_blocks(rows: list[dict[str, str]]) -> dict[str, str]:
         for bits, cells in words.every_width(found)
     )
     refused = (f"- {model}, {method}: {why}\n" for model, method, why in ranking.refusals(rows))
+    seeds = ", ".join(sorted({row["seed"] for row in rows}))
     return {
+        "seeds": f"Seeds: {seeds}.\n",
         "combinations": words.markdown(words.combinations()),
         "trainings": words.markdown(words.trainings()),
         "wholes": words.markdown(words.wholes()),
