@@ -85,7 +85,7 @@ def absmean(
     """A scale of mean|x|: Ma et al. 2024 (BitNet b1.58), eq. 1–3, for the levels −1, 0, 1."""
     low, high = mean_magnitude(x, ends, grid)
     # float64: beyond float32's largest number they would be infinite
-    return low * np.float64(grid.reach), high * np.float64(grid.reach)
+    return low.astype(np.float64) * grid.reach, high.astype(np.float64) * grid.reach
 
 
 def twn(
