@@ -44,7 +44,8 @@ def up_to_half(scale: Array, reach: float = 1.0) -> Array:
 
 def e8m0_codes(scale: Array, reach: float) -> Codes:
     """The exponents; of a scale of 0 the smallest."""
-    largest = scale.astype(np.float64) * reach * (1 + EDGE)  # that of the numbers, were it not rounded
+    # that of the numbers, were it not rounded
+    largest = scale.astype(np.float64) * reach * (1 + EDGE)
     exponent = np.frexp(largest)[1] - np.frexp(reach)[1]
     return np.where(scale > 0, np.clip(exponent + 127, 0, 254), 0).astype(np.uint8), None
 
