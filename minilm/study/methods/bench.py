@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from minilm.compression import calibrate
-from minilm.compression.parameters import matrices
+from minilm.compression.parameters import is_table, matrices
 from minilm.compression.quantization.calibration.statistics import Scored
 from minilm.study.language_models import LanguageModelSubject
 from minilm.training import cross_entropy_loss
@@ -130,7 +130,7 @@ def fitting(scheme: dict[str, Any], params: Params) -> dict[str, Any]:
     if "group_size" not in scheme:
         return scheme
     channels = [
-        w.shape[1] if name.endswith("embedding") else w.shape[0]
+        w.shape[1] if is_table(name) else w.shape[0]
         for name, w in matrices(params).items()
     ]
     return {**scheme, "group_size": math.gcd(scheme["group_size"], *channels)}

@@ -106,7 +106,7 @@ def rounding(source: str, does: str, bits: tuple[int, ...], begins: str = "train
 def learning_steps(source: str, does: str, grid: str) -> Trained:
     """The steps of groups are trained with the weights, on a grid of fixed levels."""
     return training(
-        source, does, (4, 3, 2),
+        source, does, (3, 2),
         begin=lambda bench, params, bits: add_steps(params, bits, grid=grid, **bench.group),
         view=lambda bench, bits: learned_steps(bits, grid=grid),
         pack=lambda bench, params, bits: quantize_with_steps(params, bits, grid=grid),
@@ -155,7 +155,7 @@ TRAINED: Mapping[str, Trained] = MappingProxyType({
     # weights are seen rounded
     "straight-through": rounding(
         "Bengio et al. 2013; Jacob et al. 2018", "asymmetric in groups, least squares",
-        (4, 3, 2), objective="mse", symmetric=False),
+        (3, 2), objective="mse", symmetric=False),
     "straight-through, stochastic": rounding(
         "Gupta et al. 2015", "asymmetric in groups, rounded by chance, at the end to nearest",
         (2,), symmetric=False, rounding="stochastic"),

@@ -13,8 +13,13 @@ from typing import Any
 import numpy as np
 
 from minilm.compression import calibrate, quantize
-from minilm.compression.allocation import loss_damage, mixed_precision, water_filling_bits
-from minilm.compression.parameters import matrices
+from minilm.compression.allocation import (
+    loss_damage,
+    mixed_precision,
+    sensitivities,
+    water_filling_bits,
+)
+from minilm.compression.parameters import is_table, matrices
 from minilm.compression.quantization import (
     METHODS,
     QuantizedKeyValueCache,
@@ -32,7 +37,6 @@ from minilm.compression.quantization.activations.ranges import RANGES
 from minilm.compression.quantization.folding.norms import scale_norms
 from minilm.generation import with_cache
 from minilm.study.methods.bench import Bench, Made, fitting
-from minilm.training import cross_entropy_loss
 from minilm.types import Array, Cache, Params
 from minilm.weights import nbytes
 
@@ -127,11 +131,7 @@ def greedy_bits(bench: Bench, bits: int) -> Made:
 def flooded_bits(bench: Bench, bits: int) -> Made:
     """Reverse water-filling with the mean squared gradient for a sensitivity, to whole bits."""
     weights = matrices(bench.params)
-    squares = dict.fromkeys(weights, 0.0)
-    for batch in bench.batches:
-        _, grads, count = cross_entropy_loss(bench.model, bench.params, batch, None)
-        for name in weights:
-            squares[name] += float(np.mean(np.square(grads[name] / count)))
+    squares = sensitivities(bench.model, bench.params, bench.batches)
     variances = np.array([squares[name] * float(w.var()) for name, w in weights.items()])
     chosen = dict(zip(weights, whole_bits(variances, weights, bits).tolist(), strict=True))
     how = fitting(METHODS["least squares in groups"].arguments, bench.params)
@@ -168,7 +168,7 @@ def gguf(bench: Bench, bits: int, kind: str) -> Made:
     """The blocks of a gguf file, which run down each column, along each row of a table."""
     params, stored = dict(bench.params), dict(bench.params)
     for name, w in matrices(bench.params).items():
-        table = name.endswith("embedding")
+        table = is_table(name)
         stored[name] = to_gguf(w if table else w.T, kind)
         x = from_gguf(stored[name], kind)
         params[name] = x if table else np.ascontiguousarray(x.T)
