@@ -39,7 +39,9 @@ def up_to_half(scale: Array, reach: float = 1.0) -> Array:
     if kept.size and (kept.min() < limits.tiny or kept.max() > limits.max):
         return scale
     rounded = scale.astype(np.float16)
-    return np.where(rounded < scale, np.nextafter(rounded, np.float16(np.inf)), rounded)
+    with np.errstate(over="ignore"):  # of float16's largest number the next one is not taken
+        above = np.nextafter(rounded, np.float16(np.inf))
+    return np.where(rounded < scale, above, rounded)
 
 
 def e8m0_codes(scale: Array, reach: float) -> Codes:

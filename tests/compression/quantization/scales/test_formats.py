@@ -26,6 +26,8 @@ def test_half_precision_is_rounded_up_and_refused_where_it_loses_digits():
     assert half.dtype == np.float16
     assert (half >= fine).all()
     assert (half.astype(np.float32) <= fine * (1 + 2.0**-10)).all()
+    largest = np.array([65473, 65504], np.float32)  # beyond it is only infinity
+    assert up_to_half(largest).tolist() == [65504, 65504]
     for outside in (1e-6, 1e6):
         assert up_to_half(np.array([[1], [outside]], np.float32)).dtype == np.float32
 
