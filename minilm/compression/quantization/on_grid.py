@@ -135,7 +135,9 @@ def sensitivity(scale: Array, numbers: Array, layout: Layout, seen: Seen | None)
     if seen is None or seen.cost is None:
         return rows
     inputs = np.diagonal(seen.cost)
-    return (rows * (inputs / (inputs.max() or 1))).astype(np.float32)
+    if not inputs.any():  # only zeros came: they say nothing of any number
+        return rows
+    return (rows * (inputs / inputs.max())).astype(np.float32)
 
 
 def rounded(on_grid: OnGrid, scheme: Scheme, rng: np.random.Generator) -> Iterator[Piece]:

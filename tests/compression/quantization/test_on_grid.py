@@ -5,7 +5,7 @@ import pytest
 
 from minilm.compression import fake_quantize, quantize
 from minilm.compression.quantization.affine import nearest
-from minilm.compression.quantization.grids import GRIDS, GridKind
+from minilm.compression.quantization.grids import GRIDS, GridKind, lloyd_max
 from minilm.compression.quantization.grids.integers import integers
 from minilm.compression.quantization.on_grid import place_on_grid
 from minilm.compression.quantization.rounding.table import ROUNDINGS, RoundingKind
@@ -16,6 +16,7 @@ from minilm.weights import Diagonal, HalfTensor, Product, Seen
 HOW = [
     {},
     {"group_size": 8},
+    {"objective": "mse"},
     {"symmetric": False, "group_size": 4},
     {"symmetric": False, "grid": "int_real_zero", "group_size": 8},
     {"grid": "lloyd_max"},
@@ -168,3 +169,23 @@ def test_a_codebook_is_fitted_to_what_is_multiplied_by_much():
     plain = np.square(x - fake_quantize(x, 2, grid="lloyd_max", axis=0))
     assert error[:, :2000].mean() < 0.6 * plain[:, :2000].mean()
     assert error[:, 2000:].mean() > plain[:, 2000:].mean()
+
+
+def test_a_codebook_for_all_is_fitted_to_the_groups_of_large_scales():
+    """An error counts in units of x: where the scale is ten times as large, a hundred times."""
+    x = np.concatenate([normal(1, 2000), 10 * np.abs(normal(1, 2000, seed=1))], axis=1)
+    how = {"grid": "lloyd_max", "axis": 0, "group_size": 2000}
+    on_grid = place_on_grid("x", x, 2, Scheme(**how))
+    v, s = on_grid.rows().numbers / on_grid.rows().scale, on_grid.rows().scale
+    weighted = lloyd_max(v, 2, weights=(s / s.max()) ** 2)
+    np.testing.assert_allclose(on_grid.grid.levels, weighted, rtol=0.01)
+    assert np.abs(weighted / lloyd_max(v, 2) - 1).min() > 0.1
+
+
+@pytest.mark.parametrize("how", [{}, {"group_size": 8}, {"rounding": "gptq"}], ids=str)
+def test_calibration_that_was_all_zero_says_nothing_of_a_codebook(how):
+    x, nothing = normal(24, 40), np.zeros((5, 40))
+    same = {"grid": "lloyd_max", "axis": 0, **how}
+    q = quantize(x, 4, calibration=nothing, **same)
+    plain = quantize(x, 4, **{**same, "rounding": "nearest"})
+    np.testing.assert_array_equal(q.dense(), plain.dense())

@@ -34,7 +34,7 @@ def lloyd_max(
 ) -> Array:
     """The levels that x is rounded to with the least Σ weight·(x − level)².
 
-    x: any shape, finite; weights: of x's shape, default 1  ->  (2^bits,) float32, rising
+    x: any shape, finite; weights: of x's shape, 0 or more, default 1  ->  (2^bits,) float32, rising
     lloyd_max([1, 2, 3, 9], bits=1) is [2, 9].
     Lloyd 1982: a level is the centroid of what is rounded to it, a threshold the midpoint of two
     levels; repeated until neither moves. If there are no more distinct numbers than levels, they
@@ -47,6 +47,10 @@ def lloyd_max(
     if not values.size or not np.isfinite(values).all():
         raise ValueError("x must be finite numbers, at least one, to find its levels")
     mass = np.ones_like(values) if weights is None else np.broadcast_to(weights, x.shape).ravel()
+    if not (np.isfinite(mass).all() and mass.min() >= 0 and mass.any()):
+        raise ValueError("weights must be finite, not negative, and not all 0")
+    if not mass.all():  # a number that costs nothing needs no level
+        values, mass = values[mass > 0], mass[mass > 0]
     order = np.argsort(values)
     values, mass = values[order], mass[order]
     distinct = values[np.append(True, values[1:] > values[:-1])]
@@ -73,9 +77,9 @@ def lloyd_max(
 
 
 def fit_levels(v: Array, grid: Codebook, weights: Array) -> tuple[Codebook, float]:
-    """As many levels as the grid has, by Lloyd and Max."""
+    """As many levels as the grid has, by Lloyd and Max; where no number counts, all count alike."""
     bits = len(grid.levels).bit_length() - 1
-    return Codebook(lloyd_max(v, bits, weights=weights)), 1.0
+    return Codebook(lloyd_max(v, bits, weights=weights if weights.any() else None)), 1.0
 
 
 def _fill_empty(levels: Array, empty: Array, values: Array, cuts: Array, errors: Array) -> Array:

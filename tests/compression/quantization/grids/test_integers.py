@@ -224,6 +224,17 @@ def test_lloyd_max_refuses(bad):
         lloyd_max(bad, 2)
 
 
+@pytest.mark.parametrize("bad", [-np.ones(9), np.zeros(9), np.full(9, np.nan), np.full(9, np.inf)])
+def test_lloyd_max_refuses_weights(bad):
+    with pytest.raises(ValueError, match="weights must be finite, not negative, and not all 0"):
+        lloyd_max(np.arange(9), 2, weights=bad)
+
+
+def test_numbers_of_weight_0_get_no_levels():
+    x, weights = np.arange(9), np.array([0, 1, 0, 0, 0, 0, 3, 0, 0])
+    assert lloyd_max(x, 1, weights=weights).tolist() == [1, 6]
+
+
 @pytest.mark.parametrize("bits", [0, 9, 4.0, True])
 def test_lloyd_max_refuses_bits(bits):
     with pytest.raises(ValueError, match="bits"):
