@@ -65,6 +65,8 @@ def affine_matmul(q1: Operand, q2: Operand, z1: Array | int = 0, z2: Array | int
     number, or (..., N) or (..., 1, N), one a column  ->  (..., M, N) int32. Raises as
     `integer_matmul` does, of which this is MatMulInteger (ONNX) with the zero points in one shape.
     """
+    _check_whole("z1", z1)
+    _check_whole("z2", z2)
     acc, K = _product(q1, q2), q1.shape[-1]
     if np.any(z1) or np.any(z2):
         acc = acc.astype(np.int64)  # a correction alone may not fit in 32 bits
@@ -144,6 +146,11 @@ def _check_type(name: str, q: Array) -> None:
     if not isinstance(q, np.ndarray) or q.dtype not in CODE_TYPES:
         got = q.dtype if isinstance(q, np.ndarray) else type(q).__name__
         raise TypeError(f"{name} must be an array of int8 or uint8 codes, got {got}")
+
+
+def _check_whole(name: str, z: Array | int) -> None:
+    if np.asarray(z).dtype.kind not in "iu":
+        raise TypeError(f"{name} must be whole numbers, got {np.asarray(z).dtype}")
 
 
 def _check_shapes(a: Operand, b: Operand) -> None:

@@ -122,6 +122,12 @@ def test_other_types_are_refused(kind):
         integer_matmul(b, a)
 
 
+@pytest.mark.parametrize("z", [(0.5, 0), (0, 0.5), (True, 0), (0, np.full((1, 2), 1.0))])
+def test_zero_points_that_are_not_whole_are_refused(z):
+    with pytest.raises(TypeError, match=r"z[12] must be whole numbers, got (float64|bool)"):
+        affine_matmul(np.ones((2, 3), np.int8), np.ones((3, 2), np.int8), *z)
+
+
 @pytest.mark.parametrize("shapes", [((3,), (3, 2)), ((2, 3), (3,)), ((2, 3), (2, 3))])
 def test_shapes_that_do_not_meet_are_refused(shapes):
     with pytest.raises(ValueError, match="a and b must be"):
