@@ -6,6 +6,7 @@ on_grid.py.
 """
 
 from dataclasses import dataclass, field, replace
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -53,8 +54,10 @@ class Scheme:
         size = self.group_size
         if size is not None and not (is_integer(size) and size >= 1):
             raise ValueError(f"group_size must be None or a positive integer, got {size!r}")
-        if not 0 < self.percentile <= 100:
+        if not (isinstance(self.percentile, Real) and 0 < self.percentile <= 100):
             raise ValueError(f"percentile must lie in (0, 100], got {self.percentile!r}")
+        if not (is_integer(self.seed) and self.seed >= 0):
+            raise ValueError(f"seed must be an integer, 0 or more, got {self.seed!r}")
         if not (self.axis is None or self.axis == "tensor" or is_integer(self.axis)):
             raise ValueError(f'axis must be None, an integer or "tensor", got {self.axis!r}')
 
@@ -92,7 +95,7 @@ class Scheme:
 
 def check_row(name: str, value: Any, table: dict[str, Any]) -> None:
     """ValueError that lists a table's rows, unless `value` is one of them."""
-    if value not in table:
+    if not isinstance(value, str) or value not in table:
         rows = ", ".join(map(repr, table))
         raise ValueError(f"{name} must be one of {rows}, got {value!r}")
 

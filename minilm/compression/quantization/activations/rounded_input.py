@@ -23,6 +23,7 @@ result but for its last bits; so does whatever is not a QuantizedTensor of whole
 
 import dataclasses
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -155,10 +156,10 @@ def check_options(
         raise ValueError("by='token' is dynamic: leave calibration out, or by")
     if calibration is None and objective != "absmax":
         raise ValueError(f"objective={objective!r} chooses a static range: pass calibration=")
-    if not 0 < percentile <= 100:
+    if not (isinstance(percentile, Real) and 0 < percentile <= 100):
         raise ValueError(f"percentile must lie in (0, 100], got {percentile!r}")
     for t in clip.values() if isinstance(clip, dict) else [1.0 if clip is None else clip]:
-        if not SMALLEST <= t < np.inf:
+        if not (isinstance(t, Real | np.ndarray) and SMALLEST <= t < np.inf):
             raise ValueError(f"clip must be positive and finite, got {t!r}")
 
 

@@ -261,7 +261,9 @@ def test_a_transforms_codes_round_what_is_transformed():
     ({"clip": 0.0}, "clip must be positive and finite"),
     ({"clip": {"w": np.nan}}, "clip must be positive and finite"),
     ({"clip": {"v": 1.0}}, "clip must name weights of two axes, got v"),
+    ({"clip": "1"}, "clip must be positive and finite, got '1'"),
     ({"percentile": 0}, "percentile must lie in"),
+    ({"percentile": "99"}, "percentile must lie in"),
 ])  # fmt: skip
 def test_options_that_are_refused(how, message):
     with pytest.raises(ValueError, match=message):
