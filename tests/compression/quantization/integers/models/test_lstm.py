@@ -209,3 +209,13 @@ def test_what_is_refused():
         integers.forward(whole_params, tokens + 8)
     with pytest.raises(ValueError, match="state must hold 1 pairs"):
         integers.forward(whole_params, tokens, state=[])
+
+
+@pytest.mark.parametrize("model", MODELS.values(), ids=MODELS)
+def test_an_open_forget_gate_keeps_every_cell_as_it_is(model):
+    params, tokens = example(model)
+    _, constants = integer_only(model, params, [tokens])
+    cells = whole(np.arange(-(2**15), 2**15))
+    for layer in range(model.layers):
+        kept = times((2**15 - 1) * cells, constants, f"lstm.{layer}.f")  # σ = 1
+        np.testing.assert_array_equal(kept, cells)
