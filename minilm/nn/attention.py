@@ -72,8 +72,12 @@ def attention_backward(dy: Array, cache: Cache) -> tuple[Array, Array, Array]:
 
 
 def write_attention_gradients(dq: Array, dk: Array, dv: Array, dy: Array, cache: Cache) -> None:
-    """Write the gradients of attention into dq, dk and dv, which may be parts of one array."""
-    q, k, v, exponentials, inverse_sum, y = cache
+    """Write the gradients of attention into dq, dk and dv, which may be parts of one array.
+
+    An `attend` may add a list to attention's cache: gradients that reach q, k and v by another way
+    (a teacher's attention), three or none. They are added.
+    """
+    q, k, v, exponentials, inverse_sum, y, *others = cache
     # y = weights v,  weights = exponentials * inverse_sum
     scaled_dy = np.multiply(dy, inverse_sum, order="C")
     many_products(exponentials.swapaxes(-1, -2), scaled_dy, out=dv)
@@ -87,6 +91,8 @@ def write_attention_gradients(dq: Array, dk: Array, dv: Array, dy: Array, cache:
     # scores = q kᵀ / √d
     many_products(dscores, k, out=dq)
     many_products(dscores.swapaxes(-1, -2), q, out=dk)
+    for own, other in zip((dq, dk, dv), others[0] if others else (), strict=False):
+        own += other
 
 
 def attention_weights(q: Array, k: Array, mask: Array | None = None) -> Array:

@@ -87,8 +87,8 @@ class FittedSubject:
         half = replace(self, recipe=self.recipe.half())
         loss: Loss = cross_entropy_loss
         if teacher is not None:
-            how = {"temperature": self.settings.temperature, "alpha": self.settings.alpha}
-            loss = distil(self.model, teacher, **how)
+            temperature, alpha = self.settings.temperature, self.settings.alpha
+            loss = distil(self.model, teacher, temperature=temperature, alpha=alpha)
         params, _ = half.fit(half.model.init(self.seed), half.recipe.steps, loss=loss)
         return half, params
 

@@ -1,23 +1,27 @@
-"""Distillation: the student is taught by the teacher's whole distribution, not by one right answer.
+"""What the teacher answers: its whole distribution, or the one answer that it thinks right.
 
     p = softmax(teacher / T),  q = softmax(student / T)                    Hinton et al. 2015, §2.1
-    loss = α·T²·KL(p ‖ q) + (1 − α)·CE(student, targets)
-    ∂/∂student = α·T·(q − p) / N + (1 − α)·(softmax(student) − one_hot) / N
+    soft    α·T²·KL(p ‖ q) + (1 − α)·CE(student, targets)
+    hard    α·CE(student, argmax teacher) + (1 − α)·CE(student, targets)
+
+    ∂soft/∂student = α·T·(q − p) / N + (1 − α)·(softmax(student) − one_hot) / N
 
 KL's first argument is the teacher. The KL's gradient shrinks as 1/T²; the factor T² keeps the two
 terms in proportion. As T → ∞ the first term becomes half the mean squared difference of the logits,
-each set centred on its mean. Both terms are means over the N counted tokens. The teacher gets no
+each set centred on its mean. All terms are means over the N counted tokens. The teacher gets no
 gradient.
+
+Hard labels say which answer, not how sure the teacher is, nor what else might be right: that is
+lost. They are what is left where only a teacher's answers are known.
 """
 
 import math
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
 from minilm.nn import IGNORED, cross_entropy, cross_entropy_backward
-from minilm.types import Array, Batch, Params
+from minilm.types import Array
 
 
 def distillation_loss(
@@ -35,9 +39,7 @@ def distillation_loss(
     ValueError: shapes that differ, T not above 0, α outside [0, 1].
     """
     check_settings(temperature, alpha)
-    if student_logits.shape != teacher_logits.shape:
-        raise ValueError(f"teacher_logits must have the student's shape {student_logits.shape}, "
-                         f"got {teacher_logits.shape}")
+    check_logits(student_logits, teacher_logits)
     hard, cache = cross_entropy(student_logits, targets)
     dlogits = cross_entropy_backward(1 - alpha, cache)
     weight = (np.asarray(targets) != IGNORED).astype(dlogits.dtype)                 # (...)
@@ -64,30 +66,43 @@ def softmax_at(logits: Array, temperature: float) -> tuple[Array, Array]:
     return p, z
 
 
-def distil(
-    teacher: Any, teacher_params: Params, *, temperature: float, alpha: float
-) -> Callable[[Any, Params, Batch, Any], tuple[float, Params, int]]:
-    """The loss of being taught by a teacher, for `fit(..., loss=distil(teacher, its_params))`.
+def hard_label_loss(
+    student_logits: Array,
+    teacher_logits: Array,
+    targets: Array,
+    *,
+    temperature: float = 1,
+    alpha: float,
+) -> tuple[float, Array]:
+    """mean of α·CE(student, argmax teacher) + (1 − α)·CE(student, targets), and its gradient.
 
-    teacher: a model that chooses among what the student chooses among (a language model of its
-    vocabulary, a classifier of its classes); it reads the same batch, without dropout.
-    batch: what both read, then the targets, as in `minilm.training.cross_entropy_loss`.
+    Shapes and errors as in `distillation_loss`. Of equal logits the first is the teacher's answer.
+    A temperature does not change which answer is likeliest: ValueError for any but 1.
     """
     check_settings(temperature, alpha)
+    if temperature != 1:
+        raise ValueError(f"temperature must be 1 for hard labels, got {temperature!r}")
+    check_logits(student_logits, teacher_logits)
+    targets = np.asarray(targets)
+    answers = np.where(targets == IGNORED, IGNORED, teacher_logits.argmax(axis=-1))
+    taught, taught_cache = cross_entropy(student_logits, answers)
+    right, right_cache = cross_entropy(student_logits, targets)
+    dlogits = cross_entropy_backward(alpha, taught_cache)
+    dlogits += cross_entropy_backward(1 - alpha, right_cache)
+    return alpha * float(taught) + (1 - alpha) * float(right), dlogits
 
-    def loss(
-        model: Any, seen: Params, batch: Batch, rng: np.random.Generator | None
-    ) -> tuple[float, Params, int]:
-        *inputs, targets = batch
-        teacher_logits, _ = teacher.forward(teacher_params, *inputs)
-        logits, cache = model.forward(seen, *inputs, rng=rng)
-        mean, dlogits = distillation_loss(
-            logits, teacher_logits, targets, temperature=temperature, alpha=alpha
-        )
-        count = int(np.count_nonzero(np.asarray(targets) != IGNORED))
-        return mean * count, model.backward(dlogits * count, cache), count
 
-    return loss
+LABELS: dict[str, Callable[..., tuple[float, Array]]] = {
+    "soft": distillation_loss,
+    "hard": hard_label_loss,
+}
+
+
+def check_logits(student_logits: Array, teacher_logits: Array) -> None:
+    """Refuse logits of two shapes: the models choose among different things."""
+    if student_logits.shape != teacher_logits.shape:
+        raise ValueError(f"teacher_logits must have the student's shape {student_logits.shape}, "
+                         f"got {teacher_logits.shape}")
 
 
 def check_settings(temperature: float, alpha: float) -> None:

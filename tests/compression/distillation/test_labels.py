@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from minilm.compression import distil, distillation_loss
+from minilm.compression.distillation import hard_label_loss
 from minilm.models import LSTMLanguageModel, Seq2SeqTransformer, TransformerLanguageModel
 from minilm.nn import cross_entropy, cross_entropy_backward
 from minilm.training import cross_entropy_loss, fit
@@ -151,6 +152,34 @@ def test_parity_with_torch():
     loss, gradient = distillation_loss(z, v, right, temperature=temperature, alpha=alpha)
     assert loss == pytest.approx(theirs.item(), rel=1e-10)
     np.testing.assert_allclose(gradient, student.grad.numpy(), rtol=1e-9, atol=1e-12)
+
+
+def test_hard_labels_by_hand():
+    # logits 0 and 0: softmax (½, ½) whatever the answer; the teacher thinks 1 right, it is 0
+    student, teacher = np.zeros((2, 2)), np.array([[0, 0.1], [5, 0]])
+    loss, gradient = hard_label_loss(student, teacher, np.array([0, -100]), alpha=0.25)
+    assert loss == pytest.approx(math.log(2))
+    np.testing.assert_allclose(gradient, [[0.5 - 0.75, 0.5 - 0.25], [0, 0]])
+
+
+def test_hard_labels_are_the_limit_of_a_sure_teacher():
+    """A teacher of huge logits says one answer: soft labels at T = 1 are then its hard ones."""
+    z, v, right = logits(6, 7), logits(6, 7, seed=1), targets(6)
+    right[0] = -100
+    sure = distillation_loss(z, 1e4 * v, right, temperature=1, alpha=0.7)
+    hard = hard_label_loss(z, v, right, alpha=0.7)
+    assert hard[0] == pytest.approx(sure[0])
+    np.testing.assert_allclose(hard[1], sure[1], atol=1e-12)
+
+
+def test_bad_input_to_hard_labels():
+    z = logits(6, 7)
+    with pytest.raises(ValueError, match="temperature must be 1 for hard labels, got 2"):
+        hard_label_loss(z, z, targets(6), temperature=2, alpha=0.5)
+    with pytest.raises(ValueError, match="alpha"):
+        hard_label_loss(z, z, targets(6), alpha=-1)
+    with pytest.raises(ValueError, match="teacher_logits"):
+        hard_label_loss(z, z[:5], targets(6), alpha=0.5)
 
 
 def models():
