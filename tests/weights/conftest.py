@@ -1,5 +1,6 @@
 """Small leaves of every kind, for the tests beside this file."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -61,6 +62,12 @@ def sparse(*shape, density=0.3, seed=0):
     return SparseTensor.from_dense(normal(*shape, seed=seed), mask)
 
 
+def sparse_quantized(*shape, density=0.3, bits=3, seed=0):
+    """Random codes in the place of the values."""
+    s = sparse(*shape, density=density, seed=seed)
+    return replace(s, values=quantized((s.values.size,), bits, None, groups=0, seed=seed))
+
+
 def every_leaf():
     """name -> a leaf of shape (24, 20)."""
     shape = (24, 20)
@@ -80,6 +87,10 @@ def every_leaf():
     leaves["half transposed"] = HalfTensor.from_dense(normal(20, 24), "bf16").T
     leaves["sparse"] = sparse(*shape)
     leaves["sparse transposed"] = sparse(20, 24).T
+    leaves["sparse columns"] = sparse(*shape, density=0.03)
+    leaves["sparse columns transposed"] = sparse(20, 24, density=0.03).T
+    leaves["sparse quantized"] = sparse_quantized(*shape)
+    leaves["sparse columns quantized"] = sparse_quantized(20, 24, density=0.03).T
     leaves["low rank"] = Product(normal(24, 3), normal(3, 20))
     leaves["scaled"] = Product(Diagonal(normal(24)), quantized(shape, 4, groups=2))
     leaves["scaled after"] = Product(quantized(shape, 4, axis=0), Diagonal(normal(20)))
@@ -100,6 +111,7 @@ def make():
         quantized=quantized,
         product_quantized=product_quantized,
         sparse=sparse,
+        sparse_quantized=sparse_quantized,
         every_leaf=every_leaf,
     )
 

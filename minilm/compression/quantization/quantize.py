@@ -14,6 +14,7 @@ import numpy as np
 
 from minilm.compression.parameters import float_type, is_table, matrices, plain_array
 from minilm.compression.quantization.affine import values_of
+from minilm.compression.quantization.kept_values import is_sparse_floats, on_kept_values
 from minilm.compression.quantization.on_grid import OnGrid, place_on_grid, rounded
 from minilm.compression.quantization.scales.from_ranges import reach_of
 from minilm.compression.quantization.scheme import Scheme
@@ -58,7 +59,8 @@ def quantize(
     its own (HalfTensor, TrellisTensor); with a transform it is a Product of the transform's inverse
     and that.
 
-    x: finite real numbers of any shape, taken as float32. bits: 1 … 8, or 16.
+    x: finite real numbers of any shape, taken as float32; of a SparseTensor only the values kept
+        are coded (kept_values.py). bits: 1 … 8, or 16.
     symmetric: q within ±(2^(b−1) − 1) and z = 0 (1 bit: the two signs, times mean|x|);
         else q in 0 … 2^b − 1, z an integer, and the range includes 0.
     axis: one scale for each entry of that axis; None: one for all. group_size: one scale for so
@@ -132,15 +134,20 @@ def map_weights(x: Any, bits: Bits, scheme: Scheme, function: Callable[..., Any]
     if not isinstance(x, dict):
         if isinstance(bits, dict):
             raise TypeError("bits must be one number for an array, got a dict by name")
-        return function("x", plain_array("x", x), bits, scheme, rng)
+        return function("x", quantizable("x", x), bits, scheme, rng)
     chosen = bits_by_name(x, bits)
     check_calibration(scheme.calibration, x, chosen)
     return {
-        name: function(name, plain_array(name, w), chosen[name], scheme.for_parameter(name), rng)
+        name: function(name, quantizable(name, w), chosen[name], scheme.for_parameter(name), rng)
         if name in chosen
         else w
         for name, w in x.items()
     }
+
+
+def quantizable(name: str, x: Any) -> Any:
+    """A SparseTensor of floats as it is, all else as plain_array has it."""
+    return x if is_sparse_floats(x) else plain_array(name, x)
 
 
 def check_calibration(calibration: Any, params: Params, chosen: dict[str, int]) -> None:
@@ -206,9 +213,11 @@ def multiplied(left: Any, q: Any, scheme: Scheme) -> Product:
 
 
 def quantize_array(
-    name: str, x: Array, bits: int, scheme: Scheme, rng: np.random.Generator
+    name: str, x: Any, bits: int, scheme: Scheme, rng: np.random.Generator
 ) -> Any:
-    """One array, packed."""
+    """One array, packed, or the kept values of a SparseTensor."""
+    if not isinstance(x, np.ndarray):
+        return on_kept_values(quantize_array, name, x, bits, scheme, rng)
     left, turned, own = transformed(name, x, bits, scheme, rng)
     on_grid = place_on_grid(name, turned, bits, own)
     q = (on_grid.tensor or packed)(on_grid, own, rng)
@@ -247,9 +256,11 @@ def packed(on_grid: OnGrid, scheme: Scheme, rng: np.random.Generator) -> Quantiz
 
 
 def fake_quantize_array(
-    name: str, x: Array, bits: int, scheme: Scheme, rng: np.random.Generator
+    name: str, x: Any, bits: int, scheme: Scheme, rng: np.random.Generator
 ) -> Array:
     """One array, rounded to its grid and not packed."""
+    if not isinstance(x, np.ndarray):
+        return on_kept_values(fake_quantize_array, name, x, bits, scheme, rng).dense()
     left, turned, own = transformed(name, x, bits, scheme, rng)
     values = place_on_grid(name, turned, bits, own).dense(own, rng)
     if left is not None:
