@@ -54,7 +54,7 @@ class Scheme:
         size = self.group_size
         if size is not None and not (is_integer(size) and size >= 1):
             raise ValueError(f"group_size must be None or a positive integer, got {size!r}")
-        if not (isinstance(self.percentile, Real) and 0 < self.percentile <= 100):
+        if not (is_real(self.percentile) and 0 < self.percentile <= 100):
             raise ValueError(f"percentile must lie in (0, 100], got {self.percentile!r}")
         if not (is_integer(self.seed) and self.seed >= 0):
             raise ValueError(f"seed must be an integer, 0 or more, got {self.seed!r}")
@@ -103,3 +103,8 @@ def check_row(name: str, value: Any, table: dict[str, Any]) -> None:
 def is_integer(value: Any) -> bool:
     """A whole number of Python's or NumPy's, and not a bool."""
     return isinstance(value, int | np.integer) and not isinstance(value, bool)
+
+
+def is_real(value: Any) -> bool:
+    """A real number of Python's or NumPy's, also as an array of no axes."""
+    return isinstance(value, Real) or (isinstance(value, np.ndarray) and value.ndim == 0)

@@ -23,7 +23,6 @@ result but for its last bits; so does whatever is not a QuantizedTensor of whole
 
 import dataclasses
 from dataclasses import dataclass
-from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -34,7 +33,7 @@ from minilm.compression.quantization.activations.thresholds import THRESHOLDS
 from minilm.compression.quantization.affine import affine_codes, in_scales
 from minilm.compression.quantization.integers.products import affine_matmul
 from minilm.compression.quantization.integers.weight import integer_weight
-from minilm.compression.quantization.scheme import is_integer
+from minilm.compression.quantization.scheme import is_integer, is_real
 from minilm.nn.linear import input_gradient, weight_gradient
 from minilm.types import Array, Params
 from minilm.weights import Diagonal, Product, Seen, Weight, as_dense, row_ids
@@ -156,10 +155,10 @@ def check_options(
         raise ValueError("by='token' is dynamic: leave calibration out, or by")
     if calibration is None and objective != "absmax":
         raise ValueError(f"objective={objective!r} chooses a static range: pass calibration=")
-    if not (isinstance(percentile, Real) and 0 < percentile <= 100):
+    if not (is_real(percentile) and 0 < percentile <= 100):
         raise ValueError(f"percentile must lie in (0, 100], got {percentile!r}")
     for t in clip.values() if isinstance(clip, dict) else [1.0 if clip is None else clip]:
-        if not (isinstance(t, Real | np.ndarray) and SMALLEST <= t < np.inf):
+        if not (is_real(t) and SMALLEST <= t < np.inf):
             raise ValueError(f"clip must be positive and finite, got {t!r}")
 
 
