@@ -80,26 +80,54 @@ def read(path: Path) -> list[dict[str, str]]:
 
 def methods_blocks(rows: list[dict[str, str]]) -> dict[str, str]:
     """The parts of methods.md that are made: name -> Markdown."""
-    found = [entry for entry in ranking.entries(rows) if entry.method != "float32"]
-    order = "".join(
-        f"### {bits} bit{'' if bits == 1 else 's'}\n\n{words.markdown(cells)}\n"
-        for bits, cells in words.every_width(found)
-    )
+    every = ranking.entries(rows)
+    found = [entry for entry in every if entry.method != "float32"]
     refused = (f"- {model}, {method}: {why}\n" for model, method, why in ranking.refusals(rows))
-    seeds = ", ".join(sorted({row["seed"] for row in rows}))
     return {
-        "seeds": f"Seeds: {seeds}.\n",
+        "run": the_run(rows),
         "combinations": words.markdown(words.combinations()),
         "trainings": words.markdown(words.trainings()),
         "wholes": words.markdown(words.wholes()),
-        "figure": "![What each method costs at 3 bits](methods-at-one-width.svg)\n",
-        "best": "".join(f"- {sentence}\n" for sentence in words.best_sentences(found)),
-        "order": order,
+        "best": words.markdown(words.best(found)),
+        "figure": "![What each method costs at 3 bits, a line a method, the least damage on top]"
+                  "(methods-at-one-width.svg)\n",
+        "order": "".join(folded(f"{words.bits_said(bits)}: {len(cells) - 1} methods", cells)
+                         for bits, cells in words.every_width(found)),
+        "control": words.markdown(words.controlled(found)),
+        "front": "![Damage against true bits per weight, with two Pareto fronts]"
+                 "(methods-damage-versus-bits.svg)\n",
+        "fronts": folded("The methods on the fronts, by their marks", words.fronts(found)),
         "others": words.markdown(words.others(found)),
-        "front": "![Damage against true bits per weight](methods-damage-versus-bits.svg)\n",
-        "costs": words.markdown(words.costs(found)),
+        "costs": "".join(folded(f"{model}: {len(cells) - 1} rows", cells)
+                         for model, cells in words.costs(every)),
         "refusals": "".join(refused),
-    }
+    }  # fmt: skip
+
+
+def the_run(rows: list[dict[str, str]]) -> str:
+    """Seeds, the float models, and how long it took."""
+    seeds = ", ".join(sorted({row["seed"] for row in rows}))
+    floats: dict[str, list[float]] = {}
+    for row in rows:
+        if row["method"] == "float32":
+            floats.setdefault(row["model"], []).append(float(row["loss"]))
+    losses = ", ".join(
+        f"{sum(each) / len(each):.3f} ± {(max(each) - min(each)) / 2:.3f} ({model})"
+        for model, each in floats.items()
+    )
+    hours = sum(float(row["seconds"]) for row in rows) / 3600
+    return (
+        f"Seeds: {seeds}. {len(rows):,} measurements, which took {hours:.1f} hours together, "
+        "shared out over processes. The float models' own losses: "
+        f"{losses} nats per character.\n"
+    )
+
+
+def folded(title: str, cells: words.Cells) -> str:
+    """A table that opens at a click."""
+    return (
+        f"<details>\n<summary>{title}</summary>\n\n{words.markdown(cells)}\n</details>\n\n"
+    )
 
 
 def filled(page: str, blocks: dict[str, str]) -> str:

@@ -7,7 +7,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from minilm.study import results
 from minilm.study.methods.plots import SHOWN_BITS, draw_figures
 from minilm.study.methods.ranking import entries, refusals
-from minilm.study.methods.words import best_sentences, costs, every_width, others
+from minilm.study.methods.words import best, controlled, costs, every_width, fronts, others
 from minilm.study.report import inline_svg
 from minilm.study.settings import FLOAT, Settings
 
@@ -31,12 +31,15 @@ COLUMNS = {
 CAPTIONS = {
     "methods-at-one-width": (
         f"What each method costs at {SHOWN_BITS} bits",
-        "Means over seeds; bars from the lowest to the highest. Methods that train further are to "
-        "be held against the dotted line, which has trained as long without rounding.",
+        "Means over seeds; bars from the lowest to the highest. Linear within ±0.1, then "
+        "logarithmic. Methods that train further are to be held against the dotted line, which has "
+        "trained as long without rounding.",
     ),
     "methods-damage-versus-bits": (
         "What true bits buy",
-        "Every method at every width. The line joins those that no other undercuts in both.",
+        "Every method at every width, means over seeds. Each line joins those that no other of its "
+        "sort undercuts in both bits and damage: the table says which the marks are. Linear within "
+        "±0.01, then logarithmic.",
     ),
 }
 
@@ -47,7 +50,8 @@ def write_methods(
     """Write the table, the figures and the page; return the rows with their damage."""
     rows = [with_damage(row, rows) for row in rows]
     results.write(rows, folder / "results.csv", COLUMNS)
-    found = [entry for entry in entries(rows) if entry.method != FLOAT]
+    every = entries(rows)
+    found = [entry for entry in every if entry.method != FLOAT]
     figures = draw_figures(found, folder)
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent), autoescape=True,
@@ -56,10 +60,12 @@ def write_methods(
     page = environment.get_template("methods.html").render(
         settings=settings,
         figures=[(*CAPTIONS[name], inline_svg(svg)) for name, svg in figures.items()],
-        best=best_sentences(found),
+        best=best(found),
         tables=every_width(found),
+        controlled=controlled(found),
+        fronts=fronts(found),
         others=others(found),
-        costs=costs(found),
+        costs=costs(every),
         refusals=refusals(rows),
         rows=rows,
         columns=COLUMNS,

@@ -1,28 +1,34 @@
 """The figures of the methods: what each costs at one width, and what true bits buy.
 
 Colour and marker say alike what kind a method is. Dots are means over seeds, bars reach from the
-lowest to the highest. Damage is linear near zero and logarithmic beyond.
+lowest to the highest. Damage is linear near zero and logarithmic beyond. Both are as wide as a
+page's column, so that their text is of the page's size.
 """
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import matplotlib
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import NullFormatter, NullLocator, ScalarFormatter
 
 from minilm.study.methods.ranking import (
+    WITH,
+    WITHOUT,
     Entry,
     at,
     compressing,
+    marked_fronts,
     models_of,
     order_of_damage,
-    pareto_front,
 )
 from minilm.study.methods.table import POST_TRAINING_KIND, TRAINED_KIND, WHOLE_KIND
 from minilm.study.methods.trained import FURTHER
+from minilm.study.methods.words import bits_said
 from minilm.study.plots import LIMIT, RC
 
 STYLES = {
@@ -30,8 +36,14 @@ STYLES = {
     TRAINED_KIND: ("#D55E00", "s"),
     WHOLE_KIND: ("#009E73", "^"),
 }
+FRONTS: dict[str, dict[str, Any]] = {
+    WITHOUT: {"color": "#000000", "linewidth": 1.0},
+    WITH: {"color": "#D55E00", "linewidth": 1.3, "linestyle": "--"},
+}
 SHOWN_BITS = 3
-LINEAR = 0.01  # nats: below, the axis is linear
+WIDTH = 8.6  # inches
+APART = (22, 11)  # points to the side and down, at which two marks can be read
+BEHIND = {"facecolor": "white", "alpha": 0.7, "edgecolor": "none", "pad": 0.5}  # a mark
 UNIT = "validation loss above float32 (nats per token)"
 
 
@@ -53,8 +65,7 @@ def damage_of_methods(found: Sequence[Entry], bits: int) -> Figure:
     """A line a method, the least damage on top, a panel a model; float and the control as lines."""
     small, models = compressing(found), models_of(found)
     methods = order_of_damage(small, bits)
-    figure = Figure(figsize=(3.2 + 3.0 * len(models), 1.6 + 0.19 * len(methods)),
-                    layout="constrained")
+    figure = Figure(figsize=(WIDTH, 1.6 + 0.19 * len(methods)), layout="constrained")
     panels = figure.subplots(1, len(models), sharey=True, squeeze=False)[0]
     rows = {method: row for row, method in enumerate(methods)}
     for panel, model in zip(panels, models, strict=True):
@@ -65,93 +76,103 @@ def damage_of_methods(found: Sequence[Entry], bits: int) -> Figure:
             panel.plot([min(entry.damage), max(entry.damage)], [y, y], color=colour, linewidth=1.5)
             panel.plot(entry.mean, y, marker, color=colour, markersize=4.5)
         panel.axvline(0, **LIMIT)
-        control = [e.mean for e in found if (e.model, e.method) == (model, FURTHER)]
-        for level in control:
+        for level in (e.mean for e in found if (e.model, e.method) == (model, FURTHER)):
             panel.axvline(level, linestyle=":", **LIMIT)
-        panel.set_xlabel(UNIT.replace(" (", "\n("))
-    damage_axes("x", *panels)
+        panel.set_xlabel(f"at {bits_said(bits)}: {UNIT}".replace(" above", "\nabove"))
+    damage_axes("x", 0.1, [-0.1, 0, 0.05, 0.1, 0.2, 0.5, 1, 2, 5], *panels)
     panels[0].set_yticks(range(len(methods)), methods, fontsize=7.5)
     panels[0].set_ylim(len(methods) - 0.3, -0.7)
-    lines = [Line2D([], [], label="float32", **LIMIT),
-             Line2D([], [], linestyle=":", label=FURTHER, **LIMIT)]
-    figure.legend(handles=[*kinds(small, bits), *lines], loc="outside upper center", ncols=3,
-                  title=bits_said(bits))
+    above_all(figure, [*kinds(small, bits), *floats()])
     return figure
 
 
 def damage_against_bits(found: Sequence[Entry]) -> Figure:
-    """All that compresses weights, by its true bits; what nothing undercuts is numbered and named.
-    """
-    models = models_of(found)
-    figure = Figure(figsize=(5.2 * len(models), 7.6), layout="constrained")
-    grid = figure.subplots(2, len(models), squeeze=False, sharey="row",
-                           height_ratios=[1, 0.42])  # fmt: skip
-    for column, model in enumerate(models):
-        panel, below = grid[:, column]
-        own = [e for e in compressing(found) if e.model == model]
-        panel.set_title(model, pad=44)
+    """All that compresses weights, by its true bits; what is on a front has the table's mark."""
+    small, models = compressing(found), models_of(found)
+    figure = Figure(figsize=(WIDTH, 5.2), layout="constrained")
+    panels = figure.subplots(1, len(models), squeeze=False, sharex=True, sharey=True)[0]
+    drawn = []
+    for panel, model in zip(panels, models, strict=True):
+        own = [e for e in small if e.model == model]
+        panel.set_title(model)
         for kind, (colour, marker) in STYLES.items():
             some = [e for e in own if e.kind == kind]
-            panel.plot([e.values["bits_per_weight"] for e in some], [e.mean for e in some], marker,
-                       color=colour, markersize=4, alpha=0.55, markeredgewidth=0)
-        front = pareto_front(own)
-        panel.step([e.values["bits_per_weight"] for e in front], [e.mean for e in front],
-                   where="post", color="#000000", linewidth=1)
+            panel.plot(*places_of(some), marker, color=colour, markersize=4, alpha=0.5,
+                       markeredgewidth=0)
         panel.axhline(0, **LIMIT)
-        bits_axis(panel)
-        name_front(panel, below, front)
-    damage_axes("y", *grid[0])
-    grid[0, 0].set_ylabel(UNIT)
-    line = Line2D([], [], color="#000000", linewidth=1, label="Pareto front")
-    figure.legend(handles=[*kinds(compressing(found)), line], loc="outside upper center", ncols=4)
+        for level in (e.mean for e in found if (e.model, e.method) == (model, FURTHER)):
+            panel.axhline(level, linestyle=":", **LIMIT)
+        drawn.append(marked_fronts(own))
+        for name, marked in drawn[-1].items():
+            panel.step(*places_of([e for _, e in marked]), where="post", **FRONTS[name])
+    bits_axis(*panels)
+    damage_axes("y", 0.01, [-0.1, -0.01, 0, 0.01, 0.1, 1], *panels)
+    panels[0].set_ylabel(UNIT)
+    for panel, fronts in zip(panels, drawn, strict=True):
+        for name, marked in fronts.items():
+            write_marks(panel, marked, FRONTS[name]["color"])
+    lines = [Line2D([], [], label=f"front {name}", **style) for name, style in FRONTS.items()]
+    above_all(figure, [*kinds(small), *lines, *floats()], ncols=4)
     return figure
 
 
-def name_front(panel: Axes, below: Axes, front: Sequence[Entry]) -> None:
-    """Numbers along the upper edge, above the points of the front; the names below the panel."""
-    rows = -(-len(front) // 2)
-    level = 0
-    before = 0.0
-    for number, entry in enumerate(front, start=1):
-        bits = entry.values["bits_per_weight"]
-        level = (level + 1) % 4 if bits < 1.07 * before else 0  # too near the last: one line up
-        before = bits
-        panel.annotate(str(number), (bits, 1), (0, 4 + 9 * level), fontsize=7, ha="center",
-                       xycoords=("data", "axes fraction"), textcoords="offset points")
-        panel.plot(bits, entry.mean, "o", markersize=7, markerfacecolor="none", color="#000000",
-                   markeredgewidth=0.8)
-        place = 0.5 * ((number - 1) // rows), 1 - ((number - 1) % rows + 0.5) / max(rows, 11)
-        text = f"{number}  {entry.method}, {bits_said(entry.bits)}: {entry.mean:+.3f}"
-        below.annotate(text, place, xycoords="axes fraction", fontsize=6.5, va="center",
-                       annotation_clip=False)
-    below.set_axis_off()
+def places_of(some: Sequence[Entry]) -> tuple[list[float], list[float]]:
+    return [e.values["bits_per_weight"] for e in some], [e.mean for e in some]
 
 
-def damage_axes(which: str, *panels: Axes) -> None:
-    """Linear to LINEAR, then logarithmic, with plain numbers; all panels alike."""
+def write_marks(panel: Axes, marked: Sequence[tuple[str, Entry]], colour: str) -> None:
+    """Each mark below and to the left of its point, where a front has nothing; near ones as one."""
+    size = np.array([WIDTH / 2 - 0.5, 4.0]) * 72  # of a panel, about, in points
+    groups: list[list[tuple[str, Entry, np.ndarray]]] = []
+    for mark, entry in marked:
+        place = entry.values["bits_per_weight"], entry.mean
+        point = panel.transLimits.transform(panel.transScale.transform(place)) * size
+        if groups and (np.abs(point - groups[-1][0][2]) < APART).all():
+            groups[-1].append((mark, entry, point))
+        else:
+            groups.append([(mark, entry, point)])
+    for group in groups:
+        mark, entry, _ = group[0]
+        text = mark if len(group) == 1 else f"{mark}–{group[-1][0]}"
+        panel.annotate(text, (entry.values["bits_per_weight"], entry.mean), (-3, -3),
+                       textcoords="offset points", fontsize=7.5, ha="right", va="top",
+                       color=colour, bbox=BEHIND)  # fmt: skip
+
+
+def damage_axes(which: str, linear: float, ticks: Sequence[float], *panels: Axes) -> None:
+    """Linear up to `linear`, then logarithmic, with plain numbers; all panels alike."""
     ends = [getattr(panel.dataLim, f"interval{which}") for panel in panels]
     low, high = min(end[0] for end in ends), max(end[1] for end in ends)
     for panel in panels:
         axis = getattr(panel, f"{which}axis")
-        getattr(panel, f"set_{which}scale")("symlog", linthresh=LINEAR, linscale=0.6)
-        axis.set_ticks([-0.1, -0.01, 0, 0.01, 0.1, 1, 10])
+        getattr(panel, f"set_{which}scale")("symlog", linthresh=linear, linscale=0.7)
+        axis.set_ticks(ticks, [f"{tick:g}".replace("-", "−") for tick in ticks])
         axis.set_minor_locator(NullLocator())
-        axis.set_major_formatter(ScalarFormatter())
-        limits = min(-LINEAR / 2, 1.3 * low), max(1.5 * high, 2 * LINEAR)
+        limits = min(-linear / 2, 1.8 * low), max(1.5 * high, 2 * linear)
         getattr(panel, f"set_{which}lim")(limits)
 
 
-def bits_axis(panel: Axes) -> None:
-    panel.set_xscale("log", base=2)
-    panel.xaxis.set_ticks([1, 2, 3, 4, 6, 8, 16])
-    panel.xaxis.set_major_formatter(ScalarFormatter())
-    panel.xaxis.set_minor_formatter(NullFormatter())
-    panel.xaxis.set_minor_locator(NullLocator())
-    panel.set_xlabel("true bits per weight, scales and floats included, logarithmic")
+def bits_axis(*panels: Axes) -> None:
+    least = min(panel.dataLim.x0 for panel in panels)
+    for panel in panels:
+        panel.set_xscale("log", base=2)
+        panel.xaxis.set_ticks([1, 2, 3, 4, 6, 8, 16])
+        panel.xaxis.set_major_formatter(ScalarFormatter())
+        panel.xaxis.set_minor_formatter(NullFormatter())
+        panel.xaxis.set_minor_locator(NullLocator())
+        panel.set_xlim(0.8 * least, 20)
+        panel.set_xlabel("true bits per weight (logarithmic)")
 
 
-def bits_said(bits: int) -> str:
-    return f"{bits} bit{'' if bits == 1 else 's'}"
+def above_all(figure: Figure, handles: list[Line2D], ncols: int = 5) -> None:
+    figure.legend(handles=handles, loc="outside upper center", ncols=ncols, columnspacing=1.2,
+                  handletextpad=0.5)
+
+
+def floats() -> list[Line2D]:
+    """The legend of what rounds nothing."""
+    return [Line2D([], [], label="float32", **LIMIT),
+            Line2D([], [], linestyle=":", label=FURTHER, **LIMIT)]
 
 
 def kinds(found: Sequence[Entry], bits: int | None = None) -> list[Line2D]:

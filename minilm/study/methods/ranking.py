@@ -5,17 +5,24 @@
 
 Two methods tie where their ranges over the seeds overlap; so several may have one place, and a
 difference that one seed could turn around moves nobody down.
+
+Further training lessens the loss by itself. So what trains stands against what does not only beside
+its control: the float model, trained as long.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from string import ascii_letters
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from minilm.study.methods.table import TRAINED_KIND
+
 Row = Mapping[str, Any]  # of results.csv: strings, or numbers
 
 DAMAGE = "loss_above_float"
-FLOAT_WEIGHTS = 24  # true bits per weight from which on a method counts as leaving weights float
+FLOAT_WEIGHTS = 24  # bits per weight, true ones or asked for, from which on weights count as float
+WITHOUT, WITH = "without training", "with training"
 
 
 class Entry(NamedTuple):
@@ -52,6 +59,8 @@ def entries(rows: Iterable[Row]) -> list[Entry]:
         if row.get(DAMAGE) not in (None, ""):
             key = (row["model"], row["method"], row["kind"], int(row["bits"]))
             grouped.setdefault(key, []).append(row)
+    for seeds in grouped.values():
+        seeds.sort(key=lambda row: int(row["seed"]))
     return [
         Entry(*key, tuple(float(row[DAMAGE]) for row in seeds), means(seeds),
               str(seeds[0].get("note") or ""))
@@ -113,13 +122,38 @@ def order_of_damage(found: Sequence[Entry], bits: int) -> list[str]:
 
 
 def compressing(found: Iterable[Entry]) -> list[Entry]:
-    """Those that round the weights, which alone stand in one order; 17 bits of a mask do."""
-    return [e for e in found if e.values["bits_per_weight"] < FLOAT_WEIGHTS]
+    """Those that round the weights, which alone stand in one order."""
+    return [e for e in found if max(e.values["bits_per_weight"], e.bits) < FLOAT_WEIGHTS]
 
 
 def leaving_float(found: Iterable[Entry]) -> list[Entry]:
-    """The others: controls, gradients, optimizer states, caches, a table alone."""
-    return [e for e in found if e.values["bits_per_weight"] >= FLOAT_WEIGHTS]
+    """The others: controls, gradients, optimizer states, caches, masks, a table alone."""
+    return [e for e in found if max(e.values["bits_per_weight"], e.bits) >= FLOAT_WEIGHTS]
+
+
+def by_training(found: Iterable[Entry]) -> dict[str, list[Entry]]:
+    """Those that leave the trained model as it is, and those that train."""
+    parts: dict[str, list[Entry]] = {WITHOUT: [], WITH: []}
+    for entry in found:
+        parts[WITH if entry.kind == TRAINED_KIND else WITHOUT].append(entry)
+    return parts
+
+
+def above(entry: Entry, control: Entry) -> Entry:
+    """The same with the control's damage counted off, seed by seed."""
+    pairs = zip(entry.damage, control.damage, strict=True)
+    return entry._replace(damage=tuple(own - other for own, other in pairs))
+
+
+def marked_fronts(own: Iterable[Entry]) -> dict[str, list[tuple[str, Entry]]]:
+    """Both Pareto fronts of one model: numbers mark what does not train, letters what does."""
+    parts = by_training(own)
+    numbers = (str(number) for number in range(1, len(parts[WITHOUT]) + 1))
+    fronts = {name: pareto_front(part) for name, part in parts.items()}
+    return {
+        WITHOUT: list(zip(numbers, fronts[WITHOUT], strict=False)),
+        WITH: list(zip(ascii_letters, fronts[WITH], strict=False)),
+    }
 
 
 def pareto_front(found: Iterable[Entry]) -> list[Entry]:

@@ -77,28 +77,67 @@ def test_a_table_of_damage_by_hand():
 
 
 def test_what_leaves_the_weights_float_has_no_place():
-    found = entries(MEASURED)
+    found = entries([
+        *MEASURED,
+        *rows_of("a cache", 0.1, 0.3, bits=2, true_bits=32.0, kind="whole model", note="1 byte"),
+        *rows_of("a mask", 0.5, 0.5, bits=32, true_bits=17.0, kind="trained"),
+    ])  # fmt: skip
     assert "float, trained further" not in str(words.every_width(found))
+    assert "a mask" not in str(words.every_width(found)) + str(words.best(found))
     assert words.others(found)[1:] == [
-        ["float, trained further", "32", "-0.1500 ± 0.0500", "-0.1500 ± 0.0500"]
+        ["float, trained further", "32", "-0.1500 ± 0.0500", "-0.1500 ± 0.0500", ""],
+        ["a cache", "2", "+0.2000 ± 0.1000", "–", "1 byte"],
+        ["a mask", "32", "+0.5000 ± 0.0000", "–", ""],
     ]
 
 
 def test_first_places_are_said_with_their_ties():
-    said = words.best_sentences(entries(MEASURED))
-    assert said == [
-        "8 bits, LSTM: good (+0.0150 nats).",
-        "3 bits, LSTM: good (+0.1500 nats), tied with like it.",
-        "3 bits, Transformer: good (+0.0500 nats).",
+    assert words.best(entries(MEASURED))[1:] == [
+        ["8", "LSTM", "good (+0.0150)", "–"],
+        ["3", "LSTM", "good (+0.1500); tied with like it", "worst (+1.5000)"],
+        ["3", "Transformer", "good (+0.0500)", "–"],
     ]
 
 
+def test_of_many_ties_two_are_named():
+    found = entries([each for name in ("a", "b", "c", "d, e", "f") for each in rows_of(name, 0.1)])
+    assert words.first(found) == "a (+0.1000); tied with b; c; 2 more"
+    assert words.first([]) == "–"
+
+
+def test_what_trains_stands_beside_its_control_seed_by_seed():
+    rows = [
+        *MEASURED,
+        *rows_of("LSQ", 0.0, 0.3, kind="trained"),
+        *rows_of("LSQ", 0.2, 0.2, kind="trained", model="Transformer"),
+        *rows_of("binary, from scratch", 0.5, 0.5, kind="trained", bits=1),
+    ]
+    head, *lines = words.controlled(entries(rows[::-1]))  # whichever way they stand in the file
+    assert head[2:4] == ["LSTM: damage", "LSTM: above the control"]
+    # the control's are −0.1 and −0.2
+    assert lines == [["LSQ", "3", "+0.1500 ± 0.1500", "+0.3000 ± 0.2000",
+                      "+0.2000 ± 0.0000", "+0.3500 ± 0.0500"]]  # fmt: skip
+
+
 def test_costs_are_shown_at_three_bits_or_what_is_nearest():
-    cells = {line[0]: line for line in words.costs(entries(MEASURED))[1:]}
-    assert cells["good"][1] == "3"
-    assert cells["good"][2:8] == ["3.50", "1", "1", "10.0", "0.50", "1.50 ×"]
-    assert cells["float, trained further"][1] == "32"
+    (model, cells), (other, _) = words.costs(entries(MEASURED))
+    assert (model, other) == ("LSTM", "Transformer")
+    lines = {line[0]: line[1:] for line in cells[1:]}
+    assert lines["good"] == ["3", "3.50", "1", "1", "10.0", "0.50", "1.50"]
+    assert lines["float, trained further"][0] == "32"
     assert words.nearest([8, 4, 2]) == 2 and words.nearest([8, 4]) == 4
+
+
+def test_what_has_no_time_and_what_has_next_to_none():
+    (of_float,) = entries([{**FLOATS[0], "kind": "float32", "loss_above_float": 0.0}])
+    assert words.cost(of_float) == ["32.00", "–", "8", "–", "–", "–"]
+    (quick,) = entries([row("x", 0.1, make_seconds=0.002)])
+    assert words.cost(quick)[4] == "< 0.01"
+
+
+def test_runs_of_bits():
+    assert words.listed([8, 2, 3, 4]) == "2–4, 8" and words.listed([4, 3]) == "3, 4"
+    assert words.listed([16]) == "16"
 
 
 def test_no_minus_zero():
@@ -114,6 +153,29 @@ def test_nothing_on_the_front_is_undercut():
     assert [entry.method for entry in pareto_front(equal)] == ["b"]
 
 
+def test_each_front_has_marks_of_its_own():
+    own = [e for e in entries(MEASURED) if (e.model, e.bits) == ("LSTM", 3)]
+    fronts = ranking.marked_fronts(own)
+    assert {name: [(mark, entry.method) for mark, entry in marked]
+            for name, marked in fronts.items()} == {
+        "without training": [("1", "like it"), ("2", "good")], "with training": [("a", "worst")],
+    }  # fmt: skip
+    assert words.fronts(own)[1:] == [
+        ["LSTM", "1", "like it", "3", "3.00", "+0.2250 ± 0.0750"],
+        ["LSTM", "2", "good", "3", "3.50", "+0.1500 ± 0.0500"],
+        ["LSTM", "a", "worst", "3", "3.20", "+1.5000 ± 0.5000"],
+    ]
+
+
+def test_marks_too_near_each_other_are_written_as_one():
+    near = [("1", 3.0, 0.2), ("2", 3.05, 0.19), ("3", 8.0, 0.001)]
+    found = entries([
+        each for mark, bits, damage in near for each in rows_of(mark, damage, true_bits=bits)
+    ])
+    panel = plots.damage_against_bits(found).axes[0]
+    assert {text.get_text() for text in panel.texts} == {"1–2", "3"}
+
+
 def test_markdown_escapes_what_would_end_a_cell():
     assert words.markdown([["a", "b"], ["1|2", "3"]]) == "| a | b |\n| --- | --- |\n| 1\\|2 | 3 |\n"
 
@@ -124,10 +186,14 @@ def test_a_combination_names_every_part():
     assert by_name["GPTQ, least squares"] == {
         "method": "GPTQ, least squares", "transform": "none", "grid": "int",
         "scale": "mse, group of 64, asymmetric", "rounding": "gptq", "coder": "packed",
-        "bits": "2, 3, 4, 5, 6, 7, 8", "needs": "calibration", "source": "Frantar et al. 2022",
+        "bits": "2–8", "needs": "calibration", "source": "Frantar et al. 2022",
     }  # fmt: skip
     assert by_name["MXFP4"]["scale"] == "absmax, group of 32, e8m0"
     assert by_name["one scale"]["scale"] == "absmax, tensor"
+    # these grids bring an objective of their own
+    assert by_name["binary"]["scale"] == "mean_magnitude, channel"
+    assert by_name["entropy-coded"]["scale"] == "rate, tensor"
+    assert by_name["bf16"]["scale"] == "no scale"
 
 
 @pytest.fixture(scope="module")
@@ -156,7 +222,7 @@ def test_the_page_stands_alone_and_says_everything(written):
     text = (folder / "report.html").read_text(encoding="utf-8")
     assert text.count("<svg") == 2
     assert not re.search(r"<(script|link|img)|url\(http|src=", text)
-    for said in ("tied with like it", "it keeps none | so", "+0.1500 ± 0.0500", "1.50 ×"):
+    for said in ("tied with like it", "it keeps none | so", "+0.1500 ± 0.0500", "<td>1.50</td>"):
         assert said in text
 
 
@@ -168,7 +234,8 @@ def test_figures_are_vectors_and_pictures_with_units(written):
     for said in ("nats per token", "good", "worst", "float, trained further", "3 bits"):
         assert said in dots
     points = (folder / "methods-damage-versus-bits.svg").read_text(encoding="utf-8")
-    assert "Pareto front" in points and "like it, 3 bits" in points
+    for said in ("front without training", "front with training", "true bits", "nats per token"):
+        assert said in points
 
 
 def test_both_panels_show_all_their_points():
