@@ -32,6 +32,10 @@ Around these:
     key_value_cache.py   what a Transformer has read: QuantizedKeyValueCache
     activations/         what multiplies a weight is rounded too
     integers/            products of codes; whole models without a float: integer_only
+
+In the words of articles: *symmetric* and *asymmetric* are `symmetric=`; *adaptive* is a range that
+follows the data, as a group's own, a token's own (quantize_activations) or one that is trained
+(learned_steps, learned_clips); *uniform* are the grids of integers.py, *non-uniform* the others.
 """
 
 from minilm.compression.quantization.activations import integer_attention, quantize_activations
