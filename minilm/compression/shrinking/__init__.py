@@ -1,0 +1,12 @@
+"""Structured pruning that makes the matrices smaller: neurons, heads, hidden units.
+
+    groups.py    what belongs together: Groups, Cut
+    units.py     the same for LSTMs
+    scores.py    how much a group matters
+    shrink.py    shrink, keep, silence, groups_of
+"""
+
+from minilm.compression.shrinking.groups import Cut, Groups
+from minilm.compression.shrinking.shrink import groups_of, keep, shrink, silence
+
+__all__ = ["Cut", "Groups", "groups_of", "keep", "shrink", "silence"]
