@@ -7,7 +7,7 @@
     byte_scales.py        what scales of one byte stand for
     product_quantized.py  ProductQuantizedTensor: codes of subvectors and their codebooks
     trellis.py            TrellisTensor: codes that a shift register turns into levels
-    sparse.py             SparseTensor: a bitmask and the values under it
+    sparse.py             SparseTensor: where values are kept (a bitmask or CSR), and which
     half.py               HalfTensor: floats in two bytes, fp16 or bf16
     combinators.py        Product, Sum, Diagonal: weights made of weights
     hadamard.py           Hadamard: a rotation of one bit a row

@@ -20,6 +20,7 @@ files, each of which has other choices for one of these lines (affine.py is the 
     on_grid.py      one array, placed on its grid and rounded
     scheme.py       one combination: the options, checked
     quantize.py     arrays and whole models: quantize, dequantize, fake_quantize
+    kept_values.py  of pruned weights, the values that are kept: sparse quantization
     methods.py      combinations that have a name: METHODS
     coders.py       bits that codes take when they are written down: true_bits
 
