@@ -40,6 +40,7 @@ def part_of(file):
     return file.relative_to(HOUSE).with_suffix("").parts[0]
 
 
+@cache
 def imported(file):
     """Full names of all that a file imports, inside functions too: `from a import b` -> a.b."""
     package = ["minilm", *file.relative_to(HOUSE).parts[:-1]]
@@ -54,10 +55,17 @@ def imported(file):
     return names
 
 
+@cache
 def parts_imported(file):
     """Parts of minilm that a file imports; `from minilm import fit` asks the roof, __init__."""
     inside = [name.split(".")[1:2] for name in imported(file) if name.split(".")[0] == "minilm"]
     return {part[0] if part and part[0] in FLOOR_OF else "__init__" for part in inside}
+
+
+@cache
+def declared_libraries():
+    declared = {line.split(";")[0] for line in requires("minilm") if "extra ==" not in line}
+    return {"".join(c if c.isalnum() else " " for c in line).split()[0] for line in declared}
 
 
 def named(file):
@@ -92,8 +100,7 @@ def test_no_two_parts_import_each_other():
 
 @pytest.mark.parametrize("file", FILES, ids=named)
 def test_no_library_but_those_declared(file):
-    declared = {line.split(";")[0] for line in requires("minilm") if "extra ==" not in line}
-    allowed = {"".join(c if c.isalnum() else " " for c in line).split()[0] for line in declared}
+    allowed = declared_libraries()
     if part_of(file) in NUMPY_ALONE:
         allowed = {"numpy"}
     outside = {name.split(".")[0] for name in imported(file)}

@@ -1,3 +1,5 @@
+from functools import cache
+
 import numpy as np
 import pytest
 
@@ -159,10 +161,15 @@ def test_clips_from_calibration_cost_little_at_8_bits(model):
     assert 0 < difference < 0.05 * np.abs(logits).max()
 
 
+@cache
+def trained_in_floats(model):
+    return fit(model, model.init(0), batch, steps=120)[0]
+
+
 @pytest.mark.parametrize("model", MODELS, ids=str)
 @pytest.mark.parametrize("threshold", ["hard", "soft"])
 def test_weights_and_activations_trained_together(model, threshold, tmp_path):
-    trained, _ = fit(model, model.init(0), batch, steps=120)
+    trained = trained_in_floats(model)
     params = add_clips(trained, calibrate(model, trained, [batch(0)[0]]))
     at_once = clip_inputs(quantize(params, 3), 2, threshold=threshold)
     view = compose(straight_through(3), learned_clips(2, threshold=threshold))

@@ -1,3 +1,4 @@
+from functools import cache
 from itertools import pairwise
 
 import numpy as np
@@ -27,6 +28,11 @@ def batch(step):
 def loss_of(model, params):
     total, _, count = cross_entropy_loss(model, params, batch(999), None)
     return total / count
+
+
+@cache
+def trained_in_floats(model):
+    return fit(model, model.init(0), batch, steps=120)[0]
 
 
 def small():
@@ -144,7 +150,7 @@ def test_it_wins_back_most_of_what_rounding_at_once_costs(model, way, tmp_path):
         path = tmp_path / f"{stage}.npz"
         return fit(model, params, batch, steps=40, view=view, checkpoint=path)[0]
 
-    trained, _ = fit(model, model.init(0), batch, steps=120)
+    trained = trained_in_floats(model)
     packed = way(trained, 2, retrain)
     float_loss, at_once = loss_of(model, trained), loss_of(model, quantize(trained, 2))
     assert loss_of(model, packed) < (float_loss + at_once) / 2

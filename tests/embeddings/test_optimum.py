@@ -49,7 +49,7 @@ def test_the_optimum_is_where_the_loss_of_a_pair_is_least(negative):
 
 @pytest.fixture(scope="module")
 def products():
-    return skip_gram_products(sentence_counts(20, 30_000), epochs=20)
+    return skip_gram_products(sentence_counts(20, 30_000), epochs=15)
 
 
 def test_skip_gram_learns_the_shifted_pmi(products):

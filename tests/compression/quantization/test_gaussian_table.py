@@ -37,7 +37,7 @@ TABLE = {
     "block 64": (None, 2.88, 12.00, 19.36, 25.98, 32.28, 44.54),
     "nf": (None, 8.35, 14.32, 20.04, 25.89, 31.84, 43.83),
 }
-ONE = {"e2m1": 18.97, "MXFP4": 18.80, "NVFP4": 20.44, "absmean": 5.79, "twn": 7.18,
+ONE = {"e2m1": 18.97, "MXFP4": 18.80, "NVFP4": 20.44, "sign": 4.40, "absmean": 5.79, "twn": 7.18,
        "Q4_0": -10 * math.log10(0.00743)}
 MEAN = math.sqrt(2 / math.pi)  # E|x|
 
@@ -70,6 +70,7 @@ THEORY_OF_ONE = {
     "MXFP4": lambda: block_sqnr(E2M1.levels, 32, power_of_two(6.0)),
     # a tensor of 2^20 numbers has a largest one of about 4.9
     "NVFP4": lambda: block_sqnr(E2M1.levels, 16, small_float(6.0, 4.9, E4M3.levels[:127])),
+    "sign": lambda: best_scale_sqnr([-1, 1]),
     "absmean": lambda: ternary_sqnr(MEAN / 2, MEAN),
     "twn": lambda: ternary_sqnr(0.7 * MEAN, twn_level()),
     "Q4_0": lambda: block_sqnr(range(-7, 9), 32, absmax(8)),
@@ -99,6 +100,11 @@ def gaussian():
 
 
 @pytest.fixture(scope="module")
+def fewer():
+    return quantiles(1 << 17)
+
+
+@pytest.fixture(scope="module")
 def large():
     return quantiles(1 << 20)
 
@@ -119,15 +125,16 @@ HOW_OF_ONE = {
     "e2m1": (4, {"grid": "e2m1", "objective": "mse"}, 4),
     "MXFP4": (4, {"grid": "e2m1", "group_size": 32, "scale_format": "e8m0"}, 4.25),
     "NVFP4": (4, {"grid": "e2m1", "group_size": 16, "scale_format": "e4m3"}, 4.5),
+    "sign": (1, {}, 1),
     "absmean": (2, {"objective": "mean_magnitude"}, 2),
     "twn": (2, {"objective": "twn"}, 2),
 }
 
 
 @pytest.mark.parametrize(("name", "bits", "sqnr"), [row for row in rows if row[0] in HOW])
-def test_our_quantizers(gaussian, large, name, bits, sqnr):
+def test_our_quantizers(fewer, gaussian, large, name, bits, sqnr):
     # what 8 even bits clip lies so far out that a quarter of a million numbers have too little
-    x = large if bits == 8 and name in ("int", "mid_rise") else gaussian
+    x = fewer if bits < 8 else large if name in ("int", "mid_rise") else gaussian
     q = quantize(x, bits, **HOW[name])
     reached = sqnr_db(x, dequantize(q))
     assert abs(reached - sqnr) < WITHIN

@@ -45,12 +45,11 @@ def test_every_method_does_what_it_says(name, bits, params, seen, tmp_path):
     how = {**method.arguments, "calibration": seen if method.needs == "calibration" else None}
     small = quantize(params, bits, **how)
     assert small["head.b"] is params["head.b"]
+    fake, dense = fake_quantize(params, bits, **how), dequantize(small)
     for weight in ("token_embedding", "head.w"):
         x, q = params[weight], small[weight]
         x_hat = q.dense()
-        np.testing.assert_allclose(
-            x_hat, fake_quantize(params, bits, **how)[weight], rtol=1e-5, atol=1e-5
-        )
+        np.testing.assert_allclose(x_hat, fake[weight], rtol=1e-5, atol=1e-5)
         assert x_hat.shape == q.shape == x.shape
         assert sqnr_db(x, x_hat) > min(3 * bits - 12, 30)
         assert q.bits_per_weight >= bits
@@ -63,7 +62,7 @@ def test_every_method_does_what_it_says(name, bits, params, seen, tmp_path):
     back = load(tmp_path / "w.npz")
     assert true_bits(back, method.coder) == true_bits(small, method.coder)
     for weight, x in dequantize(back).items():
-        np.testing.assert_array_equal(x, dequantize(small)[weight])
+        np.testing.assert_array_equal(x, dense[weight])
 
 
 @pytest.mark.parametrize("name", METHODS)

@@ -1,5 +1,3 @@
-from statistics import NormalDist
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -309,44 +307,7 @@ def test_stochastic_rounding_is_drawn_by_the_seed_and_unbiased():
     assert once[1:].mean(dtype=float) == pytest.approx(0.3, abs=0.01)
 
 
-# --- the limits
-
-
-@pytest.fixture(scope="module")
-def gaussian():
-    """2^20 numbers at the quantiles of N(0, 1), shuffled: a sample without sampling noise."""
-    n = 1 << 20
-    half = np.array(
-        [NormalDist().inv_cdf(p) for p in np.linspace(0.5, 1, n // 2, endpoint=False) + 0.5 / n]
-    )
-    return np.random.default_rng(0).permutation(np.append(half, -half)).astype(np.float32)
-
-
-# dB; references: Lloyd–Max 1960/1982, the others computed for a unit Gaussian
-TABLE = {
-    "lloyd_max": dict(zip((1, 2, 3, 4, 5, 6, 8),
-                          (4.40, 9.30, 14.62, 20.22, 26.01, 31.91, 43.85), strict=True)),
-    "mse": dict(zip((2, 3, 4, 5, 6, 8), (7.21, 13.29, 18.90, 24.33, 29.71, 40.54), strict=True)),
-    "block": dict(zip((2, 3, 4, 5, 6, 8), (2.88, 12.00, 19.36, 25.98, 32.28, 44.54), strict=True)),
-    "sign": {1: 4.40},
-}
-HOW = {
-    "lloyd_max": {"grid": "lloyd_max"},
-    "mse": {"objective": "mse"},
-    "block": {"group_size": 64},
-    "sign": {},
-}
-
-
-@pytest.mark.parametrize(
-    ("name", "bits"), [(name, bits) for name, row in TABLE.items() for bits in row]
-)
-def test_sqnr_of_a_gaussian(gaussian, name, bits):
-    q = quantize(gaussian, bits, **HOW[name])
-    sqnr = sqnr_db(gaussian, dequantize(q))
-    assert abs(sqnr - TABLE[name][bits]) < 0.1
-    assert sqnr < 20 * np.log10(2) * q.bits_per_weight  # Shannon: no code can do better
-    assert bits <= q.bits_per_weight < bits + 0.26
+# --- the limits: of a Gaussian in test_gaussian_table.py
 
 
 @pytest.mark.parametrize("bits", BITS)

@@ -44,7 +44,7 @@ def test_a_study_of_methods_ends_in_a_table_and_a_page(tmp_path, monkeypatch):
         settings = settings.changed(model, {**tiny, **more})
     monkeypatch.setattr(cells, "TRIED", {name: TRIED[name] for name in TRIED_HERE})
     folder = tmp_path / "run"
-    rows = run_study(settings, folder, workers=2, progress=False)
+    rows = run_study(settings, folder, workers=1, progress=False)
     with (folder / "results.csv").open(encoding="utf-8") as file:
         table = list(csv.DictReader(file))
     assert list(table[0]) == list(COLUMNS) and len(table) == len(rows)
