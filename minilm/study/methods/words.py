@@ -112,7 +112,11 @@ def damages(found: Sequence[Entry], bits: int) -> Cells:
 
 def damage(entry: Entry) -> str:
     """Mean and half the range over seeds."""
-    return f"{round(entry.mean, 4) + 0.0:+.4f} ± {entry.spread:.4f}"  # + 0.0: no "-0.0000"
+    return f"{mean(entry)} ± {entry.spread:.4f}"
+
+
+def mean(entry: Entry) -> str:
+    return f"{round(entry.mean, 4) + 0.0:+.4f}"  # + 0.0: no "-0.0000"
 
 
 def costs(found: Sequence[Entry]) -> list[tuple[str, Cells]]:
@@ -174,7 +178,7 @@ def first(own: Sequence[Entry]) -> str:
     _, *tied = (name for name, place in places(own).items() if place == 1)
     more = [f"{len(tied) - NAMED} more"] if len(tied) > NAMED else []
     said = "; ".join([*tied[:NAMED], *more])  # names have commas
-    return f"{own[0].method} ({own[0].mean:+.4f})" + (f"; tied with {said}" if said else "")
+    return f"{own[0].method} ({mean(own[0])})" + (f"; tied with {said}" if said else "")
 
 
 def controlled(found: Sequence[Entry]) -> Cells:

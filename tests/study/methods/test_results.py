@@ -143,6 +143,7 @@ def test_runs_of_bits():
 def test_no_minus_zero():
     (entry,) = entries([row("x", -1e-9)])
     assert words.damage(entry) == "+0.0000 ± 0.0000"
+    assert words.first([entry]) == "x (+0.0000)"
 
 
 def test_nothing_on_the_front_is_undercut():
