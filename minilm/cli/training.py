@@ -105,15 +105,18 @@ def add_distill(commands: Any) -> None:
     add_corpus(command, default=None, of_a_task="every tenth line held out")
     command.add_argument("--temperature", type=float, help="softens both (default: 1)")
     command.add_argument("--alpha", type=float, help="share of the teacher, 0 to 1 (default: 0.5)")
+    command.add_argument("--steps", type=partial(whole_number, least=1),
+                         help="(default: as many as the teacher's)")  # fmt: skip
     command.add_argument("--out", required=True)
 
 
 def run_distill(arguments: argparse.Namespace) -> None:
     check_target(arguments.out)
     settings = replace(study.default(), **chosen(arguments, ("temperature", "alpha")))
-    teacher = saved_subject(
+    teacher: Any = saved_subject(
         settings, Path(arguments.file), arguments.corpus, progress=True, whole=False
     )
+    teacher = replace(teacher, recipe=teacher.recipe.changed(**chosen(arguments, ("steps",))))
     student, params = teacher.student(teacher.trained())
     student.keep(params, Path(arguments.out))
     report(student, params)

@@ -45,52 +45,56 @@ def factorize(
     x: Array | Params,
     rank: int | dict[str, int] | None = None,
     *,
-    share: float | None = None,
-    energy: float | None = None,
+    share: float | dict[str, float] | None = None,
+    energy: float | dict[str, float] | None = None,
     calibration: Any = None,
 ) -> Any:
     """W ≈ A B: a matrix -> Product, a params dict -> params dict with Products.
 
-    Give one of
-    rank: r, for a params dict one of all matrices or a dict by name (the others stay as they are);
+    Give one of these; for a params dict, a number for all matrices, or a dict by name, and what is
+    not in it stays as it is:
+    rank: r;
     share: the largest r with at most this share of W's numbers, at least 1, e.g. 0.5;
     energy: the smallest r that keeps this share of Σ σ², e.g. 0.9.
     calibration: the vectors that multiply W, as a Seen or as rows X (N, m); of a params dict a dict
         of these by name, as `calibrate` makes it. None: the plain SVD.
 
     A W (in, out) is multiplied as x @ W, a table E (its name ends in `embedding`) as h @ E.T, and
-    its rows are taken, for which E.T has the place of W. Of a params dict all matrices are
-    factorized; vectors, companions `w:role` and tensors of more axes stay as they are. With share
-    or energy, so does a matrix of which no rank, or none that is enough, is below break-even.
+    its rows are taken, for which E.T has the place of W. Vectors, companions `w:role` and tensors
+    of more axes stay as they are. With share or energy, so does a matrix of which no rank, or none
+    that is enough, is below break-even.
 
     A and B are float64 where W is, else float32. Not their signs, but their product and its error
     are the same on all machines, up to rounding.
     ValueError: a rank at or above break-even, not finite, empty, no matrix, settings out of range,
     calibration of another width or of no weight. TypeError: not real numbers, compressed already.
     """
+    wanted = {"rank": rank, "share": share, "energy": energy}
+    given = {how: much for how, much in wanted.items() if much is not None}
+    if len(given) != 1:
+        raise ValueError(f"give one of rank, share and energy, got {rank!r}, {share!r}, {energy!r}")
+    ((how, much),) = given.items()
     if not isinstance(x, dict):
         w = matrix("x", x)
-        if isinstance(rank, dict):
-            raise TypeError("rank must be one number for a matrix, got a dict by name")
-        pair = factors_of("x", w, rank_rule(rank, share, energy), calibration)
+        if isinstance(much, dict):
+            raise TypeError(f"{how} must be one number for a matrix, got a dict by name")
+        pair = factors_of("x", w, how, much, calibration)
         if pair is None:
             raise ValueError(f"x {w.shape} must need a rank below mn / (m + n) = "
                              f"{break_even(w.shape):.4g}, where it becomes smaller")
         return Product(*pair)
-    chosen = {name: w for name, w in matrices(x).items() if w.ndim == 2}
-    if isinstance(rank, dict):
-        check_names("rank", rank, chosen)
-        chosen = {name: chosen[name] for name in rank}
-    if calibration is not None:
-        if not isinstance(calibration, dict):
-            raise TypeError("calibration of params must be a dict by name, as calibrate makes it")
-        check_names("calibration", calibration, x)
-    check_alone(x, chosen, "factorize")
+    weights = {name: w for name, w in matrices(x).items() if w.ndim == 2}
+    by_name = much if isinstance(much, dict) else dict.fromkeys(weights, much)
+    check_names(how, by_name, weights)
+    if not isinstance(calibration, dict | None):
+        raise TypeError("calibration of params must be a dict by name, as calibrate makes it")
+    seen = calibration or {}
+    check_names("calibration", seen, weights)
+    check_alone(x, by_name, "factorize")
     factorized = dict(x)
-    for name, w in chosen.items():
-        own = rank[name] if isinstance(rank, dict) else rank
-        pair = factors_of(name, matrix(name, w), rank_rule(own, share, energy),
-                          None if calibration is None else calibration.get(name))
+    for name, amount in by_name.items():
+        w = matrix(name, weights[name])
+        pair = factors_of(name, w, how, amount, seen.get(name))
         if pair is not None:
             factorized[name] = Product(*pair)
     return factorized
@@ -108,15 +112,15 @@ def largest_rank(shape: tuple[int, ...]) -> int:
 
 
 def factors_of(
-    name: str, w: Array, choose: Callable[..., int | None], calibration: Any
+    name: str, w: Array, how: str, much: Any, calibration: Any
 ) -> tuple[Array, Array] | None:
-    """A and B of one matrix; None where it should stay as it is."""
+    """A and B of one matrix; None where it should stay as it is. how: a row of RANKS."""
     table = is_table(name)
     wide = (w.T if table else w).astype(np.float64)
     seen = None if calibration is None else as_seen(calibration, len(wide), name)
     v_t, errors = directions(wide, None if seen is None else seen.cost)
-    r = choose(name, w.shape, errors)
-    if r is None:
+    r = RANKS[how](name, w.shape, much, errors)
+    if r > largest_rank(w.shape):
         return None
     a, b = wide @ v_t[:r].T, v_t[:r]
     a, b = (b.T, a.T) if table else (a, b)
@@ -137,33 +141,8 @@ def directions(w: Array, cost: Array | None) -> tuple[Array, Array]:
     return v_t, sigma**2
 
 
-def rank_rule(
-    rank: int | None, share: float | None, energy: float | None
-) -> Callable[[str, tuple[int, ...], Array], int | None]:
-    """rule(name, shape, σ²) -> the rank, or None where the matrix stays as it is."""
-    if sum(given is not None for given in (rank, share, energy)) != 1:
-        raise ValueError(f"give one of rank, share and energy, got {rank!r}, {share!r}, {energy!r}")
-    for name, part in (("share", share), ("energy", energy)):
-        if part is not None and not 0 < part < 1:
-            raise ValueError(f"{name} must lie in (0, 1), got {part!r}")
-
-    def rule(name: str, shape: tuple[int, ...], squares: Array) -> int | None:
-        most = largest_rank(shape)
-        if rank is not None:
-            check_rank(name, rank, shape)
-            return rank
-        if share is not None:
-            wanted = max(1, math.floor(share * break_even(shape)))
-        else:
-            kept = np.cumsum(squares)
-            wanted = 1 + int(np.searchsorted(kept, energy * kept[-1]))
-        return wanted if wanted <= most else None
-
-    return rule
-
-
-def check_rank(name: str, rank: int, shape: tuple[int, ...]) -> None:
-    """Refuse a rank that is no whole number from 1 on, or at which nothing becomes smaller."""
+def given_rank(name: str, shape: tuple[int, ...], rank: int, squares: Array) -> int:
+    """The rank itself; ValueError if it is no whole number from 1 on, or at or above break-even."""
     if isinstance(rank, bool) or not isinstance(rank, int | np.integer) or rank < 1:
         raise ValueError(f"rank of {name} must be an integer of at least 1, got {rank!r}")
     if rank > largest_rank(shape):
@@ -171,6 +150,33 @@ def check_rank(name: str, rank: int, shape: tuple[int, ...]) -> None:
             f"rank of {name} {shape} must be below mn / (m + n) = {break_even(shape):.4g}, where "
             f"two factors take as much as the matrix, got {rank}"
         )
+    return int(rank)
+
+
+def rank_of_share(name: str, shape: tuple[int, ...], share: float, squares: Array) -> int:
+    """⌊share · mn / (m + n)⌋, and at least 1."""
+    check_part("share", name, share)
+    return max(1, math.floor(share * break_even(shape)))
+
+
+def rank_of_energy(name: str, shape: tuple[int, ...], energy: float, squares: Array) -> int:
+    """The smallest r with Σ_{i≤r} σ_i² ≥ energy · Σ σ_i². squares: σ², the largest first."""
+    check_part("energy", name, energy)
+    kept = np.cumsum(squares)
+    return 1 + int(np.searchsorted(kept, energy * kept[-1]))
+
+
+RANKS: dict[str, Callable[[str, tuple[int, ...], Any, Array], int]] = {
+    "rank": given_rank,
+    "share": rank_of_share,
+    "energy": rank_of_energy,
+}
+
+
+def check_part(what: str, name: str, part: float) -> None:
+    """Refuse a part that is none, or all."""
+    if not 0 < part < 1:
+        raise ValueError(f"{what} of {name} must lie in (0, 1), got {part!r}")
 
 
 def check_names(what: str, by_name: dict[str, Any], known: Params) -> None:

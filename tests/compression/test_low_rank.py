@@ -122,6 +122,10 @@ def test_share_and_energy():
     assert [type(p).__name__ for p in of_all.values()] == ["ndarray", "Product", *["ndarray"] * 2]
     assert of_all["flat.w"] is params["flat.w"]
     assert isinstance(factorize(params, share=0.5)["thin.w"], np.ndarray)
+    by_name = factorize(params, share={"flat.w": 0.5, "steep.w": 0.25})
+    assert [by_name[n].a.shape[1] for n in ("flat.w", "steep.w")] == [6, 3]
+    only = factorize(params, rank={"steep.w": 2})
+    assert [name for name, w in only.items() if w is not params[name]] == ["steep.w"]
 
 
 def test_a_table_keeps_its_axes():
@@ -258,7 +262,7 @@ def test_dtypes_and_inputs_left_alone():
         (np.ones((4, 4)), {"rank": 0}, ValueError, "rank of x .* got 0"),
         (np.ones((4, 4)), {"rank": True}, ValueError, "rank of x .* got True"),
         (np.ones((4, 4)), {"rank": 1.5}, ValueError, "rank of x .* got 1.5"),
-        (np.ones((4, 4)), {"rank": {"x": 1}}, TypeError, "a dict by name"),
+        (np.ones((4, 4)), {"rank": {"x": 1}}, TypeError, "dict"),
         (np.ones((4, 4)), {"share": 1}, ValueError, "share"),
         (np.ones((4, 4)), {"energy": float("nan")}, ValueError, "energy"),
         (np.full((4, 4), np.nan), {"rank": 1}, ValueError, "x must be finite"),
