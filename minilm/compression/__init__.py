@@ -7,7 +7,8 @@
                      sensitivities
     pruning.py       fewer weights: prune
     second_order.py  what rounding one weight spoils, made good by the others: sweep
-    distillation.py  a smaller model, taught by a larger one: distillation_loss, distil
+    distillation/    a smaller model, taught by a larger one: distil, distillation_loss, LogitCache
+    low_rank.py      a matrix as the product of two thin ones: factorize
     views/           training what will be compressed: straight_through, learned_steps,
                      learned_clips, masked, learned_masks, compose
     progressive.py   compressed part by part, the rest retrained: one_at_a_time, in_portions
@@ -25,7 +26,8 @@ from minilm.compression.allocation import (
     sensitivities,
     water_filling_bits,
 )
-from minilm.compression.distillation import distil, distillation_loss
+from minilm.compression.distillation import LogitCache, distil, distillation_loss
+from minilm.compression.low_rank import factorize, in_factors, joined, split_factors
 from minilm.compression.progressive import by_damage, in_portions, one_at_a_time
 from minilm.compression.pruning import keep_masks, prune
 from minilm.compression.quantization import (
@@ -63,6 +65,7 @@ from minilm.compression.views import (
 __all__ = [
     "METHODS",
     "AdamW8bit",
+    "LogitCache",
     "QuantizedGradients",
     "Stages",
     "add_clips",
@@ -79,9 +82,12 @@ __all__ = [
     "distil",
     "distillation_loss",
     "error_damage",
+    "factorize",
     "fake_quantize",
+    "in_factors",
     "in_portions",
     "integer_only",
+    "joined",
     "keep_masks",
     "learned_clips",
     "learned_masks",
@@ -98,6 +104,7 @@ __all__ = [
     "quantize_activations",
     "quantize_with_steps",
     "sensitivities",
+    "split_factors",
     "straight_through",
     "train_quantized",
     "true_bits",
