@@ -23,20 +23,6 @@ MODELS = {
 names = pytest.mark.parametrize("name", MODELS)
 
 
-class ReadsHidden:
-    """A model whose output is its hidden state, so that `dhidden` can be checked as a gradient."""
-
-    def __init__(self, model):
-        self.model = model
-
-    def forward(self, params, tokens):
-        logits, cache = self.model.forward(params, tokens)
-        return cache["hidden"], (np.zeros_like(logits), cache)
-
-    def backward(self, dhidden, cache):
-        return self.model.backward(*cache, dhidden=dhidden)
-
-
 @names
 def test_gradients_of_the_whole_model(name):
     rng = np.random.default_rng(1) if MODELS[name].dropout else None
@@ -44,8 +30,8 @@ def test_gradients_of_the_whole_model(name):
 
 
 @pytest.mark.parametrize("name", ["mean", "two levels", "bag"])
-def test_gradients_that_reach_the_hidden_state_another_way(name):
-    check_model_gradient(ReadsHidden(MODELS[name]), MODELS[name].init(0), TOKENS)
+def test_gradients_that_reach_the_hidden_state_another_way(name, reads_hidden):
+    check_model_gradient(reads_hidden(MODELS[name]), MODELS[name].init(0), TOKENS)
 
 
 @names

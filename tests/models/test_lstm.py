@@ -68,23 +68,9 @@ def test_more_tokens_than_rows_multiply_the_rows():
     assert cache["layers"][0][0]["x"].shape == (5, 3, 4)  # two uses of a row drop other numbers
 
 
-class ReadsHidden:
-    """A model whose output is its hidden state, so that `dhidden` can be checked as a gradient."""
-
-    def __init__(self, model):
-        self.model = model
-
-    def forward(self, params, tokens):
-        logits, cache = self.model.forward(params, tokens)
-        return cache["hidden"], (np.zeros_like(logits), cache)
-
-    def backward(self, dhidden, cache):
-        return self.model.backward(*cache, dhidden=dhidden)
-
-
 @pytest.mark.parametrize("name", ["projection", "untied"])
-def test_gradients_that_reach_the_hidden_state_another_way(name):
-    check_model_gradient(ReadsHidden(MODELS[name]), MODELS[name].init(0), TOKENS)
+def test_gradients_that_reach_the_hidden_state_another_way(name, reads_hidden):
+    check_model_gradient(reads_hidden(MODELS[name]), MODELS[name].init(0), TOKENS)
 
 
 @pytest.mark.parametrize("name", MODELS)

@@ -21,38 +21,15 @@ MODELS = {
 names = pytest.mark.parametrize("name", MODELS)
 
 
-class OfPairs:
-    """A model whose `tokens` are (source, target_inputs), as check_model_gradient gives one."""
-
-    def __init__(self, model):
-        self.model = model
-        self.backward = model.backward
-
-    def forward(self, params, tokens, **options):
-        return self.model.forward(params, *tokens, **options)
-
-
-class ReadsHidden(OfPairs):
-    """A model whose output is its hidden state, so that `dhidden` can be checked as a gradient."""
-
-    def __init__(self, model):
-        super().__init__(model)
-        self.backward = lambda dhidden, cache: model.backward(*cache, dhidden=dhidden)
-
-    def forward(self, params, tokens):
-        logits, cache = self.model.forward(params, *tokens)
-        return cache["hidden"], (np.zeros_like(logits), cache)
-
-
 @names
-def test_gradients_of_the_whole_model(name):
+def test_gradients_of_the_whole_model(name, of_pairs):
     rng = np.random.default_rng(1) if MODELS[name].dropout else None
-    check_model_gradient(OfPairs(MODELS[name]), MODELS[name].init(0), BOTH, rng=rng)
+    check_model_gradient(of_pairs(MODELS[name]), MODELS[name].init(0), BOTH, rng=rng)
 
 
 @pytest.mark.parametrize("name", ["additive", "untied"])
-def test_gradients_that_reach_the_hidden_state_another_way(name):
-    check_model_gradient(ReadsHidden(MODELS[name]), MODELS[name].init(0), BOTH)
+def test_gradients_that_reach_the_hidden_state_another_way(name, reads_hidden, of_pairs):
+    check_model_gradient(reads_hidden(of_pairs(MODELS[name])), MODELS[name].init(0), BOTH)
 
 
 @names

@@ -43,38 +43,15 @@ MODELS = {
 }
 
 
-class OfPairs:
-    """A model whose `tokens` are (source, target_inputs), as check_model_gradient gives one."""
-
-    def __init__(self, model):
-        self.model = model
-        self.backward = model.backward
-
-    def forward(self, params, tokens, **options):
-        return self.model.forward(params, *tokens, **options)
-
-
-class ReadsHidden(OfPairs):
-    """A model whose output is its hidden state, so that `dhidden` can be checked as a gradient."""
-
-    def __init__(self, model):
-        super().__init__(model)
-        self.backward = lambda dhidden, cache: model.backward(*cache, dhidden=dhidden)
-
-    def forward(self, params, tokens):
-        logits, cache = self.model.forward(params, *tokens)
-        return cache["hidden"], (np.zeros_like(logits), cache)
-
-
 @pytest.mark.parametrize("name", MODELS)
-def test_gradients_of_the_whole_model(name):
+def test_gradients_of_the_whole_model(name, of_pairs):
     rng = np.random.default_rng(1) if MODELS[name].dropout else None
-    check_model_gradient(OfPairs(MODELS[name]), MODELS[name].init(0), BOTH, rng=rng)
+    check_model_gradient(of_pairs(MODELS[name]), MODELS[name].init(0), BOTH, rng=rng)
 
 
 @pytest.mark.parametrize("name", ["pre-norm", "post-norm", "untied"])
-def test_gradients_that_reach_the_hidden_state_another_way(name):
-    check_model_gradient(ReadsHidden(MODELS[name]), MODELS[name].init(0), BOTH)
+def test_gradients_that_reach_the_hidden_state_another_way(name, reads_hidden, of_pairs):
+    check_model_gradient(reads_hidden(of_pairs(MODELS[name])), MODELS[name].init(0), BOTH)
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -184,7 +161,7 @@ def test_a_new_model_is_unsure_and_its_signal_keeps_its_size():
     assert loss < math.log(100) + 0.3
 
 
-def test_pruned_widths_run_through_the_same_forward():
+def test_pruned_widths_run_through_the_same_forward(of_pairs):
     """The decoder's first block keeps 10 feed-forward columns, and one head that reads."""
     model = MODELS["pre-norm"]
     params = model.init(0)
@@ -199,7 +176,7 @@ def test_pruned_widths_run_through_the_same_forward():
     params[inside + "w_kv"] = params[inside + "w_kv"][:, kept]
     params[inside + "b_kv"] = params[inside + "b_kv"][kept]
     params[inside + "w_out"] = params[inside + "w_out"][:4]
-    check_model_gradient(OfPairs(model), params, BOTH)
+    check_model_gradient(of_pairs(model), params, BOTH)
 
 
 @pytest.mark.parametrize("name", ["pre-norm", "two tables", "two tables untied"])

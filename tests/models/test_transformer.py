@@ -39,24 +39,10 @@ def test_gradients_of_the_feed_forward():
     check_gradient(feed_forward, feed_forward_backward, *map(rng.standard_normal, shapes))
 
 
-class ReadsHidden:
-    """A model whose output is its hidden state, so that `dhidden` can be checked as a gradient."""
-
-    def __init__(self, model):
-        self.model = model
-
-    def forward(self, params, tokens):
-        logits, cache = self.model.forward(params, tokens)
-        return cache["hidden"], (np.zeros_like(logits), cache)
-
-    def backward(self, dhidden, cache):
-        return self.model.backward(*cache, dhidden=dhidden)
-
-
 @pytest.mark.parametrize("name", ["pre-norm", "post-norm", "untied"])
-def test_gradients_that_reach_the_hidden_state_another_way(name):
+def test_gradients_that_reach_the_hidden_state_another_way(name, reads_hidden):
     params = MODELS[name].init(0)
-    check_model_gradient(ReadsHidden(MODELS[name]), params, TOKENS)
+    check_model_gradient(reads_hidden(MODELS[name]), params, TOKENS)
 
 
 @pytest.mark.parametrize("name", MODELS)

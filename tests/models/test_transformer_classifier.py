@@ -28,18 +28,6 @@ by_model = pytest.mark.parametrize("name", MODELS)
 ANY = "pre sinusoidal mean"
 
 
-class ReadsHidden:
-    """A model whose output is its hidden state, so that `dhidden` can be checked as a gradient."""
-
-    def __init__(self, model):
-        self.model = model
-        self.backward = lambda dhidden, cache: model.backward(*cache, dhidden=dhidden)
-
-    def forward(self, params, tokens, rng):
-        logits, cache = self.model.forward(params, tokens, rng=rng)
-        return cache["hidden"], (np.zeros_like(logits), cache)
-
-
 @by_model
 @pytest.mark.parametrize("seed", [None, 1])
 def test_gradients_of_the_whole_model(name, seed):
@@ -48,9 +36,9 @@ def test_gradients_of_the_whole_model(name, seed):
 
 
 @by_model
-def test_gradients_that_reach_the_hidden_state_another_way(name):
+def test_gradients_that_reach_the_hidden_state_another_way(name, reads_hidden):
     params = MODELS[name].init(0)
-    check_model_gradient(ReadsHidden(MODELS[name]), params, TOKENS, rng=None)
+    check_model_gradient(reads_hidden(MODELS[name]), params, TOKENS, rng=None)
 
 
 @by_model
