@@ -285,6 +285,8 @@ def test_a_study_is_made_of_what_was_asked_for():
          {"symmetric": False, "axis": "tensor", "grid": "lloyd_max", "objective": "mse"}),
         ("prune x --threshold 0.2 --structure row --scope global --out y",
          {"threshold": 0.2, "structure": "row", "scope": "global"}),
+        ("prune x --sparsity 0.5 --structure 2:4 --scope output --score random --seed 3 --out y",
+         {"structure": "2:4", "scope": "output", "score": "random", "seed": 3}),
     ],
 )  # fmt: skip
 def test_every_option_reaches_the_compression(monkeypatch, line, told):

@@ -6,9 +6,13 @@ from typing import Any
 
 from minilm import compression
 from minilm.cli.options import add
+from minilm.compression.pruning import SCOPES, SCORES
 from minilm.study.measure import compressed_size, weight_sqnr
 from minilm.study.saved import saved_parameters
 from minilm.weights import read_header, save
+
+# scores that are read off the weights alone: a file holds no data to calibrate with
+NEED_NOTHING = tuple(name for name, score in SCORES.items() if not score.needs)
 
 
 def add_quantize(commands: Any) -> None:
@@ -37,14 +41,17 @@ def add_prune(commands: Any) -> None:
     command.add_argument("file")
     command.add_argument("--sparsity", type=float, help="share of weights to remove, 0 to 1")
     command.add_argument("--threshold", type=float, help="instead: remove below this magnitude")
-    command.add_argument("--structure", choices=("element", "row", "column"), default="element")
-    command.add_argument("--scope", choices=("local", "global"), default="local")
+    command.add_argument("--structure", default="element",
+                         help="element, row, column, or n:m: 2:4 keeps 2 of 4 inputs")
+    command.add_argument("--scope", choices=tuple(SCOPES), default="local")
+    command.add_argument("--score", choices=NEED_NOTHING, default="magnitude")
+    command.add_argument("--seed", type=int, default=0, help="of random scores")
     command.add_argument("--out", required=True)
 
 
 def run_prune(arguments: argparse.Namespace) -> None:
     how = {"threshold": arguments.threshold, "structure": arguments.structure,
-           "scope": arguments.scope}
+           "scope": arguments.scope, "score": arguments.score, "seed": arguments.seed}
     compress(arguments, lambda params: compression.prune(params, arguments.sparsity, **how))
 
 

@@ -4,8 +4,8 @@
                      product_quantize, the affine map; calibrate; METHODS, by name;
                      activations and whole models in integers
     allocation.py    more bits where a bit helps more: water_filling_bits, mixed_precision,
-                     sensitivities
-    pruning.py       fewer weights: prune
+                     sensitivities, gather_gradients
+    pruning/         fewer weights: prune; PRUNING, by name; cubic, lottery_ticket, measured_effect
     second_order.py  what rounding one weight spoils, made good by the others: sweep
     distillation/    a smaller model, taught by a larger one: distil, distillation_loss, LogitCache
     low_rank.py      a matrix as the product of two thin ones: factorize
@@ -21,6 +21,7 @@
 from minilm.compression.adamw_8bit import AdamW8bit
 from minilm.compression.allocation import (
     error_damage,
+    gather_gradients,
     loss_damage,
     mixed_precision,
     sensitivities,
@@ -29,7 +30,14 @@ from minilm.compression.allocation import (
 from minilm.compression.distillation import LogitCache, distil, distillation_loss
 from minilm.compression.low_rank import factorize, in_factors, joined, split_factors
 from minilm.compression.progressive import by_damage, in_portions, one_at_a_time
-from minilm.compression.pruning import keep_masks, prune
+from minilm.compression.pruning import (
+    PRUNING,
+    cubic,
+    keep_masks,
+    lottery_ticket,
+    measured_effect,
+    prune,
+)
 from minilm.compression.quantization import (
     METHODS,
     affine_codes,
@@ -64,6 +72,7 @@ from minilm.compression.views import (
 
 __all__ = [
     "METHODS",
+    "PRUNING",
     "AdamW8bit",
     "LogitCache",
     "QuantizedGradients",
@@ -78,12 +87,14 @@ __all__ = [
     "clip_inputs",
     "clip_penalty",
     "compose",
+    "cubic",
     "dequantize",
     "distil",
     "distillation_loss",
     "error_damage",
     "factorize",
     "fake_quantize",
+    "gather_gradients",
     "in_factors",
     "in_portions",
     "integer_only",
@@ -94,7 +105,9 @@ __all__ = [
     "learned_steps",
     "lloyd_max",
     "loss_damage",
+    "lottery_ticket",
     "masked",
+    "measured_effect",
     "mixed_precision",
     "one_at_a_time",
     "product_quantize",

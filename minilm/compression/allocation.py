@@ -122,30 +122,53 @@ def error_damage(params: Params, sensitivities: Mapping[str, float]) -> Damage:
     return damage
 
 
-def sensitivities(
-    model: Any, params: Params, batches: Iterable[Batch], *, loss: Loss = cross_entropy_loss
-) -> dict[str, float]:
-    """g of each weight: the mean squared gradient of one term of the loss (Fisher information).
+class Gradients(NamedTuple):
+    """What training data say of one weight, each of its shape, float64.
 
-    g = Σ over batches of mean(G²) / Σ terms,     G: the gradient of a batch's summed loss
-    Terms whose gradients have mean 0, as at a minimum, and are independent add up their squares;
-    for terms of one text that is only nearly so.
-    batches, loss: as for `fit`; training data. -> {name: g} of the weights that have a gradient.
+    mean: the gradient of the mean loss, Σ over batches of G / Σ terms. mean_square: the mean square
+    of the gradient of one term, Σ over batches of G² / Σ terms, the diagonal of the Fisher
+    information.         G: the gradient of a batch's summed loss
+    """
+
+    mean: Array
+    mean_square: Array
+
+
+def gather_gradients(
+    model: Any, params: Params, batches: Iterable[Batch], *, loss: Loss = cross_entropy_loss
+) -> dict[str, Gradients]:
+    """{name: Gradients} of the weights that have a gradient, from one pass over the batches.
+
+    Terms whose gradients have mean 0, as at a minimum, and are independent add up their squares,
+    so that G² is the sum of theirs; for terms of one text that is only nearly so.
+    batches, loss: as for `fit`; training data. The parameters stay as they are.
     ValueError for no batches or no terms, and a gradient that is not finite.
     """
-    squares: dict[str, float] = {}
+    sums: dict[str, Gradients] = {}
     terms = 0
     for batch in batches:
         _, grads, count = loss(model, params, batch, None)
         terms += count
         for name, gradient in matrices(grads).items():
-            mean = float(np.square(gradient, dtype=np.float64).mean())
-            if not math.isfinite(mean):
+            g = gradient.astype(np.float64)
+            if not np.isfinite(g).all():
                 raise ValueError(f"the gradient of {name} must be finite, got NaN or infinity")
-            squares[name] = squares.get(name, 0.0) + mean
+            so_far = sums.get(name, Gradients(np.zeros_like(g), np.zeros_like(g)))
+            sums[name] = Gradients(so_far.mean + g, so_far.mean_square + np.square(g))
     if not terms:
         raise ValueError("batches must hold at least one term of the loss, got none")
-    return {name: square / terms for name, square in squares.items()}
+    return {name: Gradients(s.mean / terms, s.mean_square / terms) for name, s in sums.items()}
+
+
+def sensitivities(
+    model: Any, params: Params, batches: Iterable[Batch], *, loss: Loss = cross_entropy_loss
+) -> dict[str, float]:
+    """g of each weight: the mean squared gradient of one term of the loss (Fisher information).
+
+    The mean over the weight's numbers of what `gather_gradients` finds, which says what is refused.
+    """
+    found = gather_gradients(model, params, batches, loss=loss)
+    return {name: float(gradients.mean_square.mean()) for name, gradients in found.items()}
 
 
 def greedy(choices: Mapping[str, Sequence[Choice]], budget: int) -> dict[str, Choice]:

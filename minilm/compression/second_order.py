@@ -29,6 +29,7 @@ import numpy as np
 from minilm.types import Array
 
 Project = Callable[[slice, Array], Array]
+BeforeBlock = Callable[[Array, Array, Array], None]
 MOST_DAMPING = 1e4  # no rounding error of a true XᵀX needs as much
 
 
@@ -40,13 +41,17 @@ def sweep(
     damping: float = 0.01,
     block: int = 128,
     order: Array | None = None,
+    before_block: BeforeBlock | None = None,
 ) -> Array:
     """ŵ, each row of it project(its place, what it should be by then).
 
     w: (n, out) floats; gram: XᵀX (n, n), of any scale; project(slice of one row, values (1, out))
     -> (1, out); damping: λ in units of the mean of gram's diagonal; order: in which the rows are
     visited, a permutation of 0 … n−1 (None: as they stand); block: rows after which what has been
-    spoilt is carried over to all others, one large product in the place of many small ones
+    spoilt is carried over to all others, one large product in the place of many small ones;
+    before_block(rows, values (b, out), costs (b,)): told, before the first row of a block is
+    projected, which rows it has, what they will be if all of them are kept, and V_jj², what a
+    square of r_j costs
       ->  (n, out), of w's dtype
     ValueError for shapes that do not fit, numbers that are not finite, an order that is none, or a
     gram that is no XᵀX, which `feedback` tells; TypeError for a w that is not of floats.
@@ -63,11 +68,17 @@ def sweep(
     visited = np.arange(n) if order is None else np.asarray(order)
     if visited.dtype.kind not in "iu" or not np.array_equal(np.sort(visited), np.arange(n)):
         raise ValueError(f"order must be a permutation of 0 … {n - 1}, got {order!r}")
-    share = feedback(gram[np.ix_(visited, visited)], damping).astype(w.dtype)   # Mᵀ
+    share, costs = feedback(gram[np.ix_(visited, visited)], damping)   # Mᵀ, V_jj²
+    share = share.astype(w.dtype)
     wanted, errors = w[visited], np.zeros_like(w)
     for start in range(0, n, block):
         stop = min(start + block, n)
         wanted[start:stop] += share[start:stop, :start] @ errors[:start]
+        if before_block is not None:
+            # if all of them are kept: S now = wanted + (S − I) w, S the block of Mᵀ
+            change = wanted[start:stop] - w[visited[start:stop]]
+            now = w[visited[start:stop]] + np.linalg.solve(share[start:stop, start:stop], change)
+            before_block(visited[start:stop], now, costs[start:stop])
         for j in range(start, stop):
             place = slice(visited[j], visited[j] + 1)
             now = wanted[j : j + 1] + share[j : j + 1, start:j] @ errors[start:j]
@@ -78,16 +89,26 @@ def sweep(
     return projected
 
 
-def feedback(gram: Array, damping: float = 0.01) -> Array:
-    """Mᵀ of H = M D Mᵀ, lower triangular with a diagonal of 1: (n, n) -> (n, n) float64.
+def inverse_diagonal(gram: Array, damping: float = 0.01) -> Array:
+    """[H⁻¹]_jj, (n,) float64: 1 / what a square of w_j costs if all the others make up for it.
 
-    ValueError for a gram that is not finite or symmetric or has a negative diagonal. If H is not
-    positive definite, because rows of X were too few or rounded, it is damped ten times as much,
-    and again, with a RuntimeWarning that says how much; ValueError if that does not help.
+    gram: (n, n), damping: as for `sweep`, which says what is refused. H⁻¹ = M⁻ᵀ D⁻¹ M⁻¹.
+    """
+    share, costs = feedback(gram, damping)
+    inverse = np.linalg.inv(share)  # (M⁻¹)ᵀ
+    return np.square(inverse) @ (1 / costs)
+
+
+def feedback(gram: Array, damping: float = 0.01) -> tuple[Array, Array]:
+    """Mᵀ and D = V_jj² of H = M D Mᵀ: (n, n), lower triangular with a diagonal of 1, and (n,).
+
+    Both float64. ValueError for a gram that is not finite or symmetric or has a negative diagonal.
+    If H is not positive definite, because rows of X were too few or rounded, it is damped ten times
+    as much, and again, with a RuntimeWarning that says how much; ValueError if that does not help.
     """
     used = damping
-    exponent = math.frexp(abs(np.diagonal(gram)).max(initial=0))[1]
-    gram = gram / 2.0 ** (exponent - 1)  # M stays the same, and no sum of huge numbers overflows
+    unit = 2.0 ** (math.frexp(abs(np.diagonal(gram)).max(initial=0))[1] - 1)
+    gram = gram / unit  # M stays the same, and no sum of huge numbers overflows
     if not np.allclose(gram, gram.T, rtol=0, atol=1e-3, equal_nan=True):
         raise ValueError("gram must be symmetric, as XᵀX is")
     while True:
@@ -110,7 +131,7 @@ def feedback(gram: Array, damping: float = 0.01) -> Array:
             stacklevel=3,
         )
     upper = lower[::-1, ::-1]
-    return (upper / np.diagonal(upper)).T
+    return (upper / np.diagonal(upper)).T, unit * np.square(np.diagonal(upper))
 
 
 def damped(gram: Array, damping: float = 0.01) -> Array:
