@@ -96,7 +96,7 @@ class SparseTensor(PackedRows):
         rows = np.zeros((len(picked), n), values.dtype)
         if self.mask is None:
             places = np.repeat(np.arange(len(picked)) * n, picked)
-            places += self.columns[numbers]  # type: ignore[index]
+            places += self.columns[numbers].astype(np.int64)  # type: ignore[index]
         else:
             places = np.flatnonzero(unpack(self.mask[which], 1, n).view(np.bool_))
         rows.reshape(-1)[places] = values[numbers]  # five times faster than by a mask

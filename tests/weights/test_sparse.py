@@ -86,7 +86,7 @@ def test_both_forms_are_one_tensor(shape, density, seed):
 def test_the_smaller_form_is_taken(n, crossover):
     rng = np.random.default_rng(0)
     for density in np.array([0.5, 0.8, 0.9, 1.1, 1.5]) * crossover:
-        mask = rng.permutation(256 * n).reshape(256, n) < round(density * 256 * n)
+        mask = rng.permutation(64 * n).reshape(64, n) < round(density * 64 * n)
         s = SparseTensor.from_dense(mask.astype(np.float32), mask)
         in_columns = s.mask is None
         assert in_columns == (density < crossover)  # offsets hardly count in rows so long
@@ -104,6 +104,16 @@ def test_the_last_column_and_the_last_offset_fit():
         assert columns.tolist() == [n - 1]
         offsets, _ = compressed_rows(np.ones((1, n), np.bool_))
         assert offsets.tolist() == [0, n]
+
+
+def test_columns_of_any_unsigned_type(make):
+    s = make.sparse(24, 20, density=0.03)
+    for kind in (np.uint16, np.uint32, np.uint64):
+        wide = dataclasses.replace(
+            s, columns=s.columns.astype(kind), offsets=s.offsets.astype(kind)
+        )
+        wide.check()
+        np.testing.assert_array_equal(wide.dense(), s.dense())
 
 
 @given(st.lists(st.integers(-9, 8), max_size=20), st.floats(0, 1))
