@@ -6,6 +6,7 @@
     allocation.py    more bits where a bit helps more: water_filling_bits, mixed_precision,
                      sensitivities, gather_gradients
     pruning/         fewer weights: prune; PRUNING, by name; cubic, lottery_ticket, measured_effect
+    shrinking/       neurons, heads and LSTM units that are gone for good: shrink
     second_order.py  what rounding one weight spoils, made good by the others: sweep
     distillation/    a smaller model, taught by a larger one: distil, distillation_loss, LogitCache
     low_rank.py      a matrix as the product of two thin ones: factorize
@@ -54,6 +55,7 @@ from minilm.compression.quantization import (
 )
 from minilm.compression.quantized_gradients import QuantizedGradients
 from minilm.compression.quantized_training import Stages, train_quantized
+from minilm.compression.shrinking import shrink
 from minilm.compression.views import (
     add_clips,
     add_scores,
@@ -117,6 +119,7 @@ __all__ = [
     "quantize_activations",
     "quantize_with_steps",
     "sensitivities",
+    "shrink",
     "split_factors",
     "straight_through",
     "train_quantized",
