@@ -22,7 +22,6 @@ from minilm.models import LanguageModel, Seq2SeqModel
 from minilm.text import PairTokenizer
 from minilm.text.tasks import Example
 from minilm.types import Array, Params
-from minilm.weights import thaw
 
 
 def answered_examples(
@@ -78,5 +77,5 @@ def written_texts(
     rng = np.random.default_rng(seed)
     starts = rng.integers(len(tokens) - prompt + 1, size=texts)
     prompts = list(tokens[starts[:, None] + np.arange(prompt)])
-    written = generate_batch(teacher, thaw(params), prompts, length, rng=rng, **sampling)
+    written = generate_batch(teacher, params, prompts, length, rng=rng, **sampling)
     return np.concatenate(written)
