@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minilm.compression.second_order import damped, feedback, sweep
+from minilm.compression.second_order import damped, feedback, inverse_diagonal, sweep
 
 STEP = 0.5
 
@@ -109,6 +109,37 @@ def test_can_prune():
     kept = np.linalg.solve(gram[~gone][:, ~gone], gram[~gone] @ w)
     np.testing.assert_allclose(found[~gone], kept, rtol=1e-6, atol=1e-8)
     assert not found[gone].any()
+
+
+@pytest.mark.parametrize("block", [1, 5, 8, 30])
+def test_before_a_block_its_rows_are_told_as_they_will_be_if_all_are_kept(block):
+    w, gram = problem(30, 4)
+    gone, order = np.arange(30) < 8, np.random.default_rng(0).permutation(30)
+    order = np.concatenate([order[order < 8], order[order >= 8]])
+    told = {}
+
+    def note(rows, values, costs):
+        for row, value, cost in zip(rows, values, costs, strict=True):
+            told[int(row)] = value.copy(), cost
+
+    def without(place, values):
+        return values * ~gone[place][:, None]
+
+    found = sweep(w, gram, without, order=order, block=block, before_block=note)
+    assert list(told) == order.tolist()
+    for row in range(8, 30):  # of which all are kept
+        if row in order[-(-8 // block) * block :]:  # and whose block began after the last was gone
+            np.testing.assert_allclose(told[row][0], found[row], atol=1e-9)
+    u = np.linalg.cholesky(np.linalg.inv(damped(gram)[np.ix_(order, order)])).T
+    np.testing.assert_allclose([told[row][1] for row in order], 1 / np.diag(u) ** 2, rtol=1e-9)
+
+
+def test_the_diagonal_of_the_inverse():
+    _, gram = problem(12, 1)
+    np.testing.assert_allclose(
+        inverse_diagonal(gram, 0.05), np.diag(np.linalg.inv(damped(gram, 0.05))), rtol=1e-9
+    )
+    np.testing.assert_allclose(inverse_diagonal(np.diag([4.0, 0.5]), 0), [0.25, 2])
 
 
 def test_inputs_that_were_always_zero():
