@@ -21,6 +21,7 @@ from statistics import NormalDist
 
 import numpy as np
 
+from minilm.compression.coding.entropy import entropy_of
 from minilm.types import Array
 
 NORMAL = NormalDist()
@@ -125,12 +126,6 @@ def uniform_cells(step: float) -> tuple[Array, Array]:
     return cells((np.arange(-most, most + 2) - 0.5) * step)
 
 
-def entropy(mass: Array) -> float:
-    """−Σ p·log2 p, in bits."""
-    p = mass[mass > 0]
-    return -float(np.sum(p * np.log2(p)))
-
-
 def ecsq_sqnr(rate: float) -> float:
     """SQNR in dB at `rate` bits of entropy: evenly spaced thresholds, one cell around 0, centroids.
 
@@ -140,7 +135,7 @@ def ecsq_sqnr(rate: float) -> float:
     low, high = 2.0 ** -(rate + 4), 8.0
     for _ in range(60):
         step = math.sqrt(low * high)
-        if entropy(uniform_cells(step)[0]) > rate:
+        if entropy_of(uniform_cells(step)[0]) > rate:
             low = step
         else:
             high = step

@@ -7,6 +7,9 @@
 Arrays are stored as they are in memory, so the file is as large as the bytes held, plus about 280
 for each array and one compressed page of JSON. Nothing is ever unpickled. The same parameters give
 the same bytes: the archive carries no dates.
+
+Who writes another form of file adds its reader to READERS, by the file's first bytes: then `load`
+and `read_header` know it, too.
 """
 
 import contextlib
@@ -16,17 +19,22 @@ import os
 import uuid
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 
-from minilm.types import Params
+from minilm.types import Array, Params
 from minilm.weights.protocol import Weight
 from minilm.weights.tree import flatten, unflatten
 
 FORMAT, VERSION, INDEX = "minilm weights", 1, "minilm.json"
+
+# An open file -> its index (`parsed_index`), and what reads its arrays when they are asked for
+Reader = Callable[[BinaryIO], tuple[dict[str, Any], Callable[[], dict[str, Array]]]]
+MAGIC_BYTES = 8
+READERS: dict[bytes, Reader] = {}  # by a file's first MAGIC_BYTES; all others are archives
 
 # What the standard library raises on bytes that are no archive, or a damaged one
 DAMAGED = (
@@ -53,16 +61,10 @@ def save(
     an interrupt) an earlier file of that name is left as it was, and nothing else is left behind.
     Raises OSError where the disk refuses, TypeError or ValueError for what cannot be saved.
     """
-    if not isinstance(header, dict | None):
-        raise TypeError(f"header must be a dict of what JSON can carry, got {header!r}")
     arrays, kinds = flatten(params)
-    index = {"format": FORMAT, "version": VERSION, "kinds": kinds, "header": header or {}}
-    try:
-        text = json.dumps(index, default=np.generic.item)  # NumPy's numbers are Python's
-    except (TypeError, ValueError) as error:
-        raise TypeError(f"header must be a dict of what JSON can carry: {error}") from error
+    text = index_text(kinds, header)
     with replacing(path) as file, zipfile.ZipFile(file, "w") as archive:
-        archive.writestr(zipfile.ZipInfo(INDEX), text.encode(), zipfile.ZIP_DEFLATED)
+        archive.writestr(zipfile.ZipInfo(INDEX), text, zipfile.ZIP_DEFLATED)
         for name, array in arrays.items():
             member = io.BytesIO()
             np.lib.format.write_array(member, array, allow_pickle=False)
@@ -75,16 +77,8 @@ def load(path: str | os.PathLike[str]) -> Params:
     Raises FileNotFoundError, and ValueError naming the file for one that is truncated, damaged,
     of another version, holds codes or scales that stand for no number, or is not ours at all.
     """
-    with _opened(path) as archive:
-        index = _index(archive)
-        arrays = {}
-        for member in archive.namelist():
-            if member != INDEX:
-                # the whole member first: only then has its checksum been compared
-                data = io.BytesIO(archive.read(member))
-                array = np.lib.format.read_array(data, allow_pickle=False)
-                arrays[member.removesuffix(".npy")] = array
-        params = unflatten(arrays, index["kinds"])
+    with _opened(path) as (index, arrays):
+        params = unflatten(arrays(), index["kinds"])
         for name, weight in params.items():
             if isinstance(weight, Weight):
                 try:
@@ -96,8 +90,8 @@ def load(path: str | os.PathLike[str]) -> Params:
 
 def read_header(path: str | os.PathLike[str]) -> dict[str, Any]:
     """The header that `save` was given, without reading the arrays. Errors as `load`."""
-    with _opened(path) as archive:
-        return _index(archive)["header"]
+    with _opened(path) as (index, _):
+        return index["header"]
 
 
 @contextlib.contextmanager
@@ -131,12 +125,16 @@ def check_target(path: str | os.PathLike[str]) -> None:
 
 
 @contextlib.contextmanager
-def _opened(path: str | os.PathLike[str]) -> Iterator[zipfile.ZipFile]:
-    """The archive at path; whatever is wrong inside becomes one ValueError that names the file."""
+def _opened(
+    path: str | os.PathLike[str],
+) -> Iterator[tuple[dict[str, Any], Callable[[], dict[str, Array]]]]:
+    """The index and the arrays of a file; whatever is wrong inside becomes one ValueError that
+    names the file."""
     with open(path, "rb") as file:
         try:
-            with zipfile.ZipFile(file) as archive:
-                yield archive
+            first = file.read(MAGIC_BYTES)
+            file.seek(0)
+            yield READERS.get(first, read_archive)(file)
         except DAMAGED as error:
             reason = str(error)
             if isinstance(error, zipfile.BadZipFile):
@@ -144,10 +142,39 @@ def _opened(path: str | os.PathLike[str]) -> Iterator[zipfile.ZipFile]:
             raise ValueError(f"{os.fspath(path)} cannot be loaded: {reason}") from error
 
 
-def _index(archive: zipfile.ZipFile) -> dict[str, Any]:
+def read_archive(file: BinaryIO) -> tuple[dict[str, Any], Callable[[], dict[str, Array]]]:
+    """The Reader of what `save` writes."""
+    archive = zipfile.ZipFile(file)
     if INDEX not in archive.namelist():
         raise ValueError(f"it was not written by minilm (no {INDEX} inside)")
-    index = json.loads(archive.read(INDEX))
+
+    def arrays() -> dict[str, Array]:
+        found = {}
+        for member in archive.namelist():
+            if member != INDEX:
+                # the whole member first: only then has its checksum been compared
+                data = io.BytesIO(archive.read(member))
+                array = np.lib.format.read_array(data, allow_pickle=False)
+                found[member.removesuffix(".npy")] = array
+        return found
+
+    return parsed_index(archive.read(INDEX)), arrays
+
+
+def index_text(kinds: dict[str, Any], header: dict[str, Any] | None, **more: Any) -> bytes:
+    """The index of a file as JSON. TypeError for a header that JSON cannot carry."""
+    if not isinstance(header, dict | None):
+        raise TypeError(f"header must be a dict of what JSON can carry, got {header!r}")
+    index = {"format": FORMAT, "version": VERSION, "kinds": kinds, "header": header or {}, **more}
+    try:
+        return json.dumps(index, default=np.generic.item).encode()  # NumPy's numbers are Python's
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"header must be a dict of what JSON can carry: {error}") from error
+
+
+def parsed_index(text: bytes) -> dict[str, Any]:
+    """The inverse of `index_text`. ValueError for what is no index of ours."""
+    index = json.loads(text)
     if not isinstance(index, dict) or index.get("format") != FORMAT:
         raise ValueError(f"its {INDEX} does not say {FORMAT!r}")
     if index.get("version") != VERSION:

@@ -3,6 +3,7 @@ import math
 import numpy as np
 import pytest
 
+from minilm.compression.coding import entropy_of
 from minilm.study.limits import (
     absmax,
     best_scale,
@@ -10,7 +11,6 @@ from minilm.study.limits import (
     block_sqnr,
     cells,
     ecsq_sqnr,
-    entropy,
     lloyd_max_sqnr,
     nearest_sqnr,
     power_of_two,
@@ -67,11 +67,11 @@ def test_moments_of_cells():
 
 
 def test_entropy_of_an_entropy_coded_uniform():
-    assert entropy(np.array([0.5, 0.25, 0.25, 0])) == 1.5
+    assert entropy_of(np.array([0.5, 0.25, 0.25, 0])) == 1.5
     # fine steps: h(x) − log2 step, and half a step's variance step²/12
     step = 1 / 64
     differential = math.log2(2 * math.pi * math.e) / 2
-    assert entropy(uniform_cells(step)[0]) == pytest.approx(differential + 6, abs=1e-4)
+    assert entropy_of(uniform_cells(step)[0]) == pytest.approx(differential + 6, abs=1e-4)
     gap = 10 * math.log10(math.pi * math.e / 6)
     assert shannon_sqnr(7) - ecsq_sqnr(7) == pytest.approx(gap, abs=1e-3)
 

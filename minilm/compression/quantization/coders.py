@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from minilm.compression.quantization.scales.rate import entropy_of
+from minilm.compression.coding.entropy import entropy_of
 from minilm.types import Params
 from minilm.weights import QuantizedTensor, Weight
 from minilm.weights.packing import unpack

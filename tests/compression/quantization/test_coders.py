@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from minilm.compression import quantize
+from minilm.compression.coding import entropy_of
 from minilm.compression.quantization.coders import true_bits
-from minilm.compression.quantization.scales.rate import entropy_of
 from minilm.weights import Product
 
 

@@ -7,6 +7,7 @@ falls as Δ grows, so bisection finds the Δ with H(Δ) = `grid.rate` bits.
 
 import numpy as np
 
+from minilm.compression.coding.entropy import entropy_of
 from minilm.compression.quantization.affine import in_scales
 from minilm.compression.quantization.grids import Grid
 from minilm.compression.quantization.grids.entropy_coded import EntropyCoded
@@ -57,10 +58,3 @@ def entropies(rows: Array, step: Array) -> Array:
         counts = np.bincount(codes.ravel(), minlength=(2 * CODES + 1) * len(codes))
         found.append(entropy_of(counts.reshape(len(codes), -1)))
     return np.concatenate(found)[:, None]
-
-
-def entropy_of(counts: Array) -> Array:
-    """−Σ p·log2 p over the last axis, p = counts / their sum: (..., K) -> (...)."""
-    total = counts.sum(axis=-1, keepdims=True)
-    share = counts / np.maximum(total, 1)
-    return -(share * np.log2(np.where(share > 0, share, 1))).sum(axis=-1)

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from minilm.compression import fake_quantize, quantize
+from minilm.compression.coding import entropy_of
 from minilm.compression.quantization.coders import true_bits
 from minilm.compression.quantization.grids.entropy_coded import EntropyCoded, fit_gain
-from minilm.compression.quantization.scales.rate import entropy_of
 
 
 def normal(*shape, seed=0):
