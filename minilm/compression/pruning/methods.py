@@ -60,6 +60,10 @@ PRUNING: Mapping[str, PruningMethod] = MappingProxyType({
     # with the others making up for it
     "OBS, layer by layer": PruningMethod("Hassibi and Stork 1992; Dong et al. 2017", score="obs",
                                          compensate=True),
+    "OBS, global": PruningMethod("Hassibi and Stork 1992, with an H for each layer", score="obs",
+                                 scope="global", compensate=True),
+    "OBD, made good": PruningMethod("LeCun et al. 1990; the sweep of Frantar and Alistarh 2023",
+                                    score="obd", scope="global", compensate=True),
     "SparseGPT": PruningMethod("Frantar and Alistarh 2023", score="obs", compensate=True,
                                block=128),
     "SparseGPT, 2:4": PruningMethod("Frantar and Alistarh 2023", score="obs", structure="2:4",

@@ -11,6 +11,8 @@ Each part is a row of a table in a file of its own; the combinations that have a
 
 from typing import Any
 
+import numpy as np
+
 from minilm.compression.parameters import (
     check_finite,
     float_type,
@@ -58,7 +60,8 @@ def prune(
         with gradients "taylor" and "obd"; or scores by name, as `measured_effect` makes them.
     compensate: whether the weights that stay make good what pruning the others spoils, as far as
         the calibration goes (compensation.py). block: None, the masks are chosen beforehand; else
-        for so many rows at a time on the way (score "obs", not global, elements or n:m).
+        for so many rows at a time on the way (score "obs", elements or n:m; with scope "global" it
+        is settled beforehand how many of each weight go).
     calibration: what multiplies x, a Seen or rows X (N, n); of a params dict a dict of these by
         name, as `calibrate` makes it. gradients: Gradients, or a dict of them by name, as
         `gather_gradients` makes it. Both of training data. damping: of H = XᵀX, see `sweep`.
@@ -82,13 +85,13 @@ def prune(
     check_names(known, x if isinstance(x, dict) else weights)
     if block is not None:
         check_choice(sparsity, threshold, structure, scope, score)
-        check_block(block, compensate, sparsity, how)
-        found = in_blocks(dense, sparsity, structure, scope, block, Evidence(dense, **known))
-    else:
-        masks = keep_masks(dense, sparsity, **how, **known)
-        found = {name: (w, masks[name]) for name, w in dense.items()}
-        if compensate:
-            found = made_good(found, Evidence(dense, **known))
+        check_block(block, compensate, how)
+    masks = keep_masks(dense, sparsity, **how, **known)
+    found = {name: (w, masks[name]) for name, w in dense.items()}
+    if block is not None:
+        found = in_blocks(found, how, block, Evidence(dense, **known))
+    elif compensate:
+        found = made_good(found, Evidence(dense, **known))
     pruned = {name: SparseTensor.from_dense(*both) for name, both in found.items()}
     return {**x, **pruned} if isinstance(x, dict) else pruned[ARRAY]
 
@@ -107,25 +110,23 @@ def made_good(found: Found, evidence: Evidence) -> Found:
     return changed
 
 
-def in_blocks(
-    dense: dict[str, Array], sparsity: float | None, structure: str, scope: str, block: int,
-    evidence: Evidence,
-) -> Found:
-    """The weights and masks, chosen and compensated in one sweep of each weight."""
-    found = {}
-    for name, w in dense.items():
+def in_blocks(found: Found, how: dict[str, Any], block: int, evidence: Evidence) -> Found:
+    """As many of each weight as its mask leaves out; which, is chosen anew in the sweep that
+    compensates."""
+    changed = {}
+    for name, (w, mask) in found.items():
         by_output = columns(name, w)
         gram = needed(evidence.gram(name, len(by_output)), name, "compensate")
         both = pruned_in_blocks(
-            name, by_output, gram, sparsity or 0.0, block=block, pattern=pattern_of(structure),
-            scope=scope, damping=evidence.damping,
+            name, by_output, gram, np.count_nonzero(~mask) / mask.size, block=block,
+            pattern=pattern_of(how["structure"]), scope=how["scope"], damping=evidence.damping,
         )  # fmt: skip
         values, kept = (from_columns(name, part, w.shape) for part in both)
-        found[name] = values, kept
-    return found
+        changed[name] = values, kept
+    return changed
 
 
-def check_block(block: int, compensate: bool, sparsity: float | None, how: dict[str, Any]) -> None:
+def check_block(block: int, compensate: bool, how: dict[str, Any]) -> None:
     """Refuse, by name, what masks that are chosen on the way cannot be."""
     pattern = pattern_of(how["structure"])
     if not is_integer(block) or block < 1:
@@ -134,9 +135,8 @@ def check_block(block: int, compensate: bool, sparsity: float | None, how: dict[
         raise ValueError("block is of the sweep that compensates: pass compensate=True")
     if how["score"] != "obs":
         raise ValueError(f"block goes with score 'obs', got {how['score']!r}")
-    if how["threshold"] is not None or how["scope"] == "global":
-        raise ValueError("block needs a sparsity for each weight, and no threshold or scope "
-                         "'global'")
+    if how["threshold"] is not None:
+        raise ValueError("block goes with a sparsity, got a threshold")
     if how["structure"] in ("row", "column"):
         raise ValueError("block goes with structure 'element' or n:m, got "
                          f"{how['structure']!r}")

@@ -126,6 +126,19 @@ def test_exactly_k_are_chosen_on_the_way_ties_and_zeros_or_not(n, out, block, sh
     assert pruned.size - pruned.values.size == expected
 
 
+def test_of_all_weights_it_is_settled_beforehand_how_many_of_each_go():
+    params, x = {}, {}
+    for seed, name in enumerate(("w", "v")):
+        params[name], x[name] = layer(24, 16, seed)
+    params["v"] = 3 * params["v"]
+    how = {"score": "obs", "scope": "global", "calibration": x, "compensate": True}
+    beforehand, on_the_way = prune(params, 0.37, **how), prune(params, 0.37, block=8, **how)
+    for name in params:
+        assert on_the_way[name].values.size == beforehand[name].values.size
+        assert (on_the_way[name].dense() != beforehand[name].dense()).any()
+    assert beforehand["v"].values.size > 1.2 * beforehand["w"].values.size
+
+
 def test_the_pattern_is_exact_on_the_way():
     w, x = layer(24, 10, 0)
     for block in (4, 8):
@@ -162,12 +175,11 @@ FIRST = {"compensate": True, "score": "obs", "block": 4, "sparsity": 0.5}
         ({"block": 2.5}, "block must be None or a positive integer"),
         ({"compensate": False}, "pass compensate=True"),
         ({"score": "wanda"}, "block goes with score 'obs', got 'wanda'"),
-        ({"scope": "global"}, "block needs a sparsity for each weight"),
-        ({"sparsity": None, "threshold": 0.1}, "block needs a sparsity for each weight"),
+        ({"sparsity": None, "threshold": 0.1}, "block goes with a sparsity, got a threshold"),
         ({"structure": "row"}, "block goes with structure 'element' or n:m, got 'row'"),
         ({"structure": "4:8"}, "block must be a multiple of 8 for structure 4:8, got 4"),
         ({"sparsity": 1.5}, "sparsity must lie in"),
-        ({"calibration": None}, "compensate needs to know what multiplies x"),
+        ({"calibration": None}, "score 'obs' needs to know what multiplies x"),
         ({"calibration": None, "score": "magnitude", "block": None}, "compensate needs to know"),
     ],
 )
