@@ -230,6 +230,7 @@ def test_what_is_refused():
         learned_clips(4)(params, 0)
     with pytest.raises(ValueError, match="bits"):
         learned_clips(1)
+    learned_clips(1, signed=False)
     with pytest.raises(ValueError, match="threshold"):
         learned_clips(4, threshold="round")
     with pytest.raises(ValueError, match="got b"):

@@ -116,6 +116,8 @@ METHODS: Mapping[str, Method] = MappingProxyType({
                                       needs="calibration"),
     "trellis": Method("Marcellin and Fischer 1990", grid="lloyd_max", objective="mse",
                       rounding="trellis", bits=(1, 2, 3, 4)),
+    "trellis, 4 states": Method("Ungerboeck 1982; Marcellin and Fischer 1990", grid="lloyd_max",
+                                objective="mse", rounding="trellis_4", bits=(1, 2, 3, 4)),
     "AWQ, then GPTQ": Method("Lin et al. 2023, section 5.2", transform="awq", rounding="gptq",
                              options=GROUPS, needs="calibration"),
     "rotation, then GPTQ": Method("Ashkboos et al. 2024 (QuaRot)", transform="hadamard",

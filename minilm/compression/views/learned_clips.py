@@ -77,13 +77,14 @@ def add_clips(params: Params, clips: float | dict[str, float | Seen]) -> Params:
 def learned_clips(bits: int, *, threshold: str = "hard", signed: bool = True) -> View:
     """The model sees weights that clip and round their inputs; weights and clips are trained.
 
-    Weights without a `w:clip` are seen as they are. bits: 2 … 8. threshold: "hard" or "soft", see
-    quantization/activations/thresholds.py. signed: False if no x is ever negative.
+    Weights without a `w:clip` are seen as they are. bits: 2 … 8, or 1 if not signed. threshold:
+    "hard" or "soft", see quantization/activations/thresholds.py. signed: False if no x is ever
+    negative.
     Compose it last: other views look at arrays. Like LSQ's steps, clips are used no smaller than
     SMALLEST and there only move up.
     ValueError for params in which nothing has a clip.
     """
-    check_settings(bits, threshold)
+    check_settings(bits, threshold, signed)
 
     def view(params: Params, step: int) -> tuple[Params, Pullback]:
         leaves = {
@@ -113,7 +114,7 @@ def clip_inputs(
 
     The weights may be packed before. The companions are gone; all else is as it was.
     """
-    check_settings(bits, threshold)
+    check_settings(bits, threshold, signed)
     leaves = {
         name: facing(name, RoundedInput(w, **fields(clip, bits, threshold, signed)))
         for name, w, clip in clipped(params)
@@ -159,9 +160,9 @@ def fields(clip: Array, bits: int, threshold: str, signed: bool) -> dict[str, An
     }  # fmt: skip
 
 
-def check_settings(bits: int, threshold: str) -> None:
+def check_settings(bits: int, threshold: str, signed: bool) -> None:
     """Refuse bits and a threshold that `quantize_activations` refuses."""
-    check_options(bits, None, None, threshold, None, "absmax", 100.0)
+    check_options(bits, None, None, threshold, None, "absmax", 100.0, signed)
 
 
 def facing(name: str, leaf: RoundedInput) -> Any:

@@ -113,6 +113,19 @@ def learning_steps(source: str, does: str, grid: str) -> Trained:
     )  # fmt: skip
 
 
+def clipping(source: str, does: str, bits: tuple[int, ...], threshold: str = "hard",
+             **how: Any) -> Trained:
+    """Weights straight-through in groups, activations rounded below a clip that is trained."""
+    return training(
+        source, does, bits, **how,
+        begin=lambda bench, params, bits: add_clips(params, bench.seen),
+        view=lambda bench, bits: compose(
+            straight_through(bits, **bench.group), learned_clips(bits, threshold=threshold)),
+        pack=lambda bench, params, bits: clip_inputs(
+            quantize(params, bits, **bench.group), bits, threshold=threshold),
+    )  # fmt: skip
+
+
 def gradients(source: str, does: str, bits: tuple[int, ...], groups: bool = False,
               **how: Any) -> Trained:
     """Trained from nothing by gradients in so many bits; the weights stay floats."""
@@ -176,23 +189,15 @@ TRAINED: Mapping[str, Trained] = MappingProxyType({
         "Ma et al. 2024 (BitNet b1.58)", "−1, 0, 1 with a scale a tensor", (2,), "fresh",
         groups=False, objective="absmean", axis="tensor"),
     # activations and gradients too
-    "PACT": training(
+    "PACT": clipping(
         "Choi et al. 2018", "weights straight-through, activations clipped where it is learned",
-        (8, 4),
-        begin=lambda bench, params, bits: add_clips(params, bench.seen),
-        view=lambda bench, bits: compose(
-            straight_through(bits, **bench.group), learned_clips(bits)),
-        pack=lambda bench, params, bits: clip_inputs(
-            quantize(params, bits, **bench.group), bits)),
-    "PACT, gradients too": training(
+        (8, 4, 2)),
+    "PACT, soft threshold": clipping(
+        "Choi et al. 2018, with a tanh", "the same, without a corner at the clip", (4,),
+        threshold="soft"),
+    "PACT, gradients too": clipping(
         "Zhou et al. 2016 (DoReFa)", "weights, activations and gradients of as many bits",
-        (8, 4),
-        begin=lambda bench, params, bits: add_clips(params, bench.seen),
-        view=lambda bench, bits: compose(
-            straight_through(bits, **bench.group), learned_clips(bits)),
-        optimizer=lambda bench, bits: QuantizedGradients(AdamW(), bits),
-        pack=lambda bench, params, bits: clip_inputs(
-            quantize(params, bits, **bench.group), bits)),
+        (8, 4), optimizer=lambda bench, bits: QuantizedGradients(AdamW(), bits)),
     "gradients, error feedback": gradients(
         "Seide et al. 2014; Karimireddy et al. 2019", "what rounding took is added to the next",
         (4, 2)),
@@ -219,6 +224,10 @@ TRAINED: Mapping[str, Trained] = MappingProxyType({
         "Zhou et al. 2017, with another score", "integers in groups; first what is near a level",
         (3, 2),
         lambda bench, bits: portions(bench, bits, True, objective="mse", score="error")),
+    "in portions, at random": Trained(
+        "Zhou et al. 2017, their control", "the same, in an order that is drawn", (3,),
+        lambda bench, bits: portions(bench, bits, True, objective="mse", score="random",
+                                     seed=bench.subject.seed)),
     "one at a time": Trained(
         "Xu et al. 2018 (ILC)", "a weight is packed, all others are retrained, and so on",
         (2,), lambda bench, bits: one_by_one(bench, bits, False)),

@@ -22,22 +22,22 @@ from minilm.compression.allocation import (
 from minilm.compression.parameters import is_table, matrices
 from minilm.compression.quantization import (
     METHODS,
-    QuantizedKeyValueCache,
     correct_biases,
     correct_scales,
     equalize,
     from_gguf,
     integer_only,
     names_read,
+    product_quantize,
     quantize_activations,
     rotate,
     to_gguf,
 )
 from minilm.compression.quantization.activations.ranges import RANGES
 from minilm.compression.quantization.folding.norms import scale_norms
-from minilm.generation import with_cache
+from minilm.study.methods.attention import attending, cached
 from minilm.study.methods.bench import Bench, Made, fitting
-from minilm.types import Array, Cache, Params
+from minilm.types import Array, Params
 from minilm.weights import nbytes
 
 FLOAT_BITS = 32
@@ -70,8 +70,8 @@ def plain(bench: Bench, bits: int) -> Made:
 
 
 def dynamic(bench: Bench, bits: int, weights: str = "round to nearest",
-            activations: int = 8) -> Made:
-    return Made(quantize_activations(by_name(bench, weights, bits), activations))
+            activations: int = 8, **how: Any) -> Made:
+    return Made(quantize_activations(by_name(bench, weights, bits), activations, **how))
 
 
 def static(bench: Bench, bits: int, weights: str = "round to nearest", **how: Any) -> Made:
@@ -164,6 +164,10 @@ def table_alone(bench: Bench, bits: int) -> Made:
     return Made(quantize(bench.params, {"token_embedding": bits}, **how))
 
 
+def table_of_pairs(bench: Bench, bits: int) -> Made:
+    return Made(product_quantize(bench.params, 2, {"token_embedding": 2 * bits}))
+
+
 def gguf(bench: Bench, bits: int, kind: str) -> Made:
     """The blocks of a gguf file, which run down each column, along each row of a table."""
     params, stored = dict(bench.params), dict(bench.params)
@@ -175,39 +179,18 @@ def gguf(bench: Bench, bits: int, kind: str) -> Made:
     return Made(params, stored=stored, note="runs with the floats that the file stands for")
 
 
-@dataclass(frozen=True)
-class WithCache:
-    """A Transformer whose every look goes through its key–value cache, filled from each window."""
-
-    model: Any
-
-    @property
-    def context(self) -> int:
-        return int(self.model.context)
-
-    def forward(self, params: Params, tokens: Array) -> tuple[Array, Cache]:
-        logits, cache = self.model.forward(params, tokens, state=self.model.fresh_state())
-        return logits, cache
-
-
-def cached(bench: Bench, bits: int, **how: Any) -> Made:
-    new_cache = partial(QuantizedKeyValueCache, bits=bits, **how)
-    model = WithCache(with_cache(bench.model, new_cache))
-    tokens = bench.batches[0][0][:1]
-    sizes = []
-    for each in (bench.model, model.model):
-        _, cache = each.forward(bench.params, tokens, state=each.fresh_state())
-        sizes.append(cache["state"].nbytes)
-    note = f"cache of {tokens.shape[1]} tokens: {sizes[1]} bytes, in float {sizes[0]}"
-    return Made(bench.params, model, note=note)
-
-
 CALIBRATION = "calibration"
 WHOLE: Mapping[str, Whole] = MappingProxyType({
     # activations of 8 bits
     "W8": Whole("a control", "weights of 8 bits a channel, float activations", (8,), plain),
     "W8A8, dynamic": Whole(
         "Dettmers et al. 2022 (LLM.int8())", "a scale for each token, from itself", (8,), dynamic),
+    "W8A8, dynamic, one scale": Whole(
+        "Jacob et al. 2018", "a scale for all tokens together, from themselves", (8,),
+        partial(dynamic, by="tensor")),
+    "W8A8, attention too": Whole(
+        "Yao et al. 2022 (ZeroQuant)", "and both products of attention in integers", (8,),
+        attending, refusal=TypeError),
     "W4A8, dynamic": Whole(
         "Lin et al. 2024 (QServe)", "weights of 4 bits in groups", (4,),
         partial(dynamic, weights="least squares, asymmetric in groups")),
@@ -269,6 +252,9 @@ WHOLE: Mapping[str, Whole] = MappingProxyType({
     # a part of a model, and files of others
     "embedding alone": Whole(
         "Jacob et al. 2018", "the table in groups, all else float", WIDTHS, table_alone),
+    "embedding alone, product quantization": Whole(
+        "Jégou et al. 2011", "a code for each pair of its numbers, all else float", (3, 2, 1),
+        table_of_pairs),
     **{
         f"gguf {kind}": Whole(
             source, "blocks of 32, as in a file of others", (bits,), partial(gguf, kind=kind))

@@ -7,7 +7,7 @@ from minilm.compression.quantization.methods import METHODS, Method
 from minilm.compression.quantization.scheme import TABLES, Scheme
 from minilm.weights import load, save
 
-SLOW = {"trellis", "rotation, then trellis"}  # of one width only
+SLOW = {"trellis", "trellis, 4 states", "rotation, then trellis"}  # of one width only
 EVERY = [
     (name, bits)
     for name, method in METHODS.items()

@@ -53,8 +53,9 @@ def quantize_activations(
 ) -> Params:
     """params -> params whose weights round what multiplies them. Weights stay as they are.
 
-    bits: 2 … 8. calibration: None (dynamic), or what `calibrate` has seen (static); a weight that
-        nothing multiplied there stays as it is.
+    bits: 2 … 8, or 1 with symmetric=False: the codes 0 and 1.
+    calibration: None (dynamic), or what `calibrate` has seen (static); a weight that nothing
+        multiplied there stays as it is.
     by: "token" or "tensor": which numbers share a dynamic scale (default: token); static: "tensor".
     clip: t, one or by name; None: dynamic no threshold, static the end of the range.
     threshold: "hard" or "soft"; "soft" needs a t, by `clip` or by calibration.
@@ -67,7 +68,7 @@ def quantize_activations(
     ValueError for options that are none of these or do not go together, TypeError for a weight that
     rounds its x already.
     """
-    check_options(bits, calibration, by, threshold, clip, objective, percentile)
+    check_options(bits, calibration, by, threshold, clip, objective, percentile, symmetric)
     weights = {name: w for name, w in matrices(params).items() if w.ndim == 2}
     clips = dict(clip) if isinstance(clip, dict) else dict.fromkeys(weights, clip)
     unknown = [name for name in clips if name not in weights]
@@ -139,11 +140,14 @@ def static_scale(
 
 
 def check_options(
-    bits: Any, calibration: Any, by: Any, threshold: Any, clip: Any, objective: Any, percentile: Any
-) -> None:
+    bits: Any, calibration: Any, by: Any, threshold: Any, clip: Any, objective: Any,
+    percentile: Any, symmetric: bool,
+) -> None:  # fmt: skip
     """Refuse by name what is none of the choices or does not go together."""
-    if not is_integer(bits) or not 2 <= bits <= 8:
-        raise ValueError(f"bits must lie in 2 … 8, got {bits!r}")
+    least = 2 if symmetric else 1  # the only symmetric code of one bit would be 0
+    if not is_integer(bits) or not least <= bits <= 8:
+        raise ValueError(f"bits must lie in {least} … 8, got {bits!r}"
+                         + ("; 1 needs codes of one side" if bits == 1 else ""))
     for name, value, choices in (
         ("by", by, (None, "token", "tensor")), ("threshold", threshold, tuple(THRESHOLDS)),
         ("objective", objective, tuple(RANGES)),
@@ -208,7 +212,8 @@ class RoundedInput(Weight):
     def check(self) -> None:
         """Refuse what `quantize_activations` does not make: see `Weight.check`."""
         super().check()
-        check_options(self.bits, None, self.by, self.threshold, self.clip, "absmax", 100)
+        check_options(self.bits, None, self.by, self.threshold, self.clip, "absmax", 100,
+                      self.symmetric)
         low, high = code_ends(self.bits, self.symmetric)
         for name, number, least, most in (
             ("scale", self.scale, 0, np.finfo(np.float32).max),

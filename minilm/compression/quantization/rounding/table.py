@@ -9,10 +9,12 @@ errors make up for each other where they are multiplied: such a row of ROUNDINGS
 
     gptq          nearest, column by column, the later ones making up for the earlier: gptq.py
     adaround      the level below or above, learned: adaround.py
-    trellis       the best path among twice as many levels: trellis.py (a leaf of its own)
+    trellis       the best path of 8 states among twice as many levels: trellis.py (a leaf of its
+                  own); trellis_4: of 4
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -53,6 +55,8 @@ ROUNDINGS = {
     "nearest": RoundingKind(nearest, lowest=np.rint, highest=np.rint),
     "stochastic": RoundingKind(stochastic, lowest=np.floor, highest=np.ceil),
     "trellis": RoundingKind(nearest, lowest=np.rint, highest=np.rint, tensor=trellis_tensor),
+    "trellis_4": RoundingKind(nearest, lowest=np.rint, highest=np.rint,
+                              tensor=partial(trellis_tensor, states=4)),
     "gptq": RoundingKind(nearest, lowest=np.rint, highest=np.rint, whole=gptq),
     "adaround": RoundingKind(nearest, lowest=np.rint, highest=np.rint, whole=adaround),
 }

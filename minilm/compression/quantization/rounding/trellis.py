@@ -34,19 +34,22 @@ AROUND = 32  # numbers before and after the seam: what lies farther no longer sw
 FAR = np.float32(1e30)
 
 
-def trellis_tensor(on_grid: Any, scheme: Any, rng: np.random.Generator) -> TrellisTensor:
-    """The leaf of an array on its grid (an OnGrid): codes chosen along a trellis of 8 states.
+def trellis_tensor(
+    on_grid: Any, scheme: Any, rng: np.random.Generator, states: int = 8
+) -> TrellisTensor:
+    """The leaf of an array on its grid (an OnGrid): codes chosen along a trellis of so many states.
 
     Its levels begin as the grid's with as many again between them. ValueError for an affine grid
     (a zero point would have to shift every level by itself), 16 bits, and scales of one byte.
     """
     if on_grid.grid.affine:
-        raise ValueError('rounding="trellis" needs symmetric=True: its levels have no zero point')
+        raise ValueError(f'rounding={scheme.rounding!r} needs symmetric=True: its levels have no '
+                         'zero point')
     if on_grid.bits > 8:
-        raise ValueError(f'rounding="trellis" has 1 … 8 bits, got {on_grid.bits}')
+        raise ValueError(f'rounding={scheme.rounding!r} has 1 … 8 bits, got {on_grid.bits}')
     if scheme.scale_kind.codes is not None:
-        raise ValueError('rounding="trellis" keeps its scales as floats: scale_format must be '
-                         f'None, "float32" or "float16", got {scheme.scale_format!r}')
+        raise ValueError(f'rounding={scheme.rounding!r} keeps its scales as floats: scale_format '
+                         f'must be None, "float32" or "float16", got {scheme.scale_format!r}')
     rows, layout = on_grid.rows(), on_grid.layout
     v = in_scales(rows.numbers, rows.scale)
     # an error in x is s times that in v; a path is through one row, and asks how it is there
@@ -54,11 +57,11 @@ def trellis_tensor(on_grid: Any, scheme: Any, rng: np.random.Generator) -> Trell
         np.broadcast_to(np.square(in_scales(rows.scale, largest)), v.shape)
         for largest in (rows.scale.max(), rows.scale.max(axis=1, keepdims=True))
     )
-    levels = fit_levels(v, twice_as_many(on_grid.grid, on_grid.bits), weights=in_all)
-    codes = trellis_codes(v, levels, weights=in_row)
+    levels = fit_levels(v, twice_as_many(on_grid.grid, on_grid.bits), states, weights=in_all)
+    codes = trellis_codes(v, levels, states, weights=in_row)
     q = TrellisTensor(
         pack(codes, on_grid.bits), layout.scales(on_grid.scale), levels, on_grid.bits, layout.shape,
-        None if layout.axis is None else int(layout.axis),
+        None if layout.axis is None else int(layout.axis), states,
     )  # fmt: skip
     return replace(q, largest_error=float(np.abs(q.decode() - rows.numbers).max()))
 

@@ -248,8 +248,16 @@ def test_a_transforms_codes_round_what_is_transformed():
                              calibration={"w": seen})
 
 
+def test_one_bit_says_on_which_side_of_the_middle_a_number_lies():
+    """After a ReLU, say: x ≥ 0, the codes 0 and 1, and a scale for each token."""
+    x = np.array([[0, 1, 3, 4], [0, 0, 0.2, 0.9]], np.float32)
+    leaf = quantize_activations({"w": np.eye(4, dtype=np.float32)}, 1, symmetric=False)["w"]
+    np.testing.assert_array_equal(x @ leaf, np.float32([[0, 0, 4, 4], [0, 0, 0, 0.9]]))
+
+
 @pytest.mark.parametrize("how, message", [
-    ({"bits": 1}, "bits must lie in 2 … 8"),
+    ({"bits": 1}, "bits must lie in 2 … 8, got 1; 1 needs codes of one side"),
+    ({"bits": 0, "symmetric": False}, "bits must lie in 1 … 8"),
     ({"bits": 16}, "bits must lie in 2 … 8"),
     ({"bits": True}, "bits must lie in 2 … 8"),
     ({"by": "row"}, "by must be one of"),

@@ -103,6 +103,16 @@ def test_the_method_of_that_name_reaches_what_is_known_of_a_gaussian(bits, known
     assert sqnr_db(w, q.dense()) == pytest.approx(known, abs=0.07)  # scales are measured too
 
 
+def test_the_row_of_four_states_is_one_of_four_states():
+    w = np.random.default_rng(0).standard_normal((512, 128)).astype(np.float32)
+    four, eight = (
+        quantize(w, 2, axis=-1, **METHODS[name].arguments)
+        for name in ("trellis, 4 states", "trellis")
+    )
+    assert (four.states, eight.states) == (4, 8)
+    assert 10.3 < sqnr_db(w, four.dense()) < sqnr_db(w, eight.dense())
+
+
 @pytest.mark.parametrize("grid", ["int", "lloyd_max"])
 @pytest.mark.parametrize("bits", [1, 2, 3])
 def test_any_levels_can_be_doubled_and_searched(grid, bits):
