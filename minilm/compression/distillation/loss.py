@@ -48,14 +48,7 @@ def distil(
     ValueError for settings out of range, TypeError for attention of a model that has none.
     """
     check_settings(temperature, alpha)
-    if labels not in LABELS:
-        raise ValueError(f"labels must be one of {', '.join(map(repr, LABELS))}, got {labels!r}")
-    weights = {"hidden": hidden, "attention": attention, "values": values}
-    for name, weight in weights.items():
-        if not 0 <= weight < math.inf:
-            raise ValueError(f"{name} must be a finite number of at least 0, got {weight!r}")
-    if cache is not None and any(weights.values()):
-        raise ValueError("cache keeps logits alone: without hidden, attention and values")
+    check_terms(labels, cache, hidden=hidden, attention=attention, values=values)
     looks = bool(attention or values)
     if looks:
         check_attends(teacher, "teacher")
@@ -95,6 +88,17 @@ def distil(
         return total, grads if dhint is None else {**grads, HINT: dhint}, count
 
     return loss
+
+
+def check_terms(labels: str, cache: LogitCache | None, **weights: float) -> None:
+    """Refuse labels that there are not, weights below 0, and terms that need more than is kept."""
+    if labels not in LABELS:
+        raise ValueError(f"labels must be one of {', '.join(map(repr, LABELS))}, got {labels!r}")
+    for name, weight in weights.items():
+        if not 0 <= weight < math.inf:
+            raise ValueError(f"{name} must be a finite number of at least 0, got {weight!r}")
+    if cache is not None and any(weights.values()):
+        raise ValueError("cache keeps logits alone: without hidden, attention and values")
 
 
 def check_looks(model: Any, inputs: list[Any], values: float) -> None:

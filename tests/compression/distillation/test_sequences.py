@@ -91,6 +91,7 @@ def test_texts_of_a_language_model():
     assert written.dtype == np.int32
     by_rule = (np.diff(written.reshape(6, 20), axis=1) - 1) % 11 == 0
     assert by_rule.mean() > 0.9
+    assert len(set(written[::20])) > 2  # they go on from several places
     np.testing.assert_array_equal(written, written_texts(model, params, tokens, **how, seed=0))
     assert not np.array_equal(written, written_texts(model, params, tokens, **how, seed=1))
     inputs, targets = windows(written, 4, 8, seed=0)(0)
