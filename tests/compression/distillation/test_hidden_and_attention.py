@@ -135,7 +135,7 @@ TOKENS = np.random.default_rng(0).integers(1, 7, (3, 6))
 SMALL = {"vocab_size": 7, "width": 8, "layers": 2, "heads": 2, "context": 6}
 
 
-def attention_part(model, params, teacher_params, batch, **how):
+def part_of(model, params, teacher_params, batch, **how):
     parts = [
         distil(model, teacher_params, alpha=0, **extra)(model, params, batch, None)
         for extra in ({}, how)
@@ -151,12 +151,25 @@ def test_it_is_the_mean_over_heads_of_the_last_layer():
     seen = p > 0
     divergence = (p[seen] * np.log(p[seen] / q[seen])).sum() / 2  # two heads
     targets = TOKENS.copy()
-    part, count = attention_part(model, params, teacher, (TOKENS, targets), attention=1.5)
+    part, count = part_of(model, params, teacher, (TOKENS, targets), attention=1.5)
     assert part == pytest.approx(1.5 * divergence, rel=1e-4)
     assert count == TOKENS.size
     targets[:] = -100  # tokens that do not count: nothing is asked of where they look
-    part, count = attention_part(model, params, teacher, (TOKENS, targets), attention=1.5)
+    part, count = part_of(model, params, teacher, (TOKENS, targets), attention=1.5)
     assert (part, count) == (0, 0)
+
+
+def test_hidden_states_of_tokens_that_count():
+    """Against what one sees from outside; tokens that do not count are not compared."""
+    model = TransformerLanguageModel(**SMALL)
+    params, teacher = (model.init(seed) for seed in (0, 1))
+    own, theirs = (model.forward(w, TOKENS)[1]["hidden"] for w in (params, teacher))
+    squares = np.square(own - theirs).mean(axis=-1)
+    targets = TOKENS.copy()
+    targets[1, 2:] = -100
+    part, count = part_of(model, params, teacher, (TOKENS, targets), hidden=0.5)
+    assert part == pytest.approx(0.5 * squares[targets != -100].sum(), rel=1e-4)
+    assert count == 3 * 6 - 4
 
 
 def test_of_a_text_with_a_label_padding_has_no_part():
@@ -165,8 +178,8 @@ def test_of_a_text_with_a_label_padding_has_no_part():
     labels = np.array([0, 1, 2])
     filled = np.concatenate([TOKENS[:, :4], np.zeros((3, 2), int)], axis=1)
     for how in ({"attention": 1}, {"values": 1}):
-        short, _ = attention_part(model, params, teacher, (TOKENS[:, :4], labels), **how)
-        long, count = attention_part(model, params, teacher, (filled, labels), **how)
+        short, _ = part_of(model, params, teacher, (TOKENS[:, :4], labels), **how)
+        long, count = part_of(model, params, teacher, (filled, labels), **how)
         assert count == 3
         assert short > 1e-2
         assert long == pytest.approx(short, rel=1e-4)
