@@ -17,6 +17,15 @@ that there is for these X, and the output error is Σ_{i>r} σ_i² of X W: what 
 what is lost, as in SVD-LLM (Wang et al. 2024, section 3.1), which whitens by the Cholesky factor of
 XᵀX and undoes that by its inverse. Here nothing is inverted, and too few rows X do no harm. It
 takes H = XᵀX alone, as any R with RᵀR = H has the V and σ of R W. With H = I it is the plain SVD.
+
+Each matrix is the best for itself, its inputs those of the float model; what errors of one do to
+the next is not asked. A small vocabulary's table has the flattest σ, and most depends on it: left
+whole, the others take a rank much better.
+
+    names = [name for name, w in params.items() if w.ndim == 2 and not name.endswith("embedding")]
+    params = factorize(params, share=dict.fromkeys(names, 0.5), calibration=seen)
+    params, _ = fit(model, split_factors(params), batches, view=in_factors())      and trained on
+    params = joined(quantize(params, 8))
 """
 
 import math
