@@ -115,11 +115,13 @@ def read_coded(file: BinaryIO) -> tuple[dict[str, Any], Callable[[], dict[str, A
 
 def _decoded(index: dict[str, Any], body: bytes) -> dict[str, Array]:
     """The arrays of a file. Nothing is made of what the index says before the bytes are there."""
-    coder, coded = CODERS.get(index["coder"]), index["coded"]
+    coder, coded, entries = CODERS.get(index["coder"]), index["coded"], index["arrays"]
+    if not isinstance(entries, dict):
+        raise ValueError(f"its arrays must be entries by name, got {entries!r:.80}")
     if coder is None:
         raise ValueError(f"its coder is {index['coder']!r}, known are {', '.join(CODERS)}")
     layouts = {}
-    for name, entry in index["arrays"].items():
+    for name, entry in entries.items():
         try:
             layouts[name] = layout(entry)
         except (ValueError, KeyError, TypeError) as error:
