@@ -9,6 +9,10 @@
 
 Nothing in the code asks for a method's name: a method is its row here, and no more. When it is
 applied, at once or by a schedule, is another matter: see schedules.py and rewinding.py.
+
+A row compares what its authors compared. In small language models, whose weights are of very
+different use, the scope matters more than the score: half of everything costs far less where it is
+taken from all weights together by a score that compares them (OBD, OBS, Wanda) than half of each.
 """
 
 from collections.abc import Mapping
@@ -66,6 +70,8 @@ PRUNING: Mapping[str, PruningMethod] = MappingProxyType({
                                     score="obd", scope="global", compensate=True),
     "SparseGPT": PruningMethod("Frantar and Alistarh 2023", score="obs", compensate=True,
                                block=128),
+    "SparseGPT, global": PruningMethod("Frantar and Alistarh 2023, its shares by all scores",
+                                       score="obs", scope="global", compensate=True, block=32),
     "SparseGPT, 2:4": PruningMethod("Frantar and Alistarh 2023", score="obs", structure="2:4",
                                     compensate=True, block=4),
 })  # fmt: skip
