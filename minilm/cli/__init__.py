@@ -6,6 +6,7 @@
     training      train, evaluate, distill
     writing       generate
     compressing   quantize, prune
+    pipelines     compress
 """
 
 from minilm.cli.commands import main, parser

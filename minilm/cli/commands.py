@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from concurrent.futures import BrokenExecutor
 
 from minilm.cli.compressing import add_prune, add_quantize
+from minilm.cli.pipelines import add_compress
 from minilm.cli.studying import add_study
 from minilm.cli.training import add_distill, add_evaluate, add_train
 from minilm.cli.writing import add_generate
@@ -50,4 +51,5 @@ def parser() -> argparse.ArgumentParser:
     add_quantize(commands)
     add_prune(commands)
     add_distill(commands)
+    add_compress(commands)
     return top

@@ -13,6 +13,8 @@ EXAMPLES = {
     "quantize": "python -m minilm quantize lstm.npz --bits 4 --group-size 64 --out lstm-4.npz",
     "prune": "python -m minilm prune lstm.npz --sparsity 0.5 --out lstm-half.npz",
     "distill": "python -m minilm distill lstm.npz --out student.npz",
+    "compress": "python -m minilm compress lstm.npz --recipe data/recipes/deep-compression.toml "
+    "--out small.npz",
 }
 
 TASK_EXAMPLES = {

@@ -92,6 +92,10 @@ class FittedSubject:
         params, _ = half.fit(half.model.init(self.seed), half.recipe.steps, loss=loss)
         return half, params
 
+    def sized(self: Same, **fields: Any) -> Same:
+        """The same data and training, for a model with other values for some of its fields."""
+        return replace(self, recipe=self.recipe.changed(**fields))
+
     def fit(
         self, params: Params, steps: int, *, learning_rate: float | None = None, **how: Any
     ) -> tuple[Params, list[dict[str, float]]]:

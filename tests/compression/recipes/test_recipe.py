@@ -1,0 +1,313 @@
+"""Recipes from end to end, on tiny models of every kind."""
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from minilm.compression.recipes import Recipe, stage
+from minilm.compression.recipes import recipe as recipes
+from minilm.models import (
+    LSTMLanguageModel,
+    Seq2SeqLSTM,
+    Seq2SeqTransformer,
+    TransformerClassifier,
+    TransformerLanguageModel,
+    build,
+)
+from minilm.study.settings import default
+from minilm.study.subjects import new_subject, saved_subject
+from minilm.text import GRAMMAR
+from minilm.training import cross_entropy_loss, fit
+from minilm.weights import SparseTensor, as_dense, flatten, load, read_header, save, thaw
+
+RECIPES = Path(__file__).parents[3] / "data" / "recipes"
+rng = np.random.default_rng(0)
+IDS = rng.integers(0, 11, size=(3, 7))
+LANGUAGE = (IDS[:, :-1], IDS[:, 1:])
+PAIRS = (IDS[:, :5] % 10 + 1, *rng.integers(1, 11, size=(2, 3, 5)))
+LABELLED = (IDS, np.array([2, 0, 1]))
+SMALL = {"vocab_size": 11, "width": 16, "layers": 1, "heads": 2, "context": 8}
+CASES = {
+    "Transformer": (TransformerLanguageModel(**SMALL), LANGUAGE),
+    "LSTM": (LSTMLanguageModel(11, width=16, embedding_width=8), LANGUAGE),
+    "encoder–decoder": (Seq2SeqTransformer(**SMALL), PAIRS),
+    "LSTM encoder–decoder": (Seq2SeqLSTM(11, width=16, layers=1), PAIRS),
+    "classifier": (TransformerClassifier(**SMALL, classes=3), LABELLED),
+}
+DEEP = (
+    stage("prune", sparsity=0.5),
+    stage("tune", steps=2),
+    stage("quantize", bits=3, train="levels"),
+    stage("tune", steps=2),
+    stage("code", vectors="bf16"),
+)
+BEYOND = (
+    stage("tune", steps=2),
+    stage("distil", width=8, steps=2),
+    stage("low_rank", share=0.9),
+    stage("prune", sparsity=0.5, steps=2),
+    stage("quantize", bits=[2, 4], mean_bits=12.0, train="steps", grid="mid_rise"),
+    stage("tune", steps=2, alpha=0.5, temperature=2.0),
+    stage("code", coder="huffman"),
+)
+
+
+@dataclass(frozen=True)
+class Toy:
+    """A bench of one batch. fitted: the parameters after each training; runs: the keywords."""
+
+    model: Any
+    batch: Any
+    fitted: list[Any] = field(default_factory=list)
+    runs: list[Any] = field(default_factory=list)
+
+    def trained(self):
+        return self.model.init(0)
+
+    def batches(self):
+        return lambda step: self.batch
+
+    def sized(self, **fields):
+        return replace(self, model=build({**self.model.config(), **fields}))
+
+    def fit(self, params, steps, *, learning_rate=None, **how):
+        params, history = fit(self.model, params, self.batches(), steps=steps, **how)
+        self.fitted.append(params)
+        self.runs.append(how)
+        return params, history
+
+    def judge(self, params, reference):
+        total, _, count = cross_entropy_loss(self.model, thaw(params), self.batch, None)
+        return {"loss": total / count}
+
+    def keep(self, params, path):
+        save(path, params, header={"model": self.model.config()})
+
+
+@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("stages", [DEEP, BEYOND], ids=["deep", "beyond"])
+def test_all_stages_run_on_every_model_and_the_file_is_what_was_measured(name, stages, tmp_path):
+    bench, reported = Toy(*CASES[name]), []
+    rows, last, params = Recipe(*stages).run(bench, tmp_path / "out", report=reported.append)
+    assert rows == reported
+    assert [row["do"] for row in rows] == ["float32", *map(str, stages)]
+    assert [row["stage"] for row in rows] == list(range(len(stages) + 1))
+    assert rows[-1]["file_bytes"] == (tmp_path / "out").stat().st_size
+    assert rows[-1]["smaller"] == rows[0]["file_bytes"] / rows[-1]["file_bytes"] > 1
+    assert rows[0]["bits_per_weight"] == 32
+    assert rows[-1]["total_seconds"] == pytest.approx(sum(row["seconds"] for row in rows))
+    read = load(tmp_path / "out")
+    assert flatten(read)[1] == flatten(params)[1]
+    for ours, theirs in zip(flatten(params)[0].values(), flatten(read)[0].values(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    assert last.judge(read, None)["loss"] == rows[-1]["loss"]
+    assert read_header(tmp_path / "out") == {"model": last.model.config()}
+
+
+@pytest.mark.parametrize("score", ["magnitude", "random", "wanda", "taylor"])
+def test_what_is_pruned_stays_zero_and_only_the_rest_is_trained(score):
+    bench = Toy(*CASES["Transformer"])
+    prune = stage("prune", sparsity=0.5, score=score)
+    more = stage("prune", sparsity=0.75, score=score)
+    tune = stage("tune", steps=3)
+    _, _, first = Recipe(prune).run(bench)
+    _, _, tuned = Recipe(prune, tune).run(bench)
+    _, _, twice = Recipe(prune, tune, more, tune, stage("quantize", bits=4), tune).run(bench)
+    for name, w in first.items():
+        if w.ndim < 2:
+            continue
+        assert isinstance(w, SparseTensor) and w.sparsity == pytest.approx(0.5, abs=0.01)
+        np.testing.assert_array_equal(tuned[name].kept, w.kept)
+        assert (tuned[name].dense()[w.kept] != w.dense()[w.kept]).all()
+        assert isinstance(twice[name], SparseTensor) and twice[name].sparsity > 0.74
+        assert not (twice[name].kept & ~w.kept).any()  # within what was kept before
+        assert not twice[name].dense()[~w.kept].any()
+
+
+def test_gradual_pruning_prunes_more_and_more_of_factors_too():
+    bench = Toy(*CASES["Transformer"])
+    prune = stage("prune", sparsity=0.5, steps=6)
+    _, _, params = Recipe(stage("low_rank", share=0.9), prune).run(bench)
+    assert params["block.0.feed_forward.w_up"].a.sparsity == pytest.approx(0.5, abs=0.02)
+    view = bench.runs[0]["view"]
+    start = bench.fitted[0]
+    seen = [view(start, step)[0]["token_embedding"].a for step in (0, 3, 6)]
+    zeros = [np.mean(factor == 0) for factor in seen]
+    assert zeros[0] == 0 < zeros[1] < zeros[2]
+
+
+QUANTIZED = {
+    "straight-through": stage("quantize", bits=3, objective="mse"),
+    "asymmetric": stage("quantize", bits=2, symmetric=False, objective="mse"),
+    "steps": stage("quantize", bits=2, train="steps", grid="mid_rise"),
+    "levels": stage("quantize", bits=3, train="levels"),
+}
+BEFORE = {
+    "whole": [],
+    "pruned": [stage("prune", sparsity=0.5)],
+    "factors": [stage("low_rank", share=0.9)],
+    "pruned factors": [stage("low_rank", share=0.9), stage("prune", sparsity=0.5)],
+}
+
+
+@pytest.mark.parametrize("quantized", QUANTIZED)
+@pytest.mark.parametrize("before", BEFORE)
+def test_the_model_is_packed_as_training_saw_it(quantized, before):
+    bench = Toy(*CASES["Transformer"])
+    tune = stage("tune", steps=3)
+    _, _, params = Recipe(*BEFORE[before], QUANTIZED[quantized], tune).run(bench)
+    seen, _ = bench.runs[-1]["view"](bench.fitted[-1], 3)
+    assert seen.keys() == params.keys()
+    for name, w in params.items():
+        np.testing.assert_allclose(as_dense(w), as_dense(seen[name]), rtol=1e-5, atol=1e-7)
+    if "pruned" in before:  # nothing is spent on the zeros
+        sparse = params["block.0.feed_forward.w_up"]
+        sparse = sparse.a if "factors" in before else sparse
+        assert sparse.values.size < 0.51 * sparse.size
+
+
+def test_training_before_quantization_and_after_it_lowers_the_loss_at_that_stage():
+    bench = Toy(*CASES["LSTM"])
+    rows, *_ = Recipe(
+        stage("quantize", bits=2, train="steps", grid="mid_rise"), stage("tune", steps=30)
+    ).run(bench)
+    assert rows[2]["loss"] < rows[1]["loss"] - 0.1
+    assert rows[2]["file_bytes"] == pytest.approx(rows[1]["file_bytes"], rel=0.01)
+
+
+def test_the_teacher_is_the_large_float_model_as_it_was_last():
+    bench, taught = Toy(*CASES["Transformer"]), []
+    tune = stage("tune", steps=2, alpha=0.5)
+
+    def remembered(model, params, **how):
+        taught.append((model, params))
+        return cross_entropy_loss
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("minilm.compression.recipes.stages.taught_by", remembered)
+        Recipe(stage("tune", steps=2), stage("distil", width=8, steps=2), tune,
+               stage("quantize", bits=4), tune).run(bench)
+    real = taught[len(taught) // 2 :]  # before them, the rehearsal's
+    assert [model for model, _ in real] == [bench.model] * 3
+    for _, params in real:
+        assert params is bench.fitted[0]
+
+
+def test_mixed_precision_keeps_to_its_bits_and_spends_them_where_they_help():
+    bench = Toy(*CASES["Transformer"])
+    rows, _, params = Recipe(
+        stage("quantize", bits=[2, 8], mean_bits=6.0, objective="mse")
+    ).run(bench)
+    matrices = {name: w for name, w in params.items() if w.ndim > 1}
+    assert {w.bits for w in matrices.values()} == {2, 8}
+    sizes = sum(w.size for w in matrices.values())
+    assert 8 * sum(w.nbytes for w in matrices.values()) <= 6 * sizes
+    alike, *_ = Recipe(stage("quantize", bits=4, objective="mse")).run(bench)
+    assert rows[-1]["loss"] <= alike[-1]["loss"] + 0.05
+
+
+def test_shrinking_makes_another_model_that_is_trained_and_saved(tmp_path):
+    bench = Toy(*CASES["Transformer"])
+    rows, last, params = Recipe(
+        stage("shrink", share=0.5, scores="activation"),
+        stage("shrink", what="heads", share=0.5),
+        stage("tune", steps=2),
+    ).run(bench, tmp_path / "out.npz")
+    assert last.model.feed_forward * 2 == 64
+    assert params["block.0.feed_forward.w_up"].shape == (16, 32)
+    assert rows[1]["memory_bytes"] > rows[2]["memory_bytes"] == rows[3]["memory_bytes"]
+    assert load(tmp_path / "out.npz")["block.0.feed_forward.w_up"].shape == (16, 32)
+
+
+def test_what_the_end_refuses_is_refused_before_any_training(tmp_path):
+    bench = Toy(*CASES["Transformer"])
+    long = (stage("tune", steps=10**9), stage("quantize", bits=4, group_size=7))
+    with pytest.raises(ValueError, match=r"stage 2, quantize: .*group_size.*7"):
+        Recipe(*long).run(bench, tmp_path / "out")
+    with pytest.raises(ValueError, match="stage 2, quantize: bits must be"):
+        Recipe(long[0], stage("quantize", bits=9)).run(bench)
+    with pytest.raises(ValueError, match=r"stage 2, prune: .*sparsity"):
+        Recipe(long[0], stage("prune", sparsity=1.5)).run(bench)
+    with pytest.raises(ValueError, match="stage 2, code: coder must be one of"):
+        Recipe(long[0], stage("code", coder="zip")).run(bench)
+    with pytest.raises(ValueError, match="stage 2, tune: alpha"):
+        Recipe(long[0], stage("tune", steps=1, alpha=2.0)).run(bench)
+    with pytest.raises(FileNotFoundError):
+        Recipe(long[0]).run(bench, tmp_path / "nowhere" / "out")
+    assert bench.fitted == [] and not list(tmp_path.iterdir())
+
+
+def test_a_file_that_gives_something_else_back_is_noticed(monkeypatch, tmp_path):
+    bench = Toy(*CASES["LSTM"])
+
+    def damaged(path):
+        params = load(path)
+        codes = params["token_embedding"]
+        (codes if isinstance(codes, np.ndarray) else codes.packed)[0, 0] += 1
+        return params
+
+    recipe = Recipe(stage("quantize", bits=4), stage("code"))
+    recipe.run(bench, tmp_path / "out")
+    monkeypatch.setattr(recipes, "load", damaged)
+    with pytest.raises(RuntimeError, match="does not give back"):
+        recipe.run(bench, tmp_path / "out")
+
+
+def test_a_recipe_leaves_what_it_begins_with_as_it_is():
+    params = CASES["LSTM"][0].init(0)
+    before = {name: w.copy() for name, w in params.items()}
+    bench = Toy(*CASES["LSTM"])
+    object.__setattr__(bench, "trained", lambda: params)
+    Recipe(*BEYOND).run(bench)
+    for name, w in params.items():
+        np.testing.assert_array_equal(w, before[name])
+
+
+@pytest.mark.parametrize("path", sorted(RECIPES.glob("*.toml")), ids=lambda path: path.stem)
+def test_the_recipes_that_come_along_are_read_and_end_in_a_coded_file(path):
+    assert Recipe.read(path).stages[-1].do == "code"
+
+
+@pytest.fixture(scope="module")
+def word_vectors(tmp_path_factory):
+    kept = tmp_path_factory.mktemp("vectors") / "word2vec.npz"
+    settings = default().changed("word2vec", {"width": 16})
+    subject = new_subject(settings, "word2vec", GRAMMAR.sample(100, seed=1), kept, 0)
+    subject.train()
+    return subject
+
+
+def test_word_vectors_are_compressed_without_training(word_vectors, tmp_path):
+    stages = (stage("prune", sparsity=0.3), stage("quantize", bits=4, objective="mse"))
+    rows, *_ = Recipe(*stages, stage("code")).run(word_vectors, tmp_path / "out")
+    assert rows[-1]["smaller"] > 3 and rows[-1]["neighbour_agreement"] > 0.3
+    assert read_header(tmp_path / "out")["vocabulary"]
+
+
+@pytest.mark.parametrize("trains", [
+    stage("tune", steps=5), stage("prune", sparsity=0.5, steps=5),
+    stage("distil", width=8, steps=5), stage("shrink", share=0.5),
+    stage("prune", sparsity=0.5, score="wanda"), stage("low_rank", share=0.5, calibrated=True),
+    stage("quantize", bits=[2, 3], mean_bits=2.5),
+], ids=str)  # fmt: skip
+def test_stages_that_ask_the_model_are_refused_for_word_vectors_by_name(word_vectors, trains):
+    with pytest.raises(ValueError, match=rf"stage 1, {trains.do}: WordVectorSubject has no "):
+        Recipe(trains).run(word_vectors)
+
+
+def test_a_subject_of_a_study_is_a_bench_and_its_file_is_opened_as_any_other(tmp_path):
+    options = {"width": 16, "layers": 1, "heads": 2, "context": 8, "steps": 3, "batch_size": 2}
+    settings = default().changed("Transformer", options)
+    text = GRAMMAR.sample(50, seed=1)
+    (tmp_path / "text.txt").write_text(text, encoding="utf-8")
+    settings = replace(settings, corpus=str(tmp_path / "text.txt"))
+    subject = new_subject(settings, "Transformer", text, tmp_path / "model.npz", 0)
+    subject.train()
+    rows, last, _ = Recipe(*BEYOND).run(subject, tmp_path / "out")
+    assert rows[0]["file_bytes"] == (tmp_path / "model.npz").stat().st_size
+    opened = saved_subject(settings, tmp_path / "out")
+    assert opened.model == last.model and opened.model.width == 8
+    assert opened.judge(opened.trained(), {})["loss"] == rows[-1]["loss"]
