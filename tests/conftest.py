@@ -1,10 +1,15 @@
-"""What tests of several parts share: every array in a cache, and arrays that watch their dtype."""
+"""Of several parts: examples without deadlines, every array in a cache, arrays that watch dtypes."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import settings
+
+# How long an example takes says more of what else runs on the machine than of the code.
+settings.register_profile("minilm", deadline=None)
+settings.load_profile("minilm")
 
 
 class Watched(np.ndarray):

@@ -20,7 +20,7 @@ from minilm.compression.allocation import (
     water_filling_bits,
 )
 from minilm.models import TransformerLanguageModel
-from minilm.weights import nbytes
+from minilm.weights import HalfTensor, QuantizedTensor, nbytes
 
 
 def test_water_filling_by_hand():
@@ -181,6 +181,16 @@ def test_sensitivities_of_a_model():
     assert all(g > 0 for g in found.values())
     packed = quantize(params, {"block.0.attention.w_qkv": 4})
     assert found.keys() >= sensitivities(model, packed, batches).keys()
+
+
+def test_half_floats_are_a_choice_between_codes_and_floats():
+    """Of 448 bytes 32 are the bias's and 160 the least for the quiet one: 256 are left."""
+    floats = params()
+    choices = {"8": {"bits": 8}, "fp16": {"bits": 16, "grid": "fp16"}, "float": {}}
+    damage = error_damage(floats, {"loud": 1e6, "quiet": 1e-6})
+    mixed = mixed_precision(floats, choices, damage, budget=32 + 256 + 160)
+    assert isinstance(mixed["loud"], HalfTensor) and mixed["loud"].nbytes == 256
+    assert isinstance(mixed["quiet"], QuantizedTensor)
 
 
 def test_with_bytes_enough_all_stays_float():

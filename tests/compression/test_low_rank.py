@@ -41,7 +41,7 @@ def test_by_hand():
     assert (product.a.shape, product.b.shape) == ((2, 1), (1, 3))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(2, 12), st.integers(2, 12), st.integers(0, 99), st.data())
 def test_what_is_cut_off_is_what_is_lost(m, n, seed, data):
     """Eckart and Young: the error is the sum of the squared singular values that are dropped."""
@@ -59,7 +59,7 @@ def test_what_is_cut_off_is_what_is_lost(m, n, seed, data):
     assert product.nbytes < w.nbytes
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(1, 40), st.integers(3, 10), st.integers(3, 10), st.integers(0, 99))
 def test_with_calibration_the_output_error_is_what_is_cut_off_and_the_least(N, m, n, seed):
     """Also where X has fewer rows than columns, and H no inverse."""

@@ -40,7 +40,7 @@ def test_agreement_by_hand():
         neighbour_agreement(a, b, topn=1, words=["nowhere"])
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(seed=st.integers(0, 1000), scale=st.floats(0.01, 100))
 def test_agreement_ignores_rotation_and_scale(seed, scale):
     wv = random_table(40, 6, seed)

@@ -46,7 +46,7 @@ def test_weights_of_distances():
             weights(0)
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(
     seed=st.integers(0, 1000), length=st.integers(2, 60), window=st.integers(1, 7),
     piece=st.integers(1, 200),

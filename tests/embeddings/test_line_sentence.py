@@ -42,7 +42,7 @@ def test_open_files_and_compressed_ones(path, tmp_path):
         assert list(LineSentence(packed)) == SENTENCES
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(
     text=st.text(alphabet="aé \n\u3000漢\t", max_size=60),
     size=st.integers(1, 7), longest=st.integers(1, 5), as_bytes=st.booleans(),

@@ -184,7 +184,7 @@ def test_float32_stays_float32_and_huge_scores_are_no_trouble(rows):
         assert got.dtype == np.float32 and np.isfinite(got).all()
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(window=st.integers(1, 4), blocks=st.integers(1, 4), seed=st.integers(0, 99))
 def test_pairs_lie_in_the_window_and_in_the_sentence(window, blocks, seed):
     block = 2 * window + seed % 3
@@ -208,7 +208,7 @@ def test_drawn_windows_have_the_stated_chance():
     np.testing.assert_allclose(drawn.mean(axis=0), window_chance(distance, 3), atol=0.03)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(
     window=st.integers(1, 4), blocks=st.integers(1, 4), block=st.integers(1, 11),
     seed=st.integers(0, 99),

@@ -55,7 +55,7 @@ def test_components_are_those_of_the_covariance():
 
 
 @given(st.integers(0, 1000), st.integers(1, 25))
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 def test_labels_never_overlap(seed, n):
     rng = np.random.default_rng(seed)
     points = rng.uniform(0, 300, (n, 2)) ** rng.uniform(0.2, 1)  # some in a heap

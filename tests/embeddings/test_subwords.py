@@ -27,7 +27,7 @@ def test_ngrams_by_hand():
     assert character_ngrams("", 3, 6) == []
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(word=words, min_n=st.integers(1, 4), more=st.integers(0, 4))
 def test_ngrams_are_all_the_pieces_there_are(word, min_n, more):
     max_n, length = min_n + more, len(word) + 2
@@ -65,7 +65,6 @@ def test_ngrams_and_buckets_are_gensims(min_n, max_n):
 
 
 @pytest.mark.oracle
-@settings(deadline=None)
 @given(word=words)
 def test_any_words_buckets_are_gensims(word):
     from gensim.models.fasttext import ft_ngram_hashes
@@ -113,7 +112,7 @@ def test_means_by_hand():
     assert mean_rows(table.astype(np.float64), np.array([0]), np.array([0])).dtype == np.float64
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(seed=st.integers(0, 1000))
 def test_rows_named_several_times_take_every_change(seed):
     rng = np.random.default_rng(seed)

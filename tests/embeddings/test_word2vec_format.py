@@ -36,7 +36,7 @@ def test_the_bytes(path):
     assert save(path, binary=True) == b"3 2\n" + b"".join(raw)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(
     words=st.lists(st.text(st.characters(exclude_characters=" \n", codec="utf-8")), unique=True),
     seed=st.integers(0, 1000),

@@ -28,7 +28,7 @@ def test_correlation_of_a_constant_is_nan():
     assert correlation(np.arange(3.0), -np.arange(3.0)) == pytest.approx(-1)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(seed=st.integers(0, 1000))
 def test_spearman_sees_only_the_order(seed):
     rng = np.random.default_rng(seed)

@@ -3,7 +3,7 @@
 from time import process_time
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from minilm.generation import decode_pieces
@@ -19,7 +19,6 @@ TOKENIZERS = {
 
 
 @pytest.mark.parametrize("kind", TOKENIZERS)
-@settings(deadline=None)
 @given(ids=st.lists(st.integers(0, 10_000), max_size=40))
 def test_pieces_joined_are_the_text(kind, ids):
     tokenizer = TOKENIZERS[kind]
@@ -54,7 +53,6 @@ def test_bytes_of_one_character_by_hand():
 BYTES = BPETokenizer.train("a", 256)
 
 
-@settings(deadline=None)
 @given(st.lists(st.sampled_from(["a", "é", "日", "🙂", b"\x80", b"\xe6\x97", b"\xf0\x9f\x99"])))
 def test_whatever_bytes_come_the_pieces_joined_are_the_text(parts):
     """Whole characters, cut ones and stray bytes, in any order."""

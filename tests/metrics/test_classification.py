@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from minilm.metrics import accuracy, macro_f1
@@ -48,7 +48,6 @@ labels = st.lists(st.tuples(st.integers(-2, 3), st.integers(-2, 3)), min_size=1,
 
 
 @given(labels)
-@settings(deadline=None)
 def test_macro_f1_is_the_mean_of_harmonic_means(pairs):
     predictions, targets = map(np.array, zip(*pairs, strict=True))
     each = []

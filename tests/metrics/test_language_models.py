@@ -3,7 +3,7 @@
 import math
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from minilm.metrics import bits, bits_per_byte, perplexity
@@ -17,7 +17,6 @@ def test_perplexity_and_bits_by_hand():
 
 
 @given(st.floats(0, 700))
-@settings(deadline=None)
 def test_two_to_the_bits_is_the_perplexity(nats):
     assert 2 ** bits(nats) == pytest.approx(perplexity(nats))
 

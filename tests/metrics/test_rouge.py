@@ -3,7 +3,7 @@
 from itertools import combinations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from minilm.metrics import characters, rouge_l
@@ -32,7 +32,6 @@ def test_words_by_hand():
 
 
 @given(few, few)
-@settings(deadline=None)
 def test_the_common_subsequence_is_the_longest(a, b):
     def subsequences(text):
         return {"".join(kept) for n in range(len(text) + 1) for kept in combinations(text, n)}

@@ -105,7 +105,7 @@ def test_the_checkpoints_of_the_docstring_have_their_sizes():
         assert sum(p.size for p in model.init(0).values()) == expected
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(
     st.fixed_dictionaries({name: st.sampled_from(values) for name, values in FIELDS.items()}),
     st.lists(st.integers(1, 3), min_size=3, max_size=7),

@@ -16,7 +16,7 @@ def test_by_hand():
     assert dtable.tolist() == [[2, 2], [0, 0], [11, 21]]  # token 2 was used twice
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(
     lead=st.lists(st.integers(0, 4), max_size=3).map(tuple),
     V=st.integers(1, 6),

@@ -35,7 +35,7 @@ def test_by_hand():
     np.testing.assert_allclose(y.ravel(), [6, 7, 70, 60])
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     G=st.integers(1, 3), per_group=st.integers(1, 3), T_q=st.integers(1, 4), T_k=st.integers(1, 5),
     mask_shape=st.sampled_from([None, "k", "qk", "1qk", "hqk", "h1k", "b11k", "bhqk", "b1q1"]),

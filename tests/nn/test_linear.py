@@ -18,7 +18,7 @@ def test_by_hand():
     assert db.tolist() == [1.0, 10.0]
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(lead=st.lists(st.integers(0, 3), max_size=3).map(tuple), seed=st.integers(0, 99))
 def test_any_leading_axes_are_rows(lead, seed):
     rng = np.random.default_rng(seed)

@@ -74,7 +74,7 @@ def test_gradient_of_cross_entropy(normal, label_smoothing, ignore_index, lead):
     check_gradient(*CROSS_ENTROPY, 3 * normal(5, *lead[::-1]).T, targets, **options)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(V=st.integers(1, 9), smoothing=st.floats(0, 0.9), seed=st.integers(0, 99))
 def test_gradient_sums_to_zero_and_shifts_change_nothing(V, smoothing, seed):
     rng = np.random.default_rng(seed)
@@ -126,7 +126,7 @@ def test_gradient_of_logistic_loss(normal):
     check_gradient(*LOGISTIC, 3 * normal(4, 5).T, labels=rng.random((5, 4)) < 0.5)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(score=st.floats(-1e4, 1e4), label=st.floats(0, 1))
 def test_logistic_loss_mirrors(score, label):
     loss, _ = binary_logistic_loss(np.array([score]), np.array([label]))

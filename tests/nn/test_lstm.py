@@ -51,7 +51,7 @@ def test_over_time_is_step_after_step(normal):
     np.testing.assert_allclose(cache["state"], (h, c), atol=1e-12)
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(T=st.integers(1, 6), cut=st.integers(0, 6), seed=st.integers(0, 99))
 def test_carried_state_joins_two_pieces(T, cut, seed):
     rng = np.random.default_rng(seed)

@@ -45,7 +45,7 @@ def test_gradients(normal, G, turn, mask):
     check_gradient(*PAIR, x, w_qkv, None, w_out, None, **options)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(
     G=st.integers(1, 3), per_group=st.integers(1, 3), first=st.integers(0, 9),
     mask=st.sampled_from(sorted(MASKS)), seed=st.integers(0, 99),

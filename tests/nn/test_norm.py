@@ -32,7 +32,7 @@ def test_gradient(normal, lead):
     check_gradient(rms_norm, rms_norm_backward, normal(2, 6), normal(6), 0.5)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(
     scale=st.floats(0.1, 100), shift=st.floats(-100, 100), D=st.integers(2, 20),
     seed=st.integers(0, 99),

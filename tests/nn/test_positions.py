@@ -57,7 +57,7 @@ def test_rotary_by_hand():
 vectors = {"T": st.integers(1, 5), "half": st.integers(1, 4), "seed": st.integers(0, 99)}
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(first=st.integers(0, 5000), **vectors)
 def test_rotary_is_a_complex_product_that_keeps_norms(T, half, seed, first):
     x = np.random.default_rng(seed).standard_normal((2, 3, T, 2 * half))
@@ -69,7 +69,7 @@ def test_rotary_is_a_complex_product_that_keeps_norms(T, half, seed, first):
     np.testing.assert_allclose(rotary_backward(y, cache), x, atol=1e-12)  # turned there and back
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(shift=st.integers(1, 5000), **vectors)
 def test_scores_depend_on_distances_only(T, half, seed, shift):
     rng = np.random.default_rng(seed)
@@ -82,7 +82,7 @@ def test_scores_depend_on_distances_only(T, half, seed, shift):
     assert not np.allclose(apart, scores)
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(known=st.integers(0, 5), **vectors)
 def test_a_cache_of_turned_keys_can_go_on(T, half, seed, known):
     x = np.random.default_rng(seed).standard_normal((known + T, 2 * half))

@@ -29,7 +29,7 @@ def test_it_is_what_the_formula_says_at_each_position(normal):
         np.testing.assert_allclose(y[at], hidden @ w_down, atol=1e-12)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(seed=st.integers(0, 99), factor=st.floats(-9, 9), F=st.integers(1, 6))
 def test_linear_in_up_and_down_and_closed_by_its_gates(seed, factor, F):
     rng = np.random.default_rng(seed)

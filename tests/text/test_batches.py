@@ -2,14 +2,13 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from minilm.text import windows
 
 
 @given(st.integers(1, 5), st.integers(1, 8), st.integers(0, 20), st.integers(0, 9), st.data())
-@settings(deadline=None)
 def test_targets_are_the_next_tokens(batch_size, context, more, seed, data):
     step = data.draw(st.integers(0, 10**6))
     tokens = np.arange(context + 1 + more) * 3  # each token tells where it stood

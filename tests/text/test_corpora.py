@@ -4,7 +4,7 @@ import sys
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from minilm.text import CORPORA, GRAMMAR, load_corpus, split
@@ -78,7 +78,6 @@ def test_split_by_hand():
 
 
 @given(st.integers(10, 300), st.floats(0, 0.6), st.floats(0, 0.3))
-@settings(deadline=None)
 def test_blocks_are_contiguous_and_never_overlap(length, validation, test):
     ids = np.arange(length)
     try:

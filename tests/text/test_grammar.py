@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from minilm.text import GRAMMAR, Grammar, WordTokenizer
@@ -87,7 +87,6 @@ def test_the_same_seed_gives_the_same_text():
 
 
 @given(st.integers(0, 10**6))
-@settings(deadline=None)
 def test_every_sentence_has_one_derivation_also_when_all_are_tried(seed):
     assert derivations(GRAMMAR, GRAMMAR.sample(1, seed)) == 1
 

@@ -50,7 +50,7 @@ tokens = st.lists(st.integers(0, 3), min_size=1, max_size=30)
 
 
 @given(tokens, tokens)
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_the_vectorised_form_is_the_formula(train, validation):
     losses = witten_bell_losses(np.array(train), np.array(validation), 4, 5)
     expected = [plainly(train, validation, 4, order) for order in range(1, 6)]
@@ -58,7 +58,7 @@ def test_the_vectorised_form_is_the_formula(train, validation):
 
 
 @given(tokens, st.lists(st.integers(0, 3), max_size=4))
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_probabilities_sum_to_one(train, history):
     def p(sentence):
         loss = witten_bell_losses(np.array(train), np.array(sentence), 4, 3)[-1]

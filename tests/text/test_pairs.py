@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from minilm.nn import IGNORED
@@ -54,7 +54,6 @@ def test_targets_come_back_exactly(kinds):
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1))
-@settings(deadline=None)
 def test_any_target_comes_back_from_pieces(text):
     tokenizer = PairTokenizer.train(PAIRS, ("bpe", "bpe"), vocab_size=300)
     assert tokenizer.decode(tokenizer.encode_target(text)) == text
@@ -78,7 +77,6 @@ def test_a_saved_tokenizer_is_the_same():
 @given(
     st.lists(st.integers(1, 9), min_size=1, max_size=70), st.integers(1, 5), st.integers(0, 3)
 )
-@settings(deadline=None)
 def test_an_epoch_has_every_example_once_and_then_some_of_its_first_again(lengths, size, seed):
     batch = like_lengths((np.array(lengths),), size, seed)
     steps = -(-len(lengths) // size)

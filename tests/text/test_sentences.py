@@ -1,7 +1,7 @@
 """Sentences of words for word2vec."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from minilm.text import sentences
@@ -19,7 +19,6 @@ def test_by_hand():
 
 
 @given(st.text())
-@settings(deadline=None)
 def test_words_are_lower_case_and_sentences_are_not_empty(text):
     for words in sentences(text):
         assert words and all(word == word.lower() and " " not in word for word in words)

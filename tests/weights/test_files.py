@@ -340,7 +340,7 @@ def test_truncated_anywhere(tmp_path, params):
             load(tmp_path / "f")
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_a_damaged_byte_is_refused_or_harmless(tmp_path, make, data):
     params = {"w": make.quantized((8, 6), 3), "s": make.sparse(4, 4), "b": np.arange(5.0)}

@@ -51,7 +51,7 @@ def test_orthonormal_and_undone_by_its_transpose(width):
 
 
 @given(st.integers(1, 64), st.integers(0, 10), st.lists(st.integers(0, 3), max_size=2))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_lengths_stay_and_the_transpose_turns_back(width, seed, lead):
     turn = rotation(width, seed)
     x = np.random.default_rng(seed).normal(size=(*lead, width)).astype(np.float32)

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -77,7 +77,6 @@ anything = st.floats(-65504, 65504, width=32)
 
 
 @given(arrays(np.float32, st.integers(1, 30), elements=anything), st.sampled_from(sorted(KINDS)))
-@settings(deadline=None)
 def test_the_bits_are_those_of_the_grid(x, kind):
     """Two ways to the same bits: integer arithmetic on a float's bits, and the grid's position."""
     grid = KINDS[kind]

@@ -3,7 +3,7 @@ import itertools
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from minilm.weights import SparseTensor, load, pack, rows, save, to_rows
@@ -21,7 +21,6 @@ def in_both_forms(x, mask):
     )
 
 
-quick = settings(deadline=None)
 shapes = st.lists(st.integers(0, 12), min_size=0, max_size=3).map(tuple)
 
 
@@ -38,7 +37,6 @@ def test_by_hand():
 
 
 @given(shapes, st.floats(0, 1), st.integers(0, 100), st.booleans())
-@quick
 def test_keeps_what_the_mask_says(shape, density, seed, double):
     rng = np.random.default_rng(seed)
     x = rng.normal(size=shape).astype(np.float64 if double else np.float32)
@@ -69,7 +67,6 @@ def test_columns_by_hand():
 
 
 @given(shapes, st.floats(0, 1), st.integers(0, 100))
-@quick
 def test_both_forms_are_one_tensor(shape, density, seed):
     rng = np.random.default_rng(seed)
     x, mask = np.asarray(rng.normal(size=shape)), np.asarray(rng.random(shape) < density)
@@ -117,7 +114,6 @@ def test_columns_of_any_unsigned_type(make):
 
 
 @given(st.lists(st.integers(-9, 8), max_size=20), st.floats(0, 1))
-@quick
 def test_any_rows_in_any_order(ids, density):
     rng = np.random.default_rng(1)
     x, mask = rng.normal(size=(9, 13)), rng.random((9, 13)) < density

@@ -307,7 +307,7 @@ NASTY = [
 
 @pytest.mark.parametrize("coder", CODERS)
 def test_a_hostile_index_is_refused_quickly(tmp_path, coder):
-    @settings(max_examples=60, deadline=None, database=None)
+    @settings(max_examples=60, database=None)
     @given(st.data())
     def check(data):
         path = data.draw(st.sampled_from(everywhere))

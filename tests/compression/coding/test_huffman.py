@@ -73,7 +73,7 @@ def test_every_distribution(symbols):
     assert lengths.max(initial=0) <= LONGEST
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(st.integers(0, 300), max_size=200))
 def test_any_symbols(symbols):
     symbols = np.array(symbols, np.int64)
@@ -81,7 +81,7 @@ def test_any_symbols(symbols):
     np.testing.assert_array_equal(decode(data, lengths, len(symbols)), symbols)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(st.integers(0, 10**6), max_size=60))
 def test_any_counts(counts):
     counts = np.array(counts, np.int64)
@@ -100,7 +100,7 @@ def test_any_counts(counts):
                    if m > n)  # fmt: skip
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(st.integers(1, 50), min_size=2, max_size=5))
 def test_no_code_is_shorter(counts):
     best = min(

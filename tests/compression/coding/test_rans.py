@@ -107,7 +107,7 @@ def test_every_distribution(symbols):
         assert 4 * lanes <= 0.005 * len(data) or ideal / len(symbols) < 0.8
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(st.integers(0, 300), max_size=200), st.integers(1, 40))
 def test_any_symbols(symbols, lanes):
     symbols = np.array(symbols, np.int64)
@@ -115,7 +115,7 @@ def test_any_symbols(symbols, lanes):
     np.testing.assert_array_equal(decode(data, shares, len(symbols)), symbols)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(st.integers(0, 10**6), max_size=100))
 def test_shares_of_any_counts(counts):
     counts = np.array(counts, np.int64)

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from minilm.compression import affine_codes, affine_values
@@ -79,7 +79,6 @@ def test_affine_codes_refuses(change, message):
 
 
 @given(st.floats(0.01, 100), st.integers(0, 15), st.integers(0, 15))
-@settings(deadline=None)
 def test_codes_come_back_from_their_values(scale, zero_point, code):
     value = affine_values(np.array([code]), scale, zero_point)
     assert affine_codes(value, scale, zero_point, 0, 15).tolist() == [code]

@@ -21,7 +21,7 @@ anything = st.one_of(
 moderate = st.one_of(st.floats(-(2.0**100), 2.0**100, width=32), st.floats(-8, 8, width=32))
 tensors = arrays(np.float32, array_shapes(max_dims=3, max_side=9), elements=anything)
 moderate_tensors = arrays(np.float32, array_shapes(max_dims=3, max_side=9), elements=moderate)
-quick = settings(deadline=None, max_examples=60)
+quick = settings(max_examples=60)
 
 SCHEMES = [
     {},

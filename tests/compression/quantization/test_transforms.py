@@ -72,7 +72,7 @@ def test_what_quantize_makes_of_it(name, how, tmp_path):
 @given(
     st.integers(0, 2**32), st.sampled_from([2, 3, 4, 8]), st.sampled_from([None, 6]), st.booleans()
 )
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_awq_is_never_worse_than_rounding_on_what_it_was_calibrated_with(seed, bits, size, even):
     v, w = example(seed, n=12, out=6, rows=60, spread=0.1 if even else 2.0)
     how = {"axis": -1, "group_size": size}

@@ -7,7 +7,7 @@ import unicodedata
 from functools import cache
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from minilm.text.tokenizers.bert_words import IDEOGRAPHS, bert_words
@@ -47,7 +47,6 @@ def test_ideographs_stand_alone_and_their_neighbours_in_unicode_do_not():
 
 
 @given(st.text(st.characters(codec=None)), st.booleans())
-@settings(deadline=None)
 def test_words_cannot_be_cut_further(text, lower_case):
     words = bert_words(text, lower_case)
     assert all(words) and bert_words(" ".join(words), lower_case) == words

@@ -79,14 +79,14 @@ def test_pairs_do_not_reach_from_word_to_word():
 
 
 @given(words, st.integers(0, 12), st.integers(1, 3))
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 def test_learning_is_what_counting_again_would_learn(counts, n_merges, min_count):
     merges = learn_merges(counts, 4, n_merges, min_count)
     assert merges == learn_plainly(counts, 4, n_merges, min_count)
 
 
 @given(words, st.lists(st.lists(st.integers(0, 3), max_size=30), max_size=4))
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 def test_applying_is_what_looking_again_would_apply(counts, others):
     merges = learn_merges(counts, 4, 12, 1)
     ranks = {pair: rank for rank, pair in enumerate(merges)}
@@ -103,7 +103,7 @@ def test_applying_is_what_looking_again_would_apply(counts, others):
     st.lists(st.integers(0, 5), max_size=30),
     st.randoms(use_true_random=False),
 )
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 def test_any_order_of_merges_is_obeyed(pairs, word, random):
     # a file may list a merge before those that make its parts, or make one token in two ways
     ranks = {pair: rank for rank, pair in enumerate(pairs)}

@@ -7,7 +7,7 @@ import pkgutil
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from minilm import metrics
@@ -34,7 +34,6 @@ def test_the_examples_in_docstrings_are_true(page):
 
 
 @given(some_text)
-@settings(deadline=None)
 def test_characters_come_back(text):
     tokenizer = CharTokenizer.train(text)
     ids = tokenizer.encode(text)
@@ -44,7 +43,6 @@ def test_characters_come_back(text):
 
 
 @given(some_text)
-@settings(deadline=None)
 def test_words_come_back_white_space_and_all(text):
     tokenizer = WordTokenizer.train(text)
     ids = tokenizer.encode(text)
@@ -53,7 +51,6 @@ def test_words_come_back_white_space_and_all(text):
 
 
 @given(some_text, st.sampled_from(sorted(TOKENIZERS)))
-@settings(deadline=None)
 def test_a_tokenizer_survives_json(text, kind):
     tokenizer = TOKENIZERS[kind].train(text)
     assert tokenizer.vocab_size <= 1000
@@ -126,7 +123,6 @@ def test_wrong_arguments_are_named():
 
 
 @given(some_text, st.sampled_from(sorted(TOKENIZERS)))
-@settings(deadline=None)
 def test_no_text_encodes_to_a_special_and_a_special_decodes_to_its_name(text, kind):
     specials = ("<mask>", PADDING, BEGIN, END)
     tokenizer = TOKENIZERS[kind].train(text, specials=specials)

@@ -6,7 +6,7 @@ from functools import cache
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from minilm.text import WordPieceTokenizer, load_corpus
@@ -73,7 +73,6 @@ def test_training_by_hand():
 
 
 @given(st.text(min_size=1, max_size=90), st.booleans())
-@settings(deadline=None)
 def test_the_training_text_has_no_unknown_word(text, lower_case):
     tokenizer = WordPieceTokenizer.train(text, min_count=1, lower_case=lower_case)
     ids = tokenizer.encode(text)

@@ -59,7 +59,7 @@ def test_every_level_is_its_own_code(grid):
 
 
 @given(st.sampled_from(sorted(FORMATS)), st.floats(-1e5, 1e5, width=32))
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 def test_rounding_is_to_the_nearest_level(name, x):
     grid = FORMATS[name]
     levels = grid.levels[: grid.last + 1].astype(float)

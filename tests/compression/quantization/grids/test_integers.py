@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -177,7 +177,6 @@ def test_few_distinct_numbers_are_the_levels():
 
 
 @given(arrays(np.float32, st.integers(40, 200), elements=ordinary), st.integers(1, 4))
-@settings(deadline=None)
 def test_lloyd_max_is_a_fixed_point(x, bits):
     levels = lloyd_max(x, bits).astype(float)
     assert (np.diff(levels) >= 0).all()

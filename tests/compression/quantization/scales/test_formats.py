@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -41,7 +41,6 @@ def test_powers_of_two_by_hand():
 
 @pytest.mark.parametrize("reach", [1.0, 6.0, 7.0, 127.0, 255.0])
 @given(exponent=st.integers(-100, 100), mantissa=st.sampled_from([1, 1.25, 1.999]))
-@settings(deadline=None)
 def test_the_largest_number_lies_in_the_last_binade(reach, exponent, mantissa):
     largest = np.ldexp(np.float32(mantissa), exponent)
     scale = np.full((1, 1), largest / np.float32(reach))
@@ -53,7 +52,6 @@ def test_the_largest_number_lies_in_the_last_binade(reach, exponent, mantissa):
 
 @pytest.mark.parametrize("name", SCALE_FORMATS)
 @given(scale=scales)
-@settings(deadline=None)
 def test_rounded_scales_stay_and_are_what_their_codes_stand_for(name, scale):
     kind = SCALE_FORMATS[name]
     once = kind.rounded(scale, 6.0)

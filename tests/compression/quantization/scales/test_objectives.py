@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -195,7 +195,6 @@ def lp(error):
 
 
 @given(arrays(np.float32, (3, 24), elements=st.floats(-100, 100, width=32)), st.integers(1, 8))
-@settings(deadline=None)
 def test_hqq_is_never_worse_than_absmax_by_its_own_measure(x, bits):
     errors = [x - fake_quantize(x, bits, objective=name, **REAL) for name in ("hqq", "absmax")]
     assert (lp(errors[0]) <= lp(errors[1]) * (1 + 1e-3) + 1e-3).all()

@@ -7,7 +7,7 @@ from minilm.compression.quantization import k_means, product_quantize
 from minilm.compression.quantization.vectors import clusters, product
 from minilm.weights import ProductQuantizedTensor
 
-quick = settings(deadline=None, max_examples=40)
+quick = settings(max_examples=40)
 
 
 def normal(*shape, seed=0):
