@@ -123,6 +123,10 @@ def test_exactly_k_are_chosen_on_the_way_ties_and_zeros_or_not(n, out, block, sh
     pruned = prune(w, share, score="obs", scope=scope, compensate=True, block=block, calibration=x)
     expected = round(share * n) * out if scope == "output" else round(share * n * out)
     assert pruned.size - pruned.values.size == expected
+    _, kept = pruned_in_blocks("w", w, x.T @ x, share, block=block, scope=scope)
+    assert (~kept).sum() == expected
+    if scope == "output":
+        assert set((~kept).sum(axis=0)) == {round(share * n)}
 
 
 def test_of_all_weights_it_is_settled_beforehand_how_many_of_each_go():
