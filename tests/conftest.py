@@ -1,4 +1,4 @@
-"""Of several parts: examples without deadlines, every array in a cache, arrays that watch dtypes."""
+"""Of several parts: no deadlines, every array in a cache, and arrays that watch their dtype."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
