@@ -45,7 +45,7 @@ def sparse_gpt(w, h, sparsity, block):
 
 @given(st.integers(2, 24), st.integers(1, 5), st.integers(0, 10**6), st.integers(1, 30),
        st.sampled_from([0.25, 0.5, 0.8]))  # fmt: skip
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_is_the_published_algorithm(n, out, seed, block, sparsity):
     w, x = layer(n, out, seed)
     gram = x.T @ x
@@ -57,7 +57,7 @@ def test_is_the_published_algorithm(n, out, seed, block, sparsity):
 
 @given(st.integers(36, 48), st.integers(24, 32), st.integers(0, 10**6),
        st.sampled_from([0.3, 0.5, 0.6]))  # fmt: skip
-@settings(deadline=None, max_examples=25, derandomize=True)  # it is no theorem
+@settings(max_examples=25, derandomize=True)  # it is no theorem
 def test_sparsegpt_loses_less_than_magnitude_on_its_calibration(n, out, seed, sparsity):
     """Half as much on the mean. Of 900 layers 8 × 8 it lost more on 64, of 900 48 × 32 on none."""
     w, x = layer(n, out, seed)
@@ -116,7 +116,7 @@ def test_any_mask_is_made_good(how):
 
 @given(st.integers(1, 20), st.integers(1, 6), st.integers(1, 25), st.floats(0, 1),
        st.sampled_from(["local", "output"]), st.booleans())  # fmt: skip
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_exactly_k_are_chosen_on_the_way_ties_and_zeros_or_not(n, out, block, share, scope, ties):
     w, x = layer(n, out, 0)
     w = np.sign(w) if ties else w * (w > 1)

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
@@ -9,7 +9,6 @@ from minilm.weights import SparseTensor
 
 few_values = st.sampled_from([-2.0, -1.0, 0.0, 0.0, 1.0, 2.0])
 tensors = arrays(np.float32, array_shapes(max_dims=3, max_side=8), elements=few_values)
-quick = settings(deadline=None)
 
 
 def normal(*shape, seed=0):
@@ -37,7 +36,6 @@ def test_row_scores_are_root_mean_squares():
 
 
 @given(tensors, st.floats(0, 1))
-@quick
 def test_exactly_k_are_pruned_ties_and_zeros_or_not(x, sparsity):
     pruned = prune(x, sparsity)
     k = round(sparsity * x.size)

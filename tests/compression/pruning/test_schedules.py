@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from minilm.compression.pruning import as_schedule, cubic
@@ -16,7 +16,6 @@ def test_by_hand():
 
 @given(st.floats(0, 1), st.floats(0, 1), st.integers(0, 50), st.integers(1, 80),
        st.integers(1, 100))  # fmt: skip
-@settings(deadline=None)
 def test_begins_ends_and_only_rises(a, b, start, length, every):
     initial, final = sorted((a, b))
     sparsity = cubic(final, start=start, end=start + length, initial=initial, every=every)

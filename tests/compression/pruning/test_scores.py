@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from minilm.compression import keep_masks, prune
@@ -47,7 +47,6 @@ def test_by_hand():
 
 
 @given(st.integers(2, 12), st.integers(0, 10**6))
-@settings(deadline=None)
 def test_obs_is_the_loss_when_all_others_of_the_column_make_up_for_it(n, seed):
     x = correlated(n, 4 * n, seed)
     h, w = x.T @ x, rng(seed).normal(size=(n, 1))
@@ -61,7 +60,6 @@ def test_obs_is_the_loss_when_all_others_of_the_column_make_up_for_it(n, seed):
 
 
 @given(st.integers(1, 16), st.integers(1, 5), st.integers(0, 10**6))
-@settings(deadline=None)
 def test_obs_of_a_diagonal_h_is_the_square_of_wanda_and_of_the_identity_magnitude(n, out, seed):
     w = rng(seed).normal(size=(n, out))
     known = Known("w", rng(), np.diag(rng(seed).uniform(0.1, 9, n)), damping=0)

@@ -23,7 +23,7 @@ def test_two_of_four_by_hand():
 
 
 @given(st.data(), st.integers(1, 4), st.integers(1, 4), st.integers(1, 3), st.integers(1, 5))
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_the_pattern_is_exact_down_the_inputs(data, n, more, groups, out):
     m = n + more
     w = data.draw(arrays(np.float32, (groups * m, out), elements=few_values))
@@ -50,7 +50,7 @@ def test_the_pattern_says_the_sparsity():
 
 @given(arrays(np.float32, st.tuples(st.integers(1, 9), st.integers(1, 5)), elements=few_values),
        st.floats(0, 1))  # fmt: skip
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_exactly_k_of_each_output_ties_and_zeros_or_not(w, sparsity):
     k = round(sparsity * len(w))
     kept = keep_masks({"w": w}, sparsity, scope="output")["w"]
