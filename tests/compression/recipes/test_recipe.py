@@ -97,7 +97,10 @@ def test_all_stages_run_on_every_model_and_the_file_is_what_was_measured(name, s
     assert [row["stage"] for row in rows] == list(range(len(stages) + 1))
     assert rows[-1]["file_bytes"] == (tmp_path / "out").stat().st_size
     assert rows[-1]["smaller"] == rows[0]["file_bytes"] / rows[-1]["file_bytes"] > 1
+    numbers = sum(np.prod(w.shape) for w in params.values())
     assert rows[0]["bits_per_weight"] == 32
+    assert rows[-2]["bits_per_weight"] == 8 * rows[-2]["memory_bytes"] / numbers
+    assert rows[-1]["bits_per_weight"] == 8 * rows[-1]["file_bytes"] / numbers
     assert rows[-1]["total_seconds"] == pytest.approx(sum(row["seconds"] for row in rows))
     read = load(tmp_path / "out")
     assert flatten(read)[1] == flatten(params)[1]
@@ -111,7 +114,7 @@ def test_all_stages_run_on_every_model_and_the_file_is_what_was_measured(name, s
 def test_what_is_pruned_stays_zero_and_only_the_rest_is_trained(score):
     bench = Toy(*CASES["Transformer"])
     prune = stage("prune", sparsity=0.5, score=score)
-    more = stage("prune", sparsity=0.75, score=score)
+    more = stage("prune", sparsity=0.75, score=score, seed=1)
     tune = stage("tune", steps=3)
     _, _, first = Recipe(prune).run(bench)
     _, _, tuned = Recipe(prune, tune).run(bench)
@@ -140,8 +143,8 @@ def test_gradual_pruning_prunes_more_and_more_of_factors_too():
 
 
 QUANTIZED = {
-    "straight-through": stage("quantize", bits=3, objective="mse"),
-    "asymmetric": stage("quantize", bits=2, symmetric=False, objective="mse"),
+    "straight-through": stage("quantize", bits=3),
+    "asymmetric": stage("quantize", bits=2, symmetric=False),
     "steps": stage("quantize", bits=2, train="steps", grid="mid_rise"),
     "levels": stage("quantize", bits=3, train="levels"),
 }
@@ -188,12 +191,14 @@ def test_the_teacher_is_the_large_float_model_as_it_was_last():
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("minilm.compression.recipes.stages.taught_by", remembered)
-        Recipe(stage("tune", steps=2), stage("distil", width=8, steps=2), tune,
-               stage("quantize", bits=4), tune).run(bench)
-    real = taught[len(taught) // 2 :]  # before them, the rehearsal's
-    assert [model for model, _ in real] == [bench.model] * 3
-    for _, params in real:
-        assert params is bench.fitted[0]
+        for small in (stage("distil", width=8, steps=2), stage("prune", sparsity=0.5)):
+            bench.fitted.clear()
+            taught.clear()
+            Recipe(stage("tune", steps=2), small, tune, stage("quantize", bits=4), tune).run(bench)
+            real = taught[len(taught) // 2 :]  # before them, the rehearsal's
+            assert len(real) in (2, 3)
+            for model, params in real:
+                assert model == bench.model and params is bench.fitted[0]
 
 
 def test_mixed_precision_keeps_to_its_bits_and_spends_them_where_they_help():
