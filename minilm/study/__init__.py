@@ -11,6 +11,7 @@
     baselines       n-grams, and the entropy of a known source
     limits          Shannon's bound, and what each quantizer reaches, for a Gaussian
     results, plots, report    the table, the figures, the page
+    recipes         several recipes on one model: bytes, quality, time
     methods/        every method against every other, in the place of the bit sweeps
 """
 

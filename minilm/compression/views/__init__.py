@@ -8,6 +8,7 @@ the next level.
 
     straight_through.py  sees x̂ = fake_quantize(x);   ∂x̂/∂x := 1 where x is not clipped, else 0
     learned_steps.py     the same, and the step s is trained too, as `w:step`
+    learned_levels.py    sees the levels of settled codes, and the levels are trained
     learned_clips.py     sees weights that clip and round what multiplies them, at `w:clip`
     masked.py            sees x ⊙ mask;               ∂/∂x = mask
     learned_masks.py     the same; scores, `w:score`, are trained, and say what the mask keeps

@@ -106,6 +106,9 @@ def test_all_stages_run_on_every_model_and_the_file_is_what_was_measured(name, s
     assert flatten(read)[1] == flatten(params)[1]
     for ours, theirs in zip(flatten(params)[0].values(), flatten(read)[0].values(), strict=True):
         np.testing.assert_array_equal(ours, theirs)
+    for w in read.values():
+        if w.ndim == 1 and stages is DEEP:
+            assert not (w.view(np.uint32) & 0xFFFF).any()  # bf16
     assert last.judge(read, None)["loss"] == rows[-1]["loss"]
     assert read_header(tmp_path / "out") == {"model": last.model.config()}
 
@@ -172,6 +175,13 @@ def test_the_model_is_packed_as_training_saw_it(quantized, before):
         assert sparse.values.size < 0.51 * sparse.size
 
 
+def test_groups_of_a_pruned_weight_are_of_its_kept_numbers():
+    bench = Toy(*CASES["Transformer"])
+    groups = stage("quantize", bits=3, axis="tensor", group_size=8)
+    _, _, params = Recipe(stage("prune", sparsity=0.5), groups).run(bench)
+    assert params["token_embedding"].values.scales.shape == (1, 11 * 16 // 2 // 8)
+
+
 def test_training_before_quantization_and_after_it_lowers_the_loss_at_that_stage():
     bench = Toy(*CASES["LSTM"])
     rows, *_ = Recipe(
@@ -185,9 +195,12 @@ def test_the_teacher_is_the_large_float_model_as_it_was_last():
     bench, taught = Toy(*CASES["Transformer"]), []
     tune = stage("tune", steps=2, alpha=0.5)
 
+    def loss(*arguments):
+        return cross_entropy_loss(*arguments)
+
     def remembered(model, params, **how):
         taught.append((model, params))
-        return cross_entropy_loss
+        return loss
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("minilm.compression.recipes.stages.taught_by", remembered)
@@ -199,6 +212,7 @@ def test_the_teacher_is_the_large_float_model_as_it_was_last():
             assert len(real) in (2, 3)
             for model, params in real:
                 assert model == bench.model and params is bench.fitted[0]
+            assert [run["loss"] for run in bench.runs[-len(real) :]] == [loss] * len(real)
 
 
 def test_mixed_precision_keeps_to_its_bits_and_spends_them_where_they_help():
