@@ -49,6 +49,7 @@ else:
 
 Row = dict[str, Any]
 START = "float32"  # the row before any stage
+REFUSALS = (ValueError, TypeError, FloatingPointError)  # the last of training that diverged
 
 
 @dataclass(frozen=True)
@@ -134,8 +135,8 @@ class Recipe:
 
         bench: see `Bench`. out: that file; None: it is measured and not kept. report: called with
         each row as soon as it is known. Before any training, all stages are tried without it.
-        ValueError or TypeError, naming the stage, for options that this model refuses; OSError
-        where the file cannot be written.
+        ValueError or TypeError, naming the stage, for options that this model refuses;
+        FloatingPointError for training that diverged; OSError where the file cannot be written.
         """
         if out is not None:
             check_target(out)
@@ -164,8 +165,9 @@ class Recipe:
             try:
                 state = STAGES[each.do].do(state, **each.options)
                 state.packed()
-            except (ValueError, TypeError) as error:
-                raise type(error)(f"stage {number}, {each.do}: {error}") from error
+            except REFUSALS as error:
+                kind = next(kind for kind in REFUSALS if isinstance(error, kind))
+                raise kind(f"stage {number}, {each.do}: {error}") from error
             yield str(each), state, time.perf_counter() - started
 
 

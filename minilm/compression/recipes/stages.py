@@ -149,9 +149,8 @@ def quantize(
     """
     if train not in ROUNDINGS:
         raise ValueError(f"train must be one of {', '.join(map(repr, ROUNDINGS))}, got {train!r}")
-    if calibrated and (train != "straight-through" or not state.whole):
-        raise ValueError("calibrated goes with train 'straight-through' and weights that are "
-                         "whole: not after prune or low_rank")
+    if calibrated and not state.whole:
+        raise ValueError("calibrated goes with weights that are whole: not after prune or low_rank")
     given = {"grid": grid, "axis": axis, "group_size": group_size, "objective": objective,
              "symmetric": symmetric, "rounding": rounding, "transform": transform,
              "scale_format": scale_format}  # fmt: skip
