@@ -19,7 +19,7 @@ study: .venv/stamp-run
 	$(IN_VENV) minilm study $(ARGS)
 
 test: .venv/stamp-test
-	$(IN_VENV) pytest $(ARGS)
+	$(IN_VENV) pytest -n auto $(ARGS)
 
 jupyter: .venv/stamp-course
 	.venv/bin/jupyter lab notebooks $(ARGS)

@@ -6,10 +6,14 @@ from typing import Any
 import numpy as np
 import pytest
 from hypothesis import settings
+from threadpoolctl import threadpool_limits
 
 # How long an example takes says more of what else runs on the machine than of the code.
 settings.register_profile("minilm", deadline=None)
 settings.load_profile("minilm")
+
+# Matrices as small as these gain nothing from threads; a second process of tests needs the core.
+threadpool_limits(1)
 
 
 class Watched(np.ndarray):
