@@ -3,8 +3,10 @@
 import io
 import re
 import shlex
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +16,8 @@ from minilm.cli import compressing, studying, training, writing
 from minilm.generation import generate, stream
 from minilm.study.subjects import saved_language_model
 from minilm.text import GRAMMAR
+
+ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture(scope="module")
@@ -196,6 +200,7 @@ def test_help_shows_an_example_that_parses(command, example, capsys):
 
 @pytest.mark.slow
 def test_the_examples_run_one_after_another(tmp_path):
+    shutil.copytree(ROOT / "data" / "recipes", tmp_path / "data" / "recipes")
     for command, example in cli.EXAMPLES.items():
         if command != "study":  # minutes: `make study` runs it
             words = shlex.split(example)[1:]
