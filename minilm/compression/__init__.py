@@ -16,6 +16,7 @@
     quantized_training.py   train, quantize, train quantized, dequantize: train_quantized
     quantized_gradients.py  gradients in few bits, with error feedback: QuantizedGradients
     adamw_8bit.py    an optimizer's state in bytes: AdamW8bit
+    coding/          codes in as many bits as they are worth, Huffman and rANS: save_coded
     recipes/         all of it in a row, in Python or TOML: Recipe, stage
     parameters.py    which parameters are compressed, and which arrays are refused
 """

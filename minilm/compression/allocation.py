@@ -4,7 +4,10 @@ A budget of bytes is shared out between the weights. By theory: for weights of n
 of variance σ²ᵢ, in which a squared error costs gᵢ (the *sensitivity*), the total
 Σ nᵢ·gᵢ·σ²ᵢ·2^(−2bᵢ) at a mean of b̄ bits is least with
 
-    bᵢ = b̄ + ½·log₂(gᵢσ²ᵢ / their geometric mean)       no negative bits: reverse water-filling
+    bᵢ = b̄ + ½·log₂(gᵢσ²ᵢ / their geometric mean)       each weight counts nᵢ times in that mean
+
+Where that is negative a weight gets 0 bits, and the others share out what is left, by the same
+formula (*reverse water-filling*). For instance
 
     gᵢσ²ᵢ = 1, 4, 16, as many numbers each, b̄ = 2:       1, 2 and 3 bits
 

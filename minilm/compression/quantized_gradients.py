@@ -4,6 +4,8 @@
     sent = Q(p)            on a grid of 2^b levels: what the optimizer is given
     e = p − sent           error feedback: Σ sent + e = Σ g, nothing is lost for good
 
+e is `residual` in the code; ‖·‖ is the norm of all numbers that share a scale.
+
 Q is any grid × objective × rounding of `quantize`. Two combinations have names:
 
     QSGD        rounding="stochastic", objective="norm", error_feedback=False, group_size=512, say

@@ -8,8 +8,9 @@ The simplest case, b bits and one scale for the array, is three lines:
 
 x = (0.1, −0.4, 0.75) at 4 bits:   s = 0.75/7 = 0.107,   q = (1, −4, 7),   x̂ = (0.11, −0.43, 0.75)
 
-`quantize` makes a leaf of codes and scales: a weight that is multiplied, x @ w, as an array is. The
-files, each of which has other choices for one of these lines (affine.py is the one to begin with):
+`quantize` makes a *leaf* of codes and scales: a weight that is multiplied, x @ w, as an array is
+(minilm/weights/protocol.py). The files, each of which has other choices for one of these lines
+(affine.py is the one to begin with):
 
     transforms.py   what is rounded in the place of x
     grids/          the numbers that codes stand for: integers, floats, codebooks
@@ -34,9 +35,10 @@ Around these:
     activations/         what multiplies a weight is rounded too
     integers/            products of codes; whole models without a float: integer_only
 
-In the words of articles: *symmetric* and *asymmetric* are `symmetric=`; *adaptive* is a range that
-follows the data, as a group's own, a token's own (quantize_activations) or one that is trained
-(learned_steps, learned_clips); *uniform* are the grids of integers.py, *non-uniform* the others.
+In the words of articles: *symmetric* and *asymmetric* (here also *affine*) are `symmetric=True` and
+`=False`; *adaptive* is a range that follows the data, as a group's own, a token's own
+(quantize_activations) or one that is trained (learned_steps, learned_clips, in ../views/);
+*uniform* are the grids of grids/integers.py and grids/entropy_coded.py, *non-uniform* the others.
 """
 
 from minilm.compression.quantization.activations import integer_attention, quantize_activations

@@ -5,7 +5,7 @@
 between numbers x and codes q, with a scale s, a zero point z (the code of 0), and `saturate`, which
 clips to the lowest and the highest code. On any grid: codes_of, values_of; on plain integers, with
 scales that the caller has chosen: affine_codes, affine_values. Here one rounds to the nearest whole
-number, half-way to the even one; other roundings are in rounding.py.
+number, half-way to the even one; other roundings are in rounding/.
 """
 
 from collections.abc import Callable

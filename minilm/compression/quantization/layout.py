@@ -7,11 +7,13 @@ n numbers along the middle share a scale:
     channels first     (channels · groups, size, 1)     a table (V, D), a channel is a row
     one scale          (1, size, 1)
 
+So n is `size` here, and in (channels, n) the length of a whole channel: one or more groups.
+
 For example w (4, 3) with two numbers to a scale is w.reshape(2, 2, 3): two groups of two numbers in
 each of three channels. Its scales are (2, 1, 3) beside it, and kept as (3, 2).
 
 Scales stand beside them as (A, 1, B). Only what is kept is turned, so that a channel's numbers are
-neighbours: scales (channels, groups), and codes (channels, n), of which each takes one byte of the
+neighbours: scales (channels, groups), and codes (channels, n), a byte or two each where a float has
 four (minilm/weights/rows.py).
 """
 

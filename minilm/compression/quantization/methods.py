@@ -5,6 +5,7 @@
     quantize(params, 4, **METHODS["round to nearest"].arguments)
     quantize(params, 3, **METHODS["GPTQ"].arguments, calibration=calibrate(model, params, batches))
 
+Which numbers share a scale, and how scales are stored, are `options`.
 Nothing in the code asks for a method's name: a method is its row here, and no more. Groups of 64
 help most of them alike; a row has groups where its authors did, or where it is used with them.
 """

@@ -1,9 +1,11 @@
 """An array placed on its grid, and rounded to it.
 
-    range = objective(x)                 objectives.py
-    s, z  = affine_scale(range)          scales.py; rounded as stored, before any code is chosen
-    q     = saturate(round(x / s) + z)   grids.py, rounding.py
+    range = objective(x)                 scales/objectives.py
+    s, z  = affine_scale(range)          scales/from_ranges.py; s as it will be stored (formats.py)
+    q     = saturate(round(x / s) + z)   grids/, rounding/
     x̂     = s·(q − z)                    affine.py
+
+On a grid with a table of levels, levels[q] stands for q in the last line.
 """
 
 from collections.abc import Callable, Iterator

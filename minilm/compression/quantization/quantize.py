@@ -68,15 +68,15 @@ def quantize(
 
     What follows are rows of tables, each in a file of its own, which tells what they do:
 
-    grid (grids.py): "int"; evenly spaced too "int_full", "mid_rise", "int_real_zero" and
+    grid (grids/): "int"; evenly spaced too "int_full", "mid_rise", "int_real_zero" and
         "entropy_coded" (bits: of entropy); fixed levels "nf", "power_of_two", "logarithmic"; small
         floats "e2m1", "e4m3", "e5m2"; "fp16", "bf16"; fitted to x "lloyd_max".
-    objective (objectives.py): "absmax", "percentile" (`percentile` % of the numbers inside the
-        range), "mse", "entropy", "hqq", for three levels "absmean" and "twn", …
-    rounding (rounding.py): "nearest" (half to even), "stochastic" (drawn by `seed`), "gptq",
+    objective (scales/objectives.py): "absmax", "percentile" (`percentile` % of the numbers inside
+        the range), "mse", "entropy", "hqq", for three levels "absmean" and "twn", …
+    rounding (rounding/): "nearest" (half to even), "stochastic" (drawn by `seed`), "gptq",
         "adaround", "trellis".
     transform (transforms.py), of matrices: "none", "awq", "smooth", "hadamard".
-    scale_format (scale_formats.py): None is "float32", for groups "float16"; "e8m0", "e4m3".
+    scale_format (scales/formats.py): None is "float32", for groups "float16"; "e8m0", "e4m3".
     calibration: what multiplies x, as a Seen or as example rows X (N, n), n the numbers of a
         channel; of a params dict a dict of these by name, as `calibrate` makes it. For "gptq",
         "adaround", "awq" and "smooth"; "lloyd_max" weights its errors by it.
@@ -85,8 +85,8 @@ def quantize(
 
     Of a params dict every array of two or more axes is quantized, by channel (axis=None) or with
     one scale a tensor (axis="tensor"). Names ending in `embedding` are tables. Vectors, and
-    companions named `w:role`, stay as they are. bits: one number, or a dict by name; a parameter
-    that is not in it stays float.
+    companions named `w:role` (what training keeps beside a weight w), stay as they are. bits: one
+    number, or a dict by name; a parameter that is not in it stays float.
 
     ValueError: empty or not finite, bits that the grid does not have, a group_size that does not
     divide, calibration that is missing or of another width, a name that no table or params has.

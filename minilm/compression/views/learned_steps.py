@@ -7,7 +7,8 @@
 
 Both lines are the chain rule through x̂ = s·round(x/s) with 1 for the derivative of `round`; so a
 finite difference, which sees that `round` is flat, does not agree with either. The factor keeps a
-step from moving faster, for its size, than the weights do.
+step from moving faster, for its size, than the weights do. Q_P is `grid.reach` in the code, and dx̂
+the gradient that arrives at x̂.
 
 A weight's steps are its companion `w:step`, (channels, groups) as a QuantizedTensor has its scales,
 and their shape says which numbers share one:

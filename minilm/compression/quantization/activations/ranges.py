@@ -4,7 +4,8 @@
     percentile       `percentile` % of the numbers inside, the rest is clipped
     moving_average   of the batches' ranges: one odd batch does not set it (Jacob et al. 2018, §3.1)
     mse              the range, shrunk, that makes Σ(x − x̂)² least
-    entropy          ±t that keeps the shape of the histogram best: least KL(P ‖ Q), entropy.py
+    entropy          ±t that keeps the shape of the histogram best: least KL(P ‖ Q), told in
+                     scales/entropy.py
 
 Each answers (low, high) from a Seen; percentile, mse and entropy need one with a histogram.
 
@@ -65,7 +66,7 @@ def mse(name: str, seen: Seen, bits: int, symmetric: bool, percent: float) -> En
 
 
 def entropy(name: str, seen: Seen, bits: int, symmetric: bool, percent: float) -> Ends:
-    """±t as in entropy.py, or what of it lies between the smallest and the largest number."""
+    """±t (scales/entropy.py), or what of it lies between the smallest and the largest number."""
     counts, width = histogram_of(name, seen)
     pairs = counts.reshape(BINS, -1).sum(axis=1)
     limit = np.array([[width * len(counts) / 2]])

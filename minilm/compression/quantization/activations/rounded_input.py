@@ -4,11 +4,13 @@
 
     f(x) = x                      dynamic, or static without a threshold
     f(x) = clip(x, −t, t)         hard threshold
-    f(x) = t·tanh(x / t)          soft threshold: x near 0, never beyond ±t, and no corner between
+    f(x) = t·tanh(x / t)          soft threshold: nearly x near 0, never beyond ±t, and no corner
 
-What 8-bit weights alone do not save is time: their products are still those of floats. When x has
-8 bits too, the product of both is one of integers (integer.py), exact, and one multiplication by
-the scales brings it back. The names that go with it:
+t is `clip` in the code. What 8-bit weights alone do not save is time: their products are still
+those of floats. When x has 8 bits too, the product of both is one of integers, exact, and one
+multiplication by the scales brings it back. A processor with fast products of integers saves time
+so; here they go through the float BLAS (integers/products.py), and none is saved. The names that go
+with it:
 
     W8A8 dynamic   quantize_activations(quantize(params, 8))
                    s from x itself: the largest number of each token (by="token") or of all of x
@@ -60,7 +62,7 @@ def quantize_activations(
     clip: t, one or by name; None: dynamic no threshold, static the end of the range.
     threshold: "hard" or "soft"; "soft" needs a t, by `clip` or by calibration.
     objective: of static ranges: "absmax", "percentile", "moving_average", "mse" or
-        "entropy" (activation_ranges.py). percentile: % of the numbers inside, for "percentile".
+        "entropy" (ranges.py). percentile: % of the numbers inside, for "percentile".
     symmetric: codes ±(2^(b−1) − 1), or 0 … 2^b − 1 with a zero point.
 
     A name ending in `embedding` is a table: what is rounded is the h of h @ E.T, not E[ids]. Of a

@@ -4,7 +4,7 @@
     scale    s ← a·s,  a = argmin ‖X(w − a·ŵ)‖²     each channel's or group's, by least squares
 
 Codes stay as they are, so neither costs anything when the model runs. Scales come first: a bias
-makes good what is left. E[x] and XᵀX are those of calibration data (calibration.py); so "the mean
+makes good what is left. E[x] and XᵀX are those of calibration data (statistics.py); so "the mean
 error is zero" holds on these data exactly, and on others as far as they are alike.
 
 Nagel et al. 2019 (DFQ), section 4.2, for the biases.

@@ -1,6 +1,6 @@
 """A grid for an entropy coder: integers without an end, used as unequally as they come.
 
-    q = round(x / Δ)          Δ such that the entropy of q is the bits asked for (rate.py)
+    q = round(x / Δ)          Δ such that the entropy of q is the bits asked for (scales/rate.py)
     x̂ = g·Δ·q                 g = Σ(x/Δ)·q / Σq²: the least squared error, for these codes
 
 Codes of few bits must be few; codes that an entropy coder writes need only be rarely large. At the

@@ -1,7 +1,7 @@
 """Grids of evenly spaced levels: the integers, with and without a zero point; the signs; and the
 half-integers.
 
-The integers of two bits are the ternary grid −1, 0, 1; of one bit, the signs.
+Symmetric integers of two bits are the ternary grid −1, 0, 1; of one bit, the signs.
 """
 
 from dataclasses import dataclass
@@ -15,7 +15,8 @@ from minilm.types import Array
 
 @dataclass(frozen=True)
 class Integers:
-    """The levels are the integers low … high themselves: x̂ = s·(q − z), with z = 0 unless affine.
+    """The levels are the integers low … high themselves: x̂ = s·(q − z), with z = 0 unless affine
+    (asymmetric).
 
     real_zero: z may lie between codes; else it is one, and 0 stays exactly 0.
     Jacob et al. 2018, eq. 1.

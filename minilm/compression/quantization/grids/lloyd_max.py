@@ -5,9 +5,10 @@
     error       Σ weight·(x − level)²
 
 Thresholds and levels are set in turns, and neither can raise the error. It is k-means of numbers
-(clusters.py has that of vectors), but needs no draws to start: in one dimension the best density of
-many levels is known, the cube root of the data's density (Panter and Dite 1951). A level that no
-number is rounded to, as where outliers leave a gap, moves to the end of a cell with much error.
+(vectors/clusters.py has that of vectors), but needs no draws to start: in one dimension the best
+density of many levels is known, the cube root of the data's density (Panter and Dite 1951). A level
+that no number is rounded to, as where outliers leave a gap, moves to the end of a cell with much
+error.
 """
 
 import math

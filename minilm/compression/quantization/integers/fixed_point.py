@@ -5,7 +5,7 @@
 
     M = 0.1:   M0 = 1717986918, shift = 34,   acc = 100, 7, −4 become 10, 1, 0
 
-A sum of int8 products, acc, counts in units of both codes' scales, S1·S2; the next layer's codes
+A sum of int8 products, acc, counts in units of both codes' scales, S1·S2; the next layer's codes q3
 have a scale S3 and a zero point Z3. So M = S1·S2 / S3 is known before anything is run, and this is
 all that happens to a sum on its way to its code (Jacob et al. 2018, section 2.2):
 
@@ -14,7 +14,7 @@ all that happens to a sum on its way to its code (Jacob et al. 2018, section 2.2
 `>>` rounds down, so adding half a unit first rounds to the nearest, **half-way up** (−0.5 → 0, 0.5
 → 1). One rounding, where gemmlowp has two: it keeps the upper 32 bits of 2·acc·M0, rounded, and
 rounds these again, half-way away from zero; its codes may differ from these by 1. 31 bits of M0 are
-enough that |acc · (M − M0·2^−shift)| < 1 for every 32-bit acc.
+enough that |acc · (M − M0·2^−shift)| < 1 for every 32-bit acc, where |M| < 1.
 """
 
 from typing import NamedTuple

@@ -1,11 +1,12 @@
-"""GPTQ: rounding to nearest, one input channel after the other, the rest making up for it.
+"""GPTQ: rounding to nearest, one number of each channel after another, the rest making up for it.
 
     for j = 1 … n:   ŵ_j = round(w_j),   w_{j+1…n} changed so that ‖X(w − ŵ)‖² stays least
 
-X: the vectors that multiply w, as calibration has seen them. The sweep is
-minilm.compression.second_order's; what it projects with is the grid of an array whose scales are
-fixed beforehand ("static groups"), so that every order of the columns is possible.
-Frantar et al. 2022 (GPTQ); the same without scales is OBQ, and LDLQ in QuIP.
+w: one channel, n numbers. X: the vectors that multiply it, a row each, as calibration has seen
+them. The sweep is that of minilm/compression/second_order.py, over all channels at once; what it
+projects with is the grid of an array whose scales are fixed beforehand ("static groups"), so that
+the j may be taken in any order.
+Frantar et al. 2022 (GPTQ); LDLQ in QuIP. Its forerunner OBQ chooses the order for each channel.
 """
 
 import numpy as np
@@ -22,8 +23,8 @@ def gptq(rows: Rows, seen: Seen | None, rng: np.random.Generator | None = None) 
 
     rows: numbers (channels, n) and their grid; seen: of what multiplies a channel, of width n
       ->  (channels, n), each number on its grid. ValueError without calibration.
-    The columns with the largest Σx² come first ("act order"), while there are others left to make
-    good what rounding them spoils.
+    The j whose inputs x_j have the largest Σx_j² come first ("act order"), while there are others
+    left to make good what rounding them spoils.
     """
     gram: Array = needed(seen, "each channel", "rounding 'gptq'").cost
 

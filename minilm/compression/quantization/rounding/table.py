@@ -2,12 +2,13 @@
 
     nearest       the nearest level; half-way, the even one (IEEE 754)
     stochastic    up with probability p = the fraction of the way there, else down:
-                  E[Q(x)] = x and Var ≤ s²/4; only inside the grid, for what is clipped stays so
+                  E[x̂] = x and Var[x̂] ≤ s²/4; only inside the grid, for what is clipped stays so
 
 These look at one number at a time. Others choose all the codes of a channel together, so that the
 errors make up for each other where they are multiplied: such a row of ROUNDINGS has `whole`.
 
-    gptq          nearest, column by column, the later ones making up for the earlier: gptq.py
+    gptq          nearest, a channel's numbers one after another, the later making up for the
+                  earlier: gptq.py
     adaround      the level below or above, learned: adaround.py
     trellis       the best path of 8 states among twice as many levels: trellis.py (a leaf of its
                   own); trellis_4: of 4

@@ -1,15 +1,17 @@
 """Trellis-coded quantization: rounding a whole row at once, by the Viterbi search.
 
-With R bits a number v[t] = x / scale may take half of 2^(R+1) levels, and which half follows from
-the bits before it (minilm/weights/trellis.py, the page to read first). Choosing every bit for its
-own number would spoil the next ones; the best path through all is found by dynamic programming over
-the 8 states s:
+With R bits the t-th number of a row, v[t] = x[t] / scale, may take half of 2^(R+1) levels, and
+which half follows from the bits before it (minilm/weights/trellis.py, the page to read first).
+Choosing every bit for its own number would spoil the next ones; the best path through all is found
+by dynamic programming over the 8 states s. A state is the last three of those bits, and the edge
+from s to s' adds the next one:
 
     cost[t+1, s'] = min over the two s that lead to s' of  cost[t, s] + (v[t] − nearest level of
                                                                         the subset on that edge)²
 
-At 2 bits this gives a Gaussian 10.69 dB, where Lloyd–Max, the best one can do weight by weight,
-gives 9.30 and Shannon's bound is 12.04. Forney 1973 (the search); Marcellin and Fischer 1990.
+At 2 bits this gives a Gaussian an SQNR of 10.69 dB, where Lloyd–Max, the best one can do weight by
+weight, gives 9.30 and Shannon's bound is 12.04. Forney 1973 (the search); Marcellin and Fischer
+1990.
 
 The row is a ring, so a path must end in the state in which it began. A first search, over the
 numbers around the seam alone and with both ends free, tells the state there; the second, over the

@@ -1,6 +1,6 @@
 """Scales: a range, laid on a grid.
 
-    symmetric     s = max(−low, high) / reach
+    symmetric     s = max(−low, high) / reach           reach: the level at the end of the range
     asymmetric    s = (high − low) / (2^b − 1),   z = round(−low / s)
 
     x = (0.1, −0.4, 0.75), b = 4:   s = 1.15/15 = 0.077,  z = 5,  q = round(x / s) + z = (6, 0, 15)
@@ -64,8 +64,8 @@ def affine_scale(
     """The scale and zero point that lay the range [low, high] on the grid.
 
     low ≤ 0 ≤ high  ->  scale, and zero_point of whole floats, all 0 unless affine; of their shape.
-    stored: rounds the scale as it will be kept (scale_formats.py), before the zero point follows
-        from it.
+    stored: rounds the scale as it will be kept (formats.py), before the zero point follows from
+        it.
     """
     # float64 here: high − low may exceed float32's largest number
     low, high = low.astype(np.float64), high.astype(np.float64)

@@ -2,7 +2,9 @@
 
     least over f of  Σ(x − x̂_f)²,     x̂_f: rounded to the grid that is laid over f·[low, high]
 
-Of all scales at once, and each finds its own f.
+low and high: the smallest and the largest of the numbers that share a scale. All scales are
+searched at the same time, and each finds its own f. S: how many scales there are, F: how many
+factors f are tried.
 """
 
 import numpy as np

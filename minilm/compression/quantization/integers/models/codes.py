@@ -7,7 +7,8 @@
 Every place of a model where numbers pass from one step to the next is a *site* with one S and one
 Z, fixed before anything is run. Codes of 8 bits are what products multiply. Codes of 16 bits are
 sums that go on and on: a Transformer's residual stream, an LSTM's cells. They reach to twice what
-was seen: other texts may go further, and 16 bits can spare one.
+was seen: other texts may go further, and 16 bits can spare one. Of a step, x *enters* with S_x and
+Z_x (`entering`), y *leaves* with S_y and Z_y (`leaving`); a weight's scale is s_w, one a channel.
 """
 
 from collections.abc import Callable

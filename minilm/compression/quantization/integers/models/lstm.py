@@ -1,14 +1,16 @@
 """An LSTM language model in integers.
 
-    x  = E[ids] · √E                              8 bits: a multiplier for each row of the table
+    x  = embedding[ids] · √E                      8 bits: a multiplier for each row of the table
     a  = M_x (x w_x + bias) + M_h (h w_h)         both sums in one scale, 8 bits finer than a gate's
     i, f, o = σ[a],   g = tanh[a]                 a rounded to 8 bits, tables of 16-bit values
     c' = f c + i g                                16 bits
     h' = o tanh[c']                               8 bits: what the next products multiply
     logits                                        16 bits, in one scale
 
-[ ] looks up a table: an exact function of an 8-bit code. A gate's codes end where its table no
-longer changes, so that none are wasted. The state between calls is (h, c) in codes.
+E is the width of the embedding table. M_x, M_h: multipliers from one scale to another
+(fixed_point.py). σ[ ], tanh[ ] look up a table: an exact function of an 8-bit code. A gate's codes
+end where its table no longer changes, so that none are wasted. The state between calls is (h, c) in
+codes.
 """
 
 import math

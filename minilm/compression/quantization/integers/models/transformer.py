@@ -1,6 +1,6 @@
 """A Transformer language model in integers.
 
-    x = M_id · E[ids] + P[t]                          the residual stream: 16 bits, one scale
+    x = M_id · embedding[ids] + P[t]                  the residual stream: 16 bits, one scale
     pre-norm     y = norm(x);        x = x + M Σ …    y: 8 bits
     post-norm    y = narrowed(x);    x = norm(x + M Σ …)
     q, k, v = M Σ y w_qkv                             8 bits, each part with a scale of its own
@@ -8,8 +8,10 @@
     active = table[M Σ y w_up]                        gelu; SwiGLU: table[gate] ⊙ up
     logits                                            16 bits, in one scale
 
-All sums into the stream are brought to its scale, so that adding is adding. Keys and values are
-kept as codes, a quarter of the float cache. Rotary turns numbers of 16 bits by cosines of 15.
+M Σ …: a sum of products of codes, times a multiplier from its scale to the next (fixed_point.py);
+M_id: one for each row of the embedding; P: the positions. table[ ] looks up a function of an 8-bit
+code. All sums into the stream are brought to its scale, so that adding is adding. Keys and values
+are kept as codes, a quarter of the float cache. Rotary turns numbers of 16 bits by cosines of 15.
 """
 
 from collections.abc import Callable

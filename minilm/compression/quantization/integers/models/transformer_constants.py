@@ -5,7 +5,7 @@ The walk is TransformerLanguageModel.forward, with every site's numbers written 
     stream                                   what blocks add to
     block.l.attention, block.l.feed_forward, head      what a step reads of the stream
     block.l.attention.q, .k, .v, .heads
-    block.l.feed_forward.up, .gate (SwiGLU), .active
+    block.l.feed_forward.up, .active, and of SwiGLU .gate, .silu (what silu makes of it)
     logits
 """
 
