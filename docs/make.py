@@ -12,6 +12,8 @@ import sys
 from pathlib import Path
 
 from minilm.study.methods import ranking, words
+from minilm.study.methods.comparisons import QUANTIZATION
+from minilm.study.settings import FEWER_WEIGHTS_STUDY
 
 DOCS = Path(__file__).parent
 METHODS_PAGE = DOCS / "methods.md"
@@ -91,7 +93,7 @@ def methods_blocks(rows: list[dict[str, str]]) -> dict[str, str]:
         "best": words.markdown(words.best(found)),
         "figure": "![What each method costs at 3 bits, a line a method, the least damage on top]"
                   "(methods-at-one-width.svg)\n",
-        "order": "".join(folded(f"{words.bits_said(bits)}: {len(cells) - 1} methods", cells)
+        "order": "".join(folded(f"{QUANTIZATION.said(bits)}: {len(cells) - 1} methods", cells)
                          for bits, cells in words.every_width(found)),
         "control": words.markdown(words.controlled(found)),
         "front": "![Damage against true bits per weight, with two Pareto fronts]"
@@ -160,6 +162,8 @@ def make_readme(folder: Path) -> None:
 
 def main(folder: Path) -> None:
     settings = json.loads((folder / "settings.json").read_text(encoding="utf-8"))
+    if settings["methods"] == FEWER_WEIGHTS_STUDY:
+        raise SystemExit(f"of fewer weights there is no page here yet: see {folder}/report.html")
     (make_methods if settings["methods"] else make_readme)(folder)
 
 

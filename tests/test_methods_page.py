@@ -20,7 +20,7 @@ spec.loader.exec_module(make)
 
 PAGE = make.METHODS_PAGE.read_text(encoding="utf-8")
 ROWS = make.read(DOCS / "methods.csv")
-FOUND = {(e.model, e.method, e.bits): e for e in entries(ROWS)}
+FOUND = {(e.model, e.method, e.amount): e for e in entries(ROWS)}
 
 
 @pytest.fixture(params=MODELS)
@@ -38,7 +38,7 @@ def test_every_method_was_measured_at_each_width_with_each_seed():
                       for row in ROWS if row["method"] != "float32")  # fmt: skip
     assert measured == sorted(
         (model, name, bits, seed) for model in MODELS for name, tried in TRIED.items()
-        for bits in tried.bits for seed in methods_study().seeds
+        for bits in tried.amounts for seed in methods_study().seeds
     )  # fmt: skip
     assert all(row["loss"] or row["note"] for row in ROWS)
 
@@ -56,7 +56,7 @@ def test_between_the_marks_alone_are_numbers_that_were_measured():
 
 def test_eight_bits_are_free(damage):
     for method in ("round to nearest", "in groups", "W8", "W8A8, dynamic", "integer-only"):
-        if method in TRIED and 8 in TRIED[method].bits:
+        if method in TRIED and 8 in TRIED[method].amounts:
             assert abs(damage(method, 8)) < 0.005
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from minilm import study
 from minilm.cli.options import add
-from minilm.study.settings import LANGUAGE
+from minilm.study.settings import LANGUAGE, METHODS_STUDIES, QUANTIZATION_STUDY
 from minilm.text import TASKS, TOKENIZERS
 
 CORPUS = "python-docs"
@@ -33,9 +33,10 @@ def add_study(commands: Any) -> None:
     command.add_argument("--name", help="folder under runs/ (default: that of the corpus or task)")
     command.add_argument("--thorough", action="store_true", help="larger models, three seeds")
     command.add_argument(
-        "--methods", action="store_true",
-        help="every method of quantization against every other, in the place of the bit sweeps: "
-        "language models, three seeds, hours",
+        "--methods", nargs="?", const=QUANTIZATION_STUDY, default="", choices=METHODS_STUDIES,
+        help="every method of quantization against every other, or with fewer-weights every way of "
+        "pruning, shrinking, low rank and students, in the place of the bit sweeps: language "
+        f"models, three seeds, hours (without a name: {QUANTIZATION_STUDY})",
     )
     command.add_argument("--workers", type=int, help="processes (default: one a core)")
 
@@ -59,7 +60,7 @@ def settings_of(arguments: argparse.Namespace) -> study.Settings:
         settings = study.task_study(arguments.task, thorough=arguments.thorough)
     else:
         settings = (
-            study.methods_study() if arguments.methods
+            study.methods_study(arguments.methods) if arguments.methods
             else study.thorough() if arguments.thorough else study.default()
         )  # fmt: skip
         settings = replace(settings, corpus=arguments.corpus or CORPUS)
@@ -68,5 +69,7 @@ def settings_of(arguments: argparse.Namespace) -> study.Settings:
 
 def default_name(arguments: argparse.Namespace) -> str:
     what = arguments.corpus or CORPUS if arguments.task == LANGUAGE else arguments.task
-    kind = "-methods" if arguments.methods else "-thorough" if arguments.thorough else ""
-    return Path(what).stem + kind
+    if arguments.methods:
+        compared = "methods" if arguments.methods == QUANTIZATION_STUDY else arguments.methods
+        return f"{Path(what).stem}-{compared}"
+    return Path(what).stem + ("-thorough" if arguments.thorough else "")

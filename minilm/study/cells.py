@@ -16,7 +16,7 @@ from minilm.study.language_models import LanguageModelSubject
 from minilm.study.measure import compressed_size, weight_sqnr
 from minilm.study.methods.bench import bench_of, fitting
 from minilm.study.methods.cell import method_row
-from minilm.study.methods.table import TRIED
+from minilm.study.methods.comparisons import COMPARISONS, Comparison
 from minilm.study.settings import (
     ALONE,
     BIT_WIDTHS,
@@ -47,7 +47,7 @@ class Cell:
     model: str
     seed: int
     method: str = ""
-    amount: float = 0.0  # bits, or sparsity
+    amount: float = 0.0  # bits, or sparsity, or what a comparison counts
 
     @property
     def name(self) -> str:
@@ -63,13 +63,11 @@ class Cell:
 
 def plan(settings: Settings) -> list[Cell]:
     """Every cell of a study, the long ones of each model first so that two workers end together."""
-    of_model = cells_of_methods if settings.methods else cells_of
-    return [
-        cell
-        for seed in settings.seeds
-        for model in settings.models
-        for cell in of_model(model, seed)
-    ]
+    both = [(model, seed) for seed in settings.seeds for model in settings.models]
+    if settings.methods:
+        comparison = COMPARISONS[settings.methods]
+        return [cell for each in both for cell in cells_of_methods(comparison, *each)]
+    return [cell for each in both for cell in cells_of(*each)]
 
 
 def cells_of(model: str, seed: int) -> Iterator[Cell]:
@@ -85,11 +83,11 @@ def cells_of(model: str, seed: int) -> Iterator[Cell]:
         yield Cell("prune", model, seed, PRUNED, sparsity)
 
 
-def cells_of_methods(model: str, seed: int) -> Iterator[Cell]:
+def cells_of_methods(comparison: Comparison, model: str, seed: int) -> Iterator[Cell]:
     yield Cell("train", model, seed)
-    for name, tried in TRIED.items():
-        for bits in tried.bits:
-            yield Cell("method", model, seed, name, bits)
+    for name, tried in comparison.tried.items():
+        for amount in tried.amounts:
+            yield Cell("method", model, seed, name, amount)
 
 
 def run_cell(settings: Settings, folder: Path, cell: Cell) -> Row:
@@ -148,7 +146,8 @@ def student_cell(subject: Subject, cell: Cell) -> Row:
 
 
 def method_cell(subject: LanguageModelSubject, cell: Cell) -> Row:
-    return method_row(bench_of(subject), cell.method, int(cell.amount))
+    comparison = COMPARISONS[subject.settings.methods]
+    return method_row(bench_of(subject), cell.method, int(cell.amount), comparison)
 
 
 def measured(subject: Subject, params: Params, compressed: Params) -> Row:

@@ -1,6 +1,7 @@
 """Sizes and errors of compressed parameters: the bytes that a file takes, and the weights' SQNR."""
 
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ import numpy as np
 
 from minilm.metrics import sqnr_db
 from minilm.types import Params
-from minilm.weights import Weight, as_dense, nbytes, save
+from minilm.weights import Diagonal, Product, SparseTensor, Weight, as_dense, nbytes, save
 
 
 def compressed_size(params: Params) -> dict[str, Any]:
@@ -22,12 +23,23 @@ def compressed_size(params: Params) -> dict[str, Any]:
     return {"bits_per_weight": bits_per_weight, "file_bytes": saved_bytes(params)}
 
 
-def saved_bytes(params: Params) -> int:
-    """Bytes of the file that `save` writes of them."""
+def saved_bytes(params: Params, write: Callable[[Path, Params], None] = save) -> int:
+    """Bytes of the file that `save`, or another function such as `save_coded`, writes of them."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.npz"
-        save(path, params)
+        write(path, params)
         return path.stat().st_size
+
+
+def numbers_kept(weight: Any) -> int:
+    """How many numbers a weight consists of: the zeros of a SparseTensor are none."""
+    if isinstance(weight, SparseTensor):
+        return numbers_kept(weight.values)
+    if isinstance(weight, Product):
+        return numbers_kept(weight.a) + numbers_kept(weight.b)
+    if isinstance(weight, Diagonal):
+        return numbers_kept(weight.values)
+    return int(np.prod(weight.shape))
 
 
 def weight_sqnr(params: Params, compressed: Params) -> float | None:

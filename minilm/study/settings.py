@@ -32,6 +32,10 @@ TRAINED = "per-group MSE, trained"
 PRUNED = "magnitude pruning"
 ALONE, DISTILLED = "student alone", "student distilled"
 
+# What a study of methods may compare.
+QUANTIZATION_STUDY, FEWER_WEIGHTS_STUDY = "quantization", "fewer-weights"
+METHODS_STUDIES = (QUANTIZATION_STUDY, FEWER_WEIGHTS_STUDY)
+
 
 @dataclass(frozen=True)
 class LanguageModelRecipe:
@@ -102,7 +106,8 @@ class Settings:
     file `corpus`. tokenizer: one of minilm.text.TOKENIZERS; None: characters for language models,
     what suits it for a task. asked: how many examples a task's models are judged by, in each part.
     ngram_order: the longest n-gram of the baseline.
-    methods: whether every method is tried against every other, in the place of the bit sweeps.
+    methods: which methods are tried against each other, in the place of the bit sweeps: one of
+    METHODS_STUDIES, or "".
     """
 
     corpus: str = "python-docs"
@@ -116,7 +121,7 @@ class Settings:
     language_models: dict[str, LanguageModelRecipe] = field(default_factory=dict)
     word2vec: Word2VecRecipe | None = None
     task_models: dict[str, TaskRecipe] = field(default_factory=dict)
-    methods: bool = False
+    methods: str = ""
 
     @property
     def models(self) -> list[str]:
@@ -174,15 +179,16 @@ def thorough() -> Settings:
     return replace(settings, seeds=(0, 1, 2))
 
 
-def methods_study() -> Settings:
+def methods_study(which: str = QUANTIZATION_STUDY) -> Settings:
     """Every method against every other on the default language models, from three seeds: hours.
 
-    At 2 bits a model needs more further training than the bit sweeps give it: as long again here.
+    which: of METHODS_STUDIES. At 2 bits, or with a fifth of the weights, a model needs more further
+    training than the bit sweeps give it: as long again here.
     """
     settings = default()
     for model, recipe in settings.language_models.items():
         settings = settings.changed(model, {"tuning_steps": recipe.steps})
-    return replace(settings, seeds=(0, 1, 2), word2vec=None, methods=True)
+    return replace(settings, seeds=(0, 1, 2), word2vec=None, methods=which)
 
 
 # Tasks without recipes of their own are trained like one that resembles them.

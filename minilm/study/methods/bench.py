@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from minilm.compression import calibrate
+from minilm.compression.allocation import gather_gradients
 from minilm.compression.parameters import is_table, matrices
 from minilm.compression.quantization.calibration.statistics import Scored
 from minilm.study.language_models import LanguageModelSubject
@@ -88,6 +89,11 @@ class Bench:
     def seen(self) -> dict[str, Any]:
         """A Seen for each weight: what multiplies it in the float model."""
         return calibrate(self.model, self.params, self.batches, histograms=True)
+
+    @cached_property
+    def gradients(self) -> dict[str, Any]:
+        """The Gradients of each weight on the same windows."""
+        return gather_gradients(self.model, self.params, self.batches)
 
     @cached_property
     def group(self) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 from minilm.compression.quantization import true_bits
 from minilm.study.measure import saved_bytes, weight_sqnr
 from minilm.study.methods.bench import Bench, Made
-from minilm.study.methods.table import TRIED
+from minilm.study.methods.comparisons import QUANTIZATION, Comparison
 from minilm.training import evaluate
 from minilm.types import Params
 from minilm.weights import nbytes
@@ -18,18 +18,25 @@ TIMES = 3  # each: the shortest counts
 Row = dict[str, Any]
 
 
-def method_row(bench: Bench, method: str, bits: int) -> Row:
+def method_row(
+    bench: Bench, method: str, amount: int, comparison: Comparison = QUANTIZATION
+) -> Row:
     """Everything that is measured of a method; of one that is refused, the reason."""
-    tried = TRIED[method]
-    row: Row = {"method": method, "kind": tried.kind, "bits": bits}
-    _ = bench.seen  # gathered before, as it is shared: not a part of any method's time
+    tried = comparison.tried[method]
+    row: Row = {"method": method, "kind": tried.kind, comparison.amount: amount}
+    for shared in tried.needs:
+        getattr(bench, shared)  # gathered before: not a part of any method's time
     started = time.process_time()
     try:
-        made = tried.make(bench, bits)
+        made = tried.make(bench, amount)
     except tried.refusal as refusal:
         return {**row, "note": str(refusal)}
     seconds = time.process_time() - started
-    return {**row, **measured(bench, made, tried.coder), "make_seconds": round(seconds, 3)}
+    stored = made.params if made.stored is None else made.stored
+    also = {name: measure(bench, stored) for name, measure in comparison.also.items()}
+    return {
+        **row, **measured(bench, made, tried.coder), **also, "make_seconds": round(seconds, 3),
+    }  # fmt: skip
 
 
 def measured(bench: Bench, made: Made, coder: str = "packed") -> Row:

@@ -16,6 +16,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import NullFormatter, NullLocator, ScalarFormatter
 
+from minilm.study.methods import kinds as sorts
+from minilm.study.methods.comparisons import QUANTIZATION, Comparison
 from minilm.study.methods.ranking import (
     WITH,
     WITHOUT,
@@ -26,33 +28,42 @@ from minilm.study.methods.ranking import (
     models_of,
     order_of_damage,
 )
-from minilm.study.methods.table import POST_TRAINING_KIND, TRAINED_KIND, WHOLE_KIND
 from minilm.study.methods.trained import FURTHER
-from minilm.study.methods.words import bits_said
 from minilm.study.plots import LIMIT, RC
 
 STYLES = {
-    POST_TRAINING_KIND: ("#0072B2", "o"),
-    TRAINED_KIND: ("#D55E00", "s"),
-    WHOLE_KIND: ("#009E73", "^"),
+    sorts.POST_TRAINING_KIND: ("#0072B2", "o"),
+    sorts.TRAINED_KIND: ("#D55E00", "s"),
+    sorts.WHOLE_KIND: ("#009E73", "^"),
+    # of fewer weights: a colour for each family, squares for what trains
+    sorts.PRUNED: ("#0072B2", "o"),
+    sorts.PRUNED_TRAINED: ("#0072B2", "s"),
+    sorts.PRUNED_ROUNDED: ("#CC79A7", "o"),
+    sorts.PRUNED_TRAINED_ROUNDED: ("#CC79A7", "s"),
+    sorts.SHRUNK: ("#009E73", "o"),
+    sorts.SHRUNK_TRAINED: ("#009E73", "s"),
+    sorts.LOW_RANK: ("#E69F00", "o"),
+    sorts.LOW_RANK_TRAINED: ("#E69F00", "s"),
+    sorts.STUDENT: ("#D55E00", "s"),
 }
 FRONTS: dict[str, dict[str, Any]] = {
     WITHOUT: {"color": "#000000", "linewidth": 1.0},
     WITH: {"color": "#D55E00", "linewidth": 1.3, "linestyle": "--"},
 }
-SHOWN_BITS = 3
 WIDTH = 8.6  # inches
 APART = (22, 11)  # points to the side and down, at which two marks can be read
 BEHIND = {"facecolor": "white", "alpha": 0.7, "edgecolor": "none", "pad": 0.5}  # a mark
 UNIT = "validation loss above float32 (nats per token)"
 
 
-def draw_figures(found: Sequence[Entry], folder: Path, bits: int = SHOWN_BITS) -> dict[str, Path]:
+def draw_figures(
+    found: Sequence[Entry], folder: Path, comparison: Comparison = QUANTIZATION
+) -> dict[str, Path]:
     """Each figure as SVG and PNG in `folder`; name -> path of the SVG."""
     drawn = {}
     with matplotlib.rc_context(RC):
         for name, figure in (
-            ("methods-at-one-width", damage_of_methods(found, bits)),
+            ("methods-at-one-width", damage_of_methods(found, comparison)),
             ("methods-damage-versus-bits", damage_against_bits(found)),
         ):
             drawn[name] = folder / f"{name}.svg"
@@ -61,16 +72,16 @@ def draw_figures(found: Sequence[Entry], folder: Path, bits: int = SHOWN_BITS) -
     return drawn
 
 
-def damage_of_methods(found: Sequence[Entry], bits: int) -> Figure:
+def damage_of_methods(found: Sequence[Entry], comparison: Comparison = QUANTIZATION) -> Figure:
     """A line a method, the least damage on top, a panel a model; float and the control as lines."""
-    small, models = compressing(found), models_of(found)
-    methods = order_of_damage(small, bits)
+    small, models, shown = compressing(found), models_of(found), comparison.shown
+    methods = order_of_damage(small, shown)
     figure = Figure(figsize=(WIDTH, 1.6 + 0.19 * len(methods)), layout="constrained")
     panels = figure.subplots(1, len(models), sharey=True, squeeze=False)[0]
     rows = {method: row for row, method in enumerate(methods)}
     for panel, model in zip(panels, models, strict=True):
         panel.set_title(model)
-        for entry in at(small, model, bits):
+        for entry in at(small, model, shown):
             colour, marker = STYLES[entry.kind]
             y = rows[entry.method]
             panel.plot([min(entry.damage), max(entry.damage)], [y, y], color=colour, linewidth=1.5)
@@ -78,11 +89,11 @@ def damage_of_methods(found: Sequence[Entry], bits: int) -> Figure:
         panel.axvline(0, **LIMIT)
         for level in (e.mean for e in found if (e.model, e.method) == (model, FURTHER)):
             panel.axvline(level, linestyle=":", **LIMIT)
-        panel.set_xlabel(f"at {bits_said(bits)}: {UNIT}".replace(" above", "\nabove"))
+        panel.set_xlabel(f"at {comparison.said(shown)}: {UNIT}".replace(" above", "\nabove"))
     damage_axes("x", 0.1, [-0.1, 0, 0.05, 0.1, 0.2, 0.5, 1, 2, 5], *panels)
     panels[0].set_yticks(range(len(methods)), methods, fontsize=7.5)
     panels[0].set_ylim(len(methods) - 0.3, -0.7)
-    above_all(figure, [*kinds(small, bits), *floats()])
+    above_all(figure, [*kinds(small, shown), *floats()])
     return figure
 
 
@@ -154,13 +165,14 @@ def damage_axes(which: str, linear: float, ticks: Sequence[float], *panels: Axes
 
 def bits_axis(*panels: Axes) -> None:
     least = min(panel.dataLim.x0 for panel in panels)
+    most = max(panel.dataLim.x1 for panel in panels)
     for panel in panels:
         panel.set_xscale("log", base=2)
-        panel.xaxis.set_ticks([1, 2, 3, 4, 6, 8, 16])
+        panel.xaxis.set_ticks([1, 2, 3, 4, 6, 8, 16, 32][: 8 if most > 20 else 7])
         panel.xaxis.set_major_formatter(ScalarFormatter())
         panel.xaxis.set_minor_formatter(NullFormatter())
         panel.xaxis.set_minor_locator(NullLocator())
-        panel.set_xlim(0.8 * least, 20)
+        panel.set_xlim(0.8 * least, max(20, 1.1 * most))
         panel.set_xlabel("true bits per weight (logarithmic)")
 
 
@@ -175,9 +187,9 @@ def floats() -> list[Line2D]:
             Line2D([], [], linestyle=":", label=FURTHER, **LIMIT)]
 
 
-def kinds(found: Sequence[Entry], bits: int | None = None) -> list[Line2D]:
+def kinds(found: Sequence[Entry], amount: int | None = None) -> list[Line2D]:
     """The legend of the kinds that there are."""
-    there = {entry.kind for entry in found if bits in (None, entry.bits)}
+    there = {entry.kind for entry in found if amount in (None, entry.amount)}
     return [
         Line2D([], [], linestyle="", color=colour, marker=marker, markersize=5, label=kind)
         for kind, (colour, marker) in STYLES.items() if kind in there

@@ -14,27 +14,30 @@ from types import MappingProxyType
 from minilm.compression import quantize
 from minilm.compression.quantization.methods import METHODS, Method
 from minilm.study.methods.bench import Bench, Made, fitting
+from minilm.study.methods.kinds import POST_TRAINING_KIND, TRAINED_KIND, WHOLE_KIND
 from minilm.study.methods.trained import TRAINED, Trained
 from minilm.study.methods.whole import WHOLE, Whole
 
 COMPARED = (4, 3, 2, 1)  # the bit-widths at which post-training methods stand side by side
-
-POST_TRAINING_KIND, TRAINED_KIND, WHOLE_KIND = "post-training", "trained", "whole model"
 
 
 @dataclass(frozen=True)
 class Tried:
     """One method as the study tries it.
 
-    make: of a bench and bits. bits: those tried. coder: by which its codes are counted. refusal:
-    what `make` raises where a model has no place for the method; the reason is then its row.
+    make: of a bench and an amount, such as bits. amounts: those tried. coder: by which its codes
+    are counted. refusal: what `make` raises where a model has no place for the method; the reason
+    is then its row. further: whether it goes on from the trained model for as long as the control.
+    needs: what the bench gathers before the method's own time begins.
     """
 
     kind: str
     make: Callable[[Bench, int], Made]
-    bits: tuple[int, ...]
+    amounts: tuple[int, ...]
     coder: str = "packed"
     refusal: type[Exception] | tuple[type[Exception], ...] = ()
+    further: bool = False
+    needs: tuple[str, ...] = ("seen",)
 
 
 def post_training(method: Method) -> Tried:
@@ -50,7 +53,7 @@ def post_training(method: Method) -> Tried:
 
 
 def trained(method: Trained) -> Tried:
-    return Tried(TRAINED_KIND, method.make, method.bits)
+    return Tried(TRAINED_KIND, method.make, method.bits, further=method.begins == "trained")
 
 
 def whole(method: Whole) -> Tried:

@@ -7,11 +7,14 @@ from collections.abc import Iterable, Sequence
 
 from minilm.compression.quantization.grids import GRIDS
 from minilm.compression.quantization.methods import METHODS, Method
+from minilm.study.methods.comparisons import COSTS, QUANTIZATION, Comparison, Cost
+from minilm.study.methods.kinds import STUDENT
 from minilm.study.methods.ranking import (
     WITH,
     WITHOUT,
     Entry,
     above,
+    amounts,
     at,
     by_training,
     compressing,
@@ -20,13 +23,12 @@ from minilm.study.methods.ranking import (
     models_of,
     order_of_damage,
     places,
-    widths,
 )
+from minilm.study.methods.students import ALONE
 from minilm.study.methods.trained import FURTHER, TRAINED
 from minilm.study.methods.whole import WHOLE
 
 Cells = list[list[str]]  # the first row is the head
-REPRESENTATIVE = 3  # the bits at which a method's costs are shown, or the nearest that it has
 NAMED = 2  # so many of those that tie with the first are named
 
 
@@ -88,14 +90,14 @@ def listed(bits: Iterable[int]) -> str:
     )
 
 
-def damages(found: Sequence[Entry], bits: int) -> Cells:
-    """Everything tried at one width, the least damage first, places and ties by model."""
+def damages(found: Sequence[Entry], amount: int) -> Cells:
+    """Everything tried at one amount, the least damage first, places and ties by model."""
     models = models_of(found)
-    own = {model: at(found, model, bits) for model in models}
+    own = {model: at(found, model, amount) for model in models}
     placed = {model: places(entries) for model, entries in own.items()}
     cells = [["method", "kind", *(f"{m}: {what}" for m in models
                                   for what in ("place", "damage", "true bits"))]]  # fmt: skip
-    for method in order_of_damage(found, bits):
+    for method in order_of_damage(found, amount):
         line, kind = [], ""
         for model in models:
             entry = next((e for e in own[model] if e.method == method), None)
@@ -119,60 +121,61 @@ def mean(entry: Entry) -> str:
     return f"{round(entry.mean, 4) + 0.0:+.4f}"  # + 0.0: no "-0.0000"
 
 
-def costs(found: Sequence[Entry]) -> list[tuple[str, Cells]]:
-    """(model, what each method takes at one of its widths: bits, bytes, and time)."""
-    head = ["method", "bits", "true bits", "memory (kB)", "file (kB)", "SQNR (dB)",
-            "made in (s)", "inference / float"]  # fmt: skip
+def costs(
+    found: Sequence[Entry], comparison: Comparison = QUANTIZATION
+) -> list[tuple[str, Cells]]:
+    """(model, what each method takes at one of its amounts: bits, bytes, and time)."""
+    head = ["method", comparison.head, *(title for title, *_ in comparison.costs)]
     tables = []
     for model in models_of(found):
-        own = {(e.method, e.bits): e for e in found if e.model == model}
+        own = {(e.method, e.amount): e for e in found if e.model == model}
         cells = [head]
         for method in dict.fromkeys(name for name, _ in own):
-            bits = nearest(b for name, b in own if name == method)
-            cells.append([method, str(bits), *cost(own[method, bits])])
+            amount = nearest((a for name, a in own if name == method), comparison.shown)
+            cells.append([method, str(amount), *cost(own[method, amount], comparison.costs)])
         tables.append((model, cells))
     return tables
 
 
-def cost(entry: Entry) -> list[str]:
-    def shown(name: str, form: str, scale: float = 1.0) -> str:
+def cost(entry: Entry, columns: Sequence[Cost] = COSTS) -> list[str]:
+    def shown(column: Cost) -> str:
+        _, name, form, scale = column
         value = entry.values.get(name)
-        return "–" if value is None else format(value * scale, form)
+        if value is None:
+            return "–"
+        instant = name == "make_seconds" and value < 0.01
+        return "< 0.01" if instant else format(value * scale, form)
 
-    made = entry.values.get("make_seconds")
-    return [
-        shown("bits_per_weight", ".2f"), shown("memory_bytes", ",.0f", 1e-3),
-        shown("file_bytes", ",.0f", 1e-3), shown("sqnr_db", ".1f"),
-        "< 0.01" if made is not None and made < 0.01 else shown("make_seconds", ".2f"),
-        shown("inference_time", ".2f"),
-    ]  # fmt: skip
+    return [shown(column) for column in columns]
 
 
-def nearest(bits: Iterable[int]) -> int:
-    """Of the widths of a method that at which its costs are shown."""
-    return min(bits, key=lambda b: (abs(b - REPRESENTATIVE), b))
+def nearest(amounts: Iterable[int], shown: int = QUANTIZATION.shown) -> int:
+    """Of the amounts of a method that at which its costs are shown."""
+    return min(amounts, key=lambda a: (abs(a - shown), a))
 
 
-def every_width(found: Sequence[Entry]) -> list[tuple[int, Cells]]:
-    """(bits, the order) for each width at which weights are rounded."""
+def every_width(
+    found: Sequence[Entry], comparison: Comparison = QUANTIZATION
+) -> list[tuple[int, Cells]]:
+    """(amount, the order) for each amount at which weights become smaller."""
     small = compressing(found)
-    return [(bits, damages(small, bits)) for bits in widths(small)]
+    return [(amount, damages(small, amount)) for amount in amounts(small, comparison)]
 
 
-def best(found: Sequence[Entry]) -> Cells:
-    """At each width and model what stands first, without training and with it, and what ties."""
+def best(found: Sequence[Entry], comparison: Comparison = QUANTIZATION) -> Cells:
+    """At each amount and model what stands first, without training and with it, and what ties."""
     small = compressing(found)
-    cells = [["bits", "model", WITHOUT, WITH]]
-    for bits in widths(small):
+    cells = [[comparison.head, "model", WITHOUT, WITH]]
+    for amount in amounts(small, comparison):
         for model in models_of(small):
-            parts = by_training(at(small, model, bits))
+            parts = by_training(at(small, model, amount))
             if any(parts.values()):
-                cells.append([str(bits), model, first(parts[WITHOUT]), first(parts[WITH])])
+                cells.append([str(amount), model, first(parts[WITHOUT]), first(parts[WITH])])
     return cells
 
 
 def first(own: Sequence[Entry]) -> str:
-    """What has the least damage among entries of one model and width, and what ties with it."""
+    """What has the least damage among entries of one model and amount, and what ties with it."""
     if not own:
         return "–"
     _, *tied = (name for name, place in places(own).items() if place == 1)
@@ -181,53 +184,70 @@ def first(own: Sequence[Entry]) -> str:
     return f"{own[0].method} ({mean(own[0])})" + (f"; tied with {said}" if said else "")
 
 
-def controlled(found: Sequence[Entry]) -> Cells:
+def controlled(found: Sequence[Entry], comparison: Comparison = QUANTIZATION) -> Cells:
     """What goes on from the trained model, and how far it is above the float model that did so."""
     models = models_of(found)
     controls = {e.model: e for e in found if e.method == FURTHER}
-    cells = [["method", "bits", *(f"{m}: {what}" for m in models
-                                  for what in ("damage", "above the control"))]]  # fmt: skip
-    further = [name for name, row in TRAINED.items() if row.begins == "trained" and name != FURTHER]
-    own = {(e.method, e.bits, e.model): e for e in found if e.method in further}
-    for method, bits in dict.fromkeys((name, bits) for name, bits, _ in own):
+    cells = [["method", comparison.head, *(f"{m}: {what}" for m in models
+                                           for what in ("damage", "above the control"))]]
+    further = {name for name, row in comparison.tried.items() if row.further} - {FURTHER}
+    own = {(e.method, e.amount, e.model): e for e in found if e.method in further}
+    for method, amount in dict.fromkeys((name, amount) for name, amount, _ in own):
         line = []
         for model in models:
-            entry = own.get((method, bits, model))
+            entry = own.get((method, amount, model))
             line += ["–"] * 2 if entry is None or model not in controls else [
                 damage(entry), damage(above(entry, controls[model]))]
-        cells.append([method, str(bits), *line])
+        cells.append([method, str(amount), *line])
     return cells
 
 
-def fronts(found: Sequence[Entry]) -> Cells:
+def fronts(found: Sequence[Entry], comparison: Comparison = QUANTIZATION) -> Cells:
     """What no other undercuts in both true bits and damage, by the marks of the figure."""
     small = compressing(found)
-    cells = [["model", "mark", "method", "bits", "true bits", "damage"]]
+    cells = [["model", "mark", "method", comparison.head, "true bits", "damage"]]
     for model in models_of(small):
         for marked in marked_fronts(e for e in small if e.model == model).values():
             cells += [
-                [model, mark, entry.method, str(entry.bits),
+                [model, mark, entry.method, str(entry.amount),
                  f"{entry.values['bits_per_weight']:.2f}", damage(entry)]
                 for mark, entry in marked
             ]  # fmt: skip
     return cells
 
 
-def others(found: Sequence[Entry]) -> Cells:
-    """What leaves the weights float: its bits are of something else, so it has no place."""
+def others(found: Sequence[Entry], comparison: Comparison = QUANTIZATION) -> Cells:
+    """What leaves the weights float: its amount is of something else, so it has no place."""
     models = models_of(found)
-    cells = [["method", "bits", *models, "note"]]
-    for method, bits in dict.fromkeys((e.method, e.bits) for e in leaving_float(found)):
-        own = {e.model: e for e in found if (e.method, e.bits) == (method, bits)}
+    cells = [["method", comparison.head, *models, "note"]]
+    for method, amount in dict.fromkeys((e.method, e.amount) for e in leaving_float(found)):
+        own = {e.model: e for e in found if (e.method, e.amount) == (method, amount)}
         notes = dict.fromkeys(e.note for e in own.values() if e.note)
-        cells.append([method, str(bits),
+        cells.append([method, str(amount),
                       *(damage(own[m]) if m in own else "–" for m in models),
                       "; ".join(notes)])  # fmt: skip
     return cells
 
 
-def bits_said(bits: int) -> str:
-    return f"{bits} bit{'' if bits == 1 else 's'}"
+def gaps(found: Sequence[Entry]) -> Cells:
+    """Each lesson of a student, and the share of the gap to its teacher that it closes."""
+    models = models_of(found)
+    own = {(e.method, e.model): e for e in found if e.kind == STUDENT}
+    cells = [["method", *(f"{m}: {what}" for m in models for what in ("damage", "gap closed"))]]
+    for method in dict.fromkeys(name for name, _ in own):
+        line = []
+        for model in models:
+            entry, alone = own.get((method, model)), own.get((ALONE, model))
+            line += ["–"] * 2 if entry is None or alone is None else [
+                damage(entry), closed(entry, alone)]
+        cells.append([method, *line])
+    return cells
+
+
+def closed(entry: Entry, alone: Entry) -> str:
+    """Of the damage of the student alone what is gone, seed by seed."""
+    shares = [1 - own / whole for own, whole in zip(entry.damage, alone.damage, strict=True)]
+    return f"{sum(shares) / len(shares):.0%} ± {(max(shares) - min(shares)) / 2:.0%}"
 
 
 def markdown(cells: Cells) -> str:

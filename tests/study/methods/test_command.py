@@ -8,7 +8,7 @@ import pytest
 
 from minilm.cli import studying
 from minilm.study import cells, methods_study, run_study
-from minilm.study.methods.page import COLUMNS
+from minilm.study.methods.comparisons import COLUMNS, QUANTIZATION
 from minilm.study.methods.table import TRIED
 from minilm.text import GRAMMAR
 
@@ -16,8 +16,8 @@ TRIED_HERE = ("in groups", "key–value cache")
 
 
 def asked(**options):
-    given = {"methods": True, "thorough": False, "task": "lm", "corpus": None, "tokenizer": None,
-             "name": None}  # fmt: skip
+    given = {"methods": "quantization", "thorough": False, "task": "lm", "corpus": None,
+             "tokenizer": None, "name": None}  # fmt: skip
     return argparse.Namespace(**{**given, **options})
 
 
@@ -26,7 +26,18 @@ def test_the_command_asks_for_every_method_of_the_default_models():
     assert settings == methods_study()
     assert settings.methods and settings.word2vec is None and len(settings.seeds) == 3
     assert studying.default_name(asked()) == "python-docs-methods"
-    assert not studying.settings_of(asked(methods=False)).methods
+    assert not studying.settings_of(asked(methods="")).methods
+
+
+def test_alone_it_means_quantization_and_it_can_be_told_otherwise():
+    parser = argparse.ArgumentParser()
+    studying.add_study(parser.add_subparsers())
+    said = [parser.parse_args(["study", *words]).methods
+            for words in ([], ["--methods"], ["--methods", "fewer-weights"])]  # fmt: skip
+    assert said == ["", "quantization", "fewer-weights"]
+    fewer = asked(methods="fewer-weights")
+    assert studying.settings_of(fewer) == methods_study("fewer-weights")
+    assert studying.default_name(fewer) == "python-docs-fewer-weights"
 
 
 @pytest.mark.parametrize("other", [{"thorough": True}, {"task": "dates"}])
@@ -42,13 +53,14 @@ def test_a_study_of_methods_ends_in_a_table_and_a_page(tmp_path, monkeypatch):
     tiny = {"width": 32, "steps": 2, "tuning_steps": 2, "batch_size": 4, "context": 16}
     for model, more in (("LSTM", {}), ("Transformer", {"layers": 1, "heads": 2})):
         settings = settings.changed(model, {**tiny, **more})
-    monkeypatch.setattr(cells, "TRIED", {name: TRIED[name] for name in TRIED_HERE})
+    few = replace(QUANTIZATION, tried={name: TRIED[name] for name in TRIED_HERE})
+    monkeypatch.setattr(cells, "COMPARISONS", {"quantization": few})
     folder = tmp_path / "run"
     rows = run_study(settings, folder, workers=1, progress=False)
     with (folder / "results.csv").open(encoding="utf-8") as file:
         table = list(csv.DictReader(file))
     assert list(table[0]) == list(COLUMNS) and len(table) == len(rows)
-    tried = 1 + sum(len(TRIED[name].bits) for name in TRIED_HERE)
+    tried = 1 + sum(len(TRIED[name].amounts) for name in TRIED_HERE)
     assert len(rows) == 2 * tried
     refused = [r for r in table if not r["loss"]]
     assert {(r["model"], r["method"]) for r in refused} == {("LSTM", "key–value cache")}

@@ -6,7 +6,8 @@ import pytest
 
 from minilm.study import results
 from minilm.study.methods import page, plots, ranking, words
-from minilm.study.methods.page import COLUMNS, write_methods
+from minilm.study.methods.comparisons import COLUMNS, FEWER_WEIGHTS, QUANTIZATION
+from minilm.study.methods.page import write_methods
 from minilm.study.methods.ranking import entries, pareto_front, places, refusals
 from minilm.study.settings import methods_study
 
@@ -147,7 +148,7 @@ def test_no_minus_zero():
 
 
 def test_nothing_on_the_front_is_undercut():
-    own = [e for e in entries(MEASURED) if (e.model, e.bits) == ("LSTM", 3)]
+    own = [e for e in entries(MEASURED) if (e.model, e.amount) == ("LSTM", 3)]
     front = pareto_front(own)
     assert [entry.method for entry in front] == ["like it", "good"]
     equal = entries([row("a", 0.2, true_bits=3.0), row("b", 0.1, true_bits=3.0)])
@@ -155,7 +156,7 @@ def test_nothing_on_the_front_is_undercut():
 
 
 def test_each_front_has_marks_of_its_own():
-    own = [e for e in entries(MEASURED) if (e.model, e.bits) == ("LSTM", 3)]
+    own = [e for e in entries(MEASURED) if (e.model, e.amount) == ("LSTM", 3)]
     fronts = ranking.marked_fronts(own)
     assert {name: [(mark, entry.method) for mark, entry in marked]
             for name, marked in fronts.items()} == {
@@ -214,7 +215,7 @@ def test_damage_is_counted_from_the_float_model_of_the_same_seed(written):
         if key in by_hand:
             assert r["loss_above_float"] == pytest.approx(by_hand[key])
     floats = [{**r, "loss": 5.0 + r["seed"]} for r in FLOATS]
-    other = page.with_damage({**MEASURED[1]}, floats)
+    other = page.with_damage({**MEASURED[1]}, floats, QUANTIZATION)
     assert other["loss_above_float"] == pytest.approx(MEASURED[1]["loss"] - 6)
 
 
@@ -224,6 +225,46 @@ def test_the_page_stands_alone_and_says_everything(written):
     assert text.count("<svg") == 2
     assert not re.search(r"<(script|link|img)|url\(http|src=", text)
     for said in ("tied with like it", "it keeps none | so", "+0.1500 ± 0.0500", "<td>1.50</td>"):
+        assert said in text
+
+
+def fewer(method, damage, seed, left_out=50, kind="pruned", **more):
+    measured = {"true_bits": 17.0, "density": 0.5, "coded_bytes": 1500}
+    made = row(method, damage, seed, kind=kind, **measured, **more)
+    del made["bits"], made["sqnr_db"]
+    return {**made, "left_out": left_out}
+
+
+def test_a_study_of_fewer_weights_is_told_by_what_is_left_out(tmp_path):
+    raw = [*FLOATS, *(
+        each for model in ("LSTM", "Transformer") for seed in (0, 1) for each in (
+            fewer("float, trained further", -0.1, seed, 0, "trained", model=model),
+            fewer("magnitude", 0.2 + 0.01 * seed, seed, model=model),
+            fewer("magnitude, tuned", 0.0, seed, kind="pruned, trained", model=model),
+            fewer("magnitude", 0.4, seed, 60, model=model),
+            fewer("student alone", 0.4, seed, kind="student", model=model),
+            fewer("student, soft targets", 0.3 - 0.12 * seed, seed, kind="student", model=model),
+        ))]  # fmt: skip
+    for each in raw:
+        each.pop("loss_above_float", None)
+    rows = write_methods(raw, methods_study("fewer-weights"), tmp_path)
+    head = (tmp_path / "results.csv").read_text(encoding="utf-8").splitlines()[0].split(",")
+    assert head == list(FEWER_WEIGHTS.columns) and {"density", "coded_bytes"} <= set(head)
+    found = [e for e in entries(rows, FEWER_WEIGHTS) if e.method != "float32"]
+    # half of the weights stands before more of them, and a control among no places
+    amounts = [amount for amount, _ in words.every_width(found, FEWER_WEIGHTS)]
+    assert amounts == [50, 60]
+    assert words.others(found, FEWER_WEIGHTS)[1][:2] == ["float, trained further", "0"]
+    assert words.controlled(found, FEWER_WEIGHTS)[1:] == [
+        ["magnitude, tuned", "50", *["+0.0000 ± 0.0000", "+0.1000 ± 0.0000"] * 2]]
+    # of the gap of 0.4 a quarter, and with the other seed 55 %
+    assert words.gaps(found)[2] == ["student, soft targets", *["+0.2400 ± 0.0600", "40% ± 15%"] * 2]
+    assert words.best(found, FEWER_WEIGHTS)[1][3] == "magnitude, tuned (+0.0000)"
+    costs = dict(zip(*(words.costs(found, FEWER_WEIGHTS)[0][1][n] for n in (0, 2)), strict=True))
+    assert costs["coded file (kB)"] == "2" and costs["density"] == "0.500"
+    text = (tmp_path / "report.html").read_text(encoding="utf-8")
+    for said in ("<h1>Fewer weights, on", "50 % left out", "<h3>Students</h3>", "nothing left out",
+                 "save bytes and no time"):
         assert said in text
 
 

@@ -1,6 +1,7 @@
 """Every method once, on tiny models: it is made, measured, and says what it is."""
 
 import ast
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from minilm.study.cells import Cell, plan, run_cell
 from minilm.study.methods import bench as benches
 from minilm.study.methods.bench import Bench, bench_of
 from minilm.study.methods.cell import method_row, numbers, relative_time
+from minilm.study.methods.comparisons import QUANTIZATION
 from minilm.study.methods.table import COMPARED, TRIED
 from minilm.study.methods.trained import FURTHER, TRAINED
 from minilm.study.methods.whole import WHOLE, whole_bits
@@ -22,7 +24,7 @@ from minilm.weights import Weight, nbytes
 
 TEXT = GRAMMAR.sample(150, seed=3)
 TRAINING = {"steps": 3, "batch_size": 4, "context": 32, "learning_rate": 1e-2, "tuning_steps": 4}
-SETTINGS = Settings(methods=True, language_models={
+SETTINGS = Settings(methods="quantization", language_models={
     "Transformer": LanguageModelRecipe(
         {"model": "TransformerLanguageModel", "width": 32, "layers": 1, "heads": 2, "context": 32},
         **TRAINING,
@@ -66,8 +68,8 @@ def check(row, bench):
 
 @pytest.mark.parametrize("name", [*TRAINED, *WHOLE])
 def test_a_method_that_trains_or_is_of_the_whole_model_has_its_row(name, transformer):
-    row = method_row(transformer, name, TRIED[name].bits[-1])
-    assert (row["method"], row["bits"]) == (name, TRIED[name].bits[-1])
+    row = method_row(transformer, name, TRIED[name].amounts[-1])
+    assert (row["method"], row["bits"]) == (name, TRIED[name].amounts[-1])
     if "loss" in row:
         check(row, transformer)
     else:
@@ -79,7 +81,7 @@ def test_a_method_that_trains_or_is_of_the_whole_model_has_its_row(name, transfo
 @pytest.mark.parametrize("name", TRIED)
 def test_every_method_at_all_its_widths_on_both_models(name, model, request):
     bench = request.getfixturevalue(model)
-    for bits in TRIED[name].bits:
+    for bits in TRIED[name].amounts:
         row = method_row(bench, name, bits)
         check(row, bench) if "loss" in row else row["note"]
 
@@ -102,15 +104,14 @@ def test_what_has_no_place_in_an_lstm_is_refused_with_the_reason(name, lstm):
     assert len(row["note"]) > 40
 
 
-def test_other_errors_are_not_taken_for_refusals(lstm, monkeypatch):
+def test_other_errors_are_not_taken_for_refusals(lstm):
     def broken(bench, bits):
         raise ValueError("a mistake")
 
     tried = dict(TRIED)
     tried["GPTQ"] = TRIED["GPTQ"].__class__("post-training", broken, (2,))
-    monkeypatch.setattr("minilm.study.methods.cell.TRIED", tried)
     with pytest.raises(ValueError, match="a mistake"):
-        method_row(lstm, "GPTQ", 2)
+        method_row(lstm, "GPTQ", 2, replace(QUANTIZATION, tried=tried))
 
 
 def test_bits_and_bytes_are_of_all_that_is_kept(lstm):
@@ -147,7 +148,7 @@ def test_the_control_rounds_nothing_and_trains_as_long(transformer):
     for name in (FURTHER, "straight-through", "in portions, least error first"):
         lengths.clear()
         bench = Bench(Counting(), windows=8)
-        TRIED[name].make(bench, TRIED[name].bits[-1])
+        TRIED[name].make(bench, TRIED[name].amounts[-1])
         assert sum(lengths) == 4
 
 
@@ -222,7 +223,7 @@ def test_names_are_of_one_table_each_and_every_row_says_where_it_is_from():
     assert all(row.source and row.does for row in [*TRAINED.values(), *WHOLE.values()])
     for name, method in METHODS.items():
         compared = [bits for bits in COMPARED if bits in method.bits]
-        assert list(TRIED[name].bits) == (compared or list(method.bits))
+        assert list(TRIED[name].amounts) == (compared or list(method.bits))
 
 
 def test_nothing_asks_for_a_methods_name():
@@ -239,7 +240,7 @@ def test_a_plan_has_every_method_of_each_model_and_seed_once():
     planned = plan(settings)
     assert settings.seeds == (0, 1, 2) and settings.models == ["Transformer", "LSTM"]
     assert len({cell.name for cell in planned}) == len(planned)
-    wanted = {(name, bits) for name, tried in TRIED.items() for bits in tried.bits}
+    wanted = {(name, bits) for name, tried in TRIED.items() for bits in tried.amounts}
     for model in settings.models:
         own = [c for c in planned if (c.model, c.seed) == (model, 1)]
         assert own[0].action == "train"

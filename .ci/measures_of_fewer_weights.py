@@ -1,0 +1,79 @@
+"""Hold a finished study of fewer weights against what minilm promises:
+
+    python .ci/measures_of_fewer_weights.py runs/python-docs-fewer-weights/results.csv
+
+Prints every measure with its limit; exit status 1 if one is missed. Means are over seeds.
+
+The order of scores is held against twice: in the scopes that their papers have (magnitude: each
+weight, Wanda: each output, SparseGPT: each weight), and in one scope for all, that of the whole
+model, where a score says too from which weights how much is taken.
+"""
+
+import csv
+import sys
+from itertools import pairwise
+from pathlib import Path
+
+MODELS = ("LSTM", "Transformer")
+FURTHER = "float, trained further"
+TUNED = {50: 0.01, 80: 0.05}  # % left out: nats above float
+MAGNITUDE = ("magnitude, tuned", "magnitude, global, tuned")
+FAR = 0.5  # "≪": at most this part of
+ORDERS = {
+    "as in their papers": ("random", "magnitude", "Wanda", "SparseGPT"),
+    "all over all weights": (
+        "random, global", "magnitude, global", "Wanda, global", "SparseGPT, global"),
+}  # fmt: skip
+ALONE, CLOSED = "student alone", 0.3
+
+
+def main(path: Path) -> int:
+    with path.open(encoding="utf-8") as file:
+        rows = [row for row in csv.DictReader(file) if row["loss_above_float"]]
+
+    def damage(model: str, method: str, left_out: int) -> float:
+        """Mean over seeds; what was refused has none."""
+        each = [float(row["loss_above_float"]) for row in rows
+                if (row["model"], row["method"], row["left_out"]) == (model, method, str(left_out))]
+        return sum(each) / len(each)
+
+    missed = 0
+
+    def check(name: str, value: float, limit: float) -> None:
+        nonlocal missed
+        met = value <= limit
+        missed += not met
+        print(f"{'met   ' if met else 'MISSED'}  {name}: {value:.4f} <= {limit:.4f}")
+
+    print(f"seeds: {', '.join(sorted({row['seed'] for row in rows}))}")
+    for model in MODELS:
+        control = damage(model, FURTHER, 0)
+        for left_out, limit in TUNED.items():
+            found = {method: damage(model, method, left_out) for method in MAGNITUDE}
+            best = min(found, key=found.__getitem__)
+            check(f"{model}, {left_out} % left out, {best}", found[best], limit)
+            print(f"        the control, {control:+.4f}, counted off: "
+                  + ", ".join(f"{name} {d - control:+.4f}" for name, d in found.items()))
+        for scope, order in ORDERS.items():
+            for left_out in (50, 60, 70):
+                chance, first, *_ = falls = [damage(model, name, left_out) for name in order]
+                check(f"{model}, {left_out} %, {scope}, {order[1]} of {order[0]}",
+                      first, FAR * chance)
+                for (worse, high), (better, low) in pairwise(
+                    list(zip(order, falls, strict=True))[1:]
+                ):
+                    check(f"{model}, {left_out} %, {scope}, {better} against {worse}", low, high)
+        taught = {row["method"]: damage(model, row["method"], 50) for row in rows
+                  if (row["model"], row["kind"]) == (model, "student")}
+        alone = taught.pop(ALONE)
+        closed = {method: 1 - own / alone for method, own in taught.items()}
+        best = max(closed, key=closed.__getitem__)
+        check(f"{model}, {best}, of the gap to its teacher not closed", 1 - closed[best],
+              1 - CLOSED)
+        print("        gap closed: "
+              + ", ".join(f"{name} {share:.0%}" for name, share in closed.items()))
+    return int(missed > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1])))

@@ -1,0 +1,51 @@
+"""Students: models of half the width, trained from nothing, alone or taught by the float model.
+
+    gap closed = (loss alone − loss taught) / (loss alone − loss of the teacher)
+
+Each sees the same batches in the same order, with the schedule of the recipe. An amount is the
+percentage of the width that is left out.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+from minilm.compression.distillation import add_hint, distil, drop_hint
+from minilm.study.methods.bench import Bench, Made
+from minilm.study.methods.kinds import STUDENT
+from minilm.study.methods.table import Tried
+
+ALONE = "student alone"
+
+
+def student(**lesson: Any) -> Tried:
+    """lesson: of `distil`; nothing: the text alone. Who has no attention refuses its lesson."""
+
+    def make(bench: Bench, percent: int) -> Made:
+        width = bench.subject.recipe.config["width"]
+        small = bench.subject.sized(width=width - width * percent // 100)
+        model, seed = small.model, bench.subject.seed
+        params = model.init(seed)
+        how: dict[str, Any] = {}
+        if lesson:
+            how["loss"] = distil(bench.model, bench.params, **lesson)
+        if lesson.get("hidden"):
+            tokens = bench.batches[0][0][:1]
+            widths = tuple(each.forward(own, tokens)[1]["hidden"].shape[-1] for each, own in (
+                (model, params), (bench.model, bench.params)))  # fmt: skip
+            params = add_hint(params, widths, seed=seed)
+        trained, _ = small.fit(params, small.recipe.steps, **how)
+        return Made(drop_hint(trained), model)
+
+    return Tried(STUDENT, make, (50,), refusal=TypeError)
+
+
+STUDENTS: Mapping[str, Tried] = MappingProxyType({
+    ALONE: student(),
+    "student, soft targets": student(alpha=0.5),  # Hinton et al. 2015
+    "student, soft targets alone": student(alpha=1.0),
+    "student, soft targets, T = 2": student(alpha=0.5, temperature=2.0),
+    "student, hard labels": student(alpha=0.5, labels="hard"),
+    "student, hidden states": student(alpha=0.5, hidden=1.0),  # Romero et al. 2015
+    "student, attention": student(alpha=0.5, attention=1.0, values=1.0),  # Wang et al. 2020
+})  # fmt: skip
