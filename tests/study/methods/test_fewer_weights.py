@@ -68,6 +68,27 @@ def test_what_is_pruned_and_tuned_was_trained_and_stays_out(bench):
     assert moved > 0
 
 
+def test_while_it_is_tuned_the_model_sees_what_is_left(bench):
+    seen = []
+
+    class Watching:
+        def __getattr__(self, name):
+            return getattr(bench.subject, name)
+
+        def fit(self, params, steps, view, **how):
+            assert steps == TRAINING["tuning_steps"]
+            grown = {name: w + 1 for name, w in params.items()}
+            seen.append([view(grown, step)[0] for step in range(steps)][-1])
+            return params, []
+
+    for name in ("magnitude, tuned", "gradual", "gradual, without regrowth"):
+        TRIED[name].make(Bench(Watching(), windows=8), 80)
+    for params in seen:
+        left = [np.mean(w != 0) for w in params.values() if w.ndim > 1]
+        np.testing.assert_allclose(left, 0.2, atol=0.02)
+    assert len(seen) == 3
+
+
 def test_the_ticket_begins_where_the_float_model_began(bench):
     begun = []
 
@@ -99,6 +120,14 @@ def test_what_makes_a_model_narrower_has_its_row_or_a_reason(name, bench):
     assert 0 < row["density"] <= 1 and row["coded_bytes"] > 0
     assert (row["density"] == 1) == (row["left_out"] == 0)
     assert row["bits_per_weight"] == pytest.approx(32 * row["density"], rel=0.01)
+
+
+def test_two_factors_have_at_most_the_numbers_that_are_left(bench):
+    made = TRIED["SVD, activation-aware"].make(bench, 75).params
+    products = {name: w for name, w in made.items() if isinstance(w, Product)}
+    assert products and "token_embedding" not in products
+    for name, w in products.items():
+        assert numbers_kept(w) <= 0.25 * bench.params[name].size
 
 
 def test_density_counts_what_is_kept_of_all_there_was(bench):
