@@ -93,7 +93,8 @@ def damage_of_methods(found: Sequence[Entry], comparison: Comparison = QUANTIZAT
     damage_axes("x", 0.1, [-0.1, 0, 0.05, 0.1, 0.2, 0.5, 1, 2, 5], *panels)
     panels[0].set_yticks(range(len(methods)), methods, fontsize=7.5)
     panels[0].set_ylim(len(methods) - 0.3, -0.7)
-    above_all(figure, [*kinds(small, shown), *floats()])
+    handles = [*kinds(small, shown), *floats()]
+    above_all(figure, handles, ncols=5 if len(handles) <= 5 else 4)
     return figure
 
 
