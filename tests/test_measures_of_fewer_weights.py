@@ -20,6 +20,7 @@ GOOD = {
     ("student alone", 50, "student"): 0.2,
     ("student, soft targets", 50, "student"): 0.13,
     ("student, hard labels", 50, "student"): 0.21,
+    ("student, cut from its teacher", 50, "student"): -0.1,  # told, but not from nothing
     **{(name, left_out, "pruned"): damage for order in measures.ORDERS.values()
        for left_out in (50, 60, 70) for name, damage in zip(order, FALLS, strict=True)},
 }  # fmt: skip

@@ -5,15 +5,24 @@ An amount is the percentage that is left out: of the groups of each layer, or of
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
+from typing import Any
 
 from minilm.compression import factorize
 from minilm.compression.low_rank import in_factors, joined, split_factors
 from minilm.compression.parameters import is_table, matrices
 from minilm.compression.shrinking import shrink
+from minilm.study.language_models import LanguageModelSubject
 from minilm.study.methods.bench import Bench, Made
 from minilm.study.methods.kinds import LOW_RANK, LOW_RANK_TRAINED, SHRUNK, SHRUNK_TRAINED
 from minilm.study.methods.table import Tried
 from minilm.types import Params
+
+
+def subject_of(bench: Bench, small: Any) -> LanguageModelSubject:
+    """The subject of a shrunk model: the same data, and a model of its configuration."""
+    before, after = bench.model.config(), small.config()
+    changed = {name: value for name, value in after.items() if value != before[name]}
+    return bench.subject.sized(**changed) if changed else bench.subject
 
 
 def shrunk(what: str, scores: str, train: bool = False) -> Tried:
@@ -24,9 +33,7 @@ def shrunk(what: str, scores: str, train: bool = False) -> Tried:
                                calibration=bench.seen if scores == "activation" else None)
         if not train:
             return Made(params, small)
-        before, after = bench.model.config(), small.config()
-        changed = {name: value for name, value in after.items() if value != before[name]}
-        subject = bench.subject.sized(**changed) if changed else bench.subject
+        subject = subject_of(bench, small)
         return Made(subject.fit(params, subject.recipe.tuning_steps)[0], small)
 
     return Tried(SHRUNK_TRAINED if train else SHRUNK, make, (25, 50), refusal=ValueError,

@@ -1,5 +1,7 @@
 """Students: models of half the width, trained from nothing, alone or taught by the float model.
 
+One begins as a part of its teacher instead: what it closes of the gap is not by the lesson alone.
+
     gap closed = (loss alone − loss taught) / (loss alone − loss of the teacher)
 
 Each sees the same batches in the same order, with the schedule of the recipe. An amount is the
@@ -11,8 +13,10 @@ from types import MappingProxyType
 from typing import Any
 
 from minilm.compression.distillation import add_hint, distil, drop_hint
+from minilm.compression.shrinking import shrink
 from minilm.study.methods.bench import Bench, Made
 from minilm.study.methods.kinds import STUDENT
+from minilm.study.methods.narrower import subject_of
 from minilm.study.methods.table import Tried
 
 ALONE = "student alone"
@@ -40,6 +44,15 @@ def student(**lesson: Any) -> Tried:
     return Tried(STUDENT, make, (50,), refusal=TypeError)
 
 
+def cut(bench: Bench, percent: int) -> Made:
+    """An LSTM that begins as half of its teacher's units; DistilBERT as every second layer."""
+    small, params = shrink(bench.model, bench.params, percent / 100, what="units",
+                           scores="activation", calibration=bench.seen)  # fmt: skip
+    subject = subject_of(bench, small)
+    lesson = distil(bench.model, bench.params, alpha=0.5)
+    return Made(subject.fit(params, subject.recipe.steps, loss=lesson)[0], small)
+
+
 STUDENTS: Mapping[str, Tried] = MappingProxyType({
     ALONE: student(),
     "student, soft targets": student(alpha=0.5),  # Hinton et al. 2015
@@ -48,4 +61,6 @@ STUDENTS: Mapping[str, Tried] = MappingProxyType({
     "student, hard labels": student(alpha=0.5, labels="hard"),
     "student, hidden states": student(alpha=0.5, hidden=1.0),  # Romero et al. 2015
     "student, attention": student(alpha=0.5, attention=1.0, values=1.0),  # Wang et al. 2020
+    # Sanh et al. 2019
+    "student, cut from its teacher": Tried(STUDENT, cut, (50,), refusal=ValueError),
 })  # fmt: skip

@@ -112,7 +112,7 @@ def test_the_ticket_begins_where_the_float_model_began(bench):
 def test_what_makes_a_model_narrower_has_its_row_or_a_reason(name, bench):
     row = method_row(bench, name, TRIED[name].amounts[-1], FEWER_WEIGHTS)
     lstm = "LSTM" in type(bench.model).__name__
-    foreign = ("neurons", "heads", "student, attention") if lstm else ("units",)
+    foreign = ("neurons", "heads", "student, attention") if lstm else ("units", "student, cut")
     if name.startswith(foreign):
         assert "loss" not in row and len(row["note"]) > 20
         return
