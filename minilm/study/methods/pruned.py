@@ -90,9 +90,9 @@ def rising(bench: Bench, percent: int) -> Callable[[int], float]:
     return cubic(percent / 100, end=max(1, int(RISES_UNTIL * bench.subject.recipe.tuning_steps)))
 
 
-def gradual(bench: Bench, percent: int, regrow: bool) -> Made:
+def gradual(bench: Bench, percent: int, regrow: bool = True, scope: str = "local") -> Made:
     """More and more of the smallest is left out, as it trains."""
-    view = masked(rising(bench, percent), regrow=regrow)
+    view = masked(rising(bench, percent), regrow=regrow, scope=scope)
     params = bench.further(bench.params, view=view)
     seen, _ = view(params, bench.subject.recipe.tuning_steps)
     return Made(sparse(seen, {name: w != 0 for name, w in matrices(seen).items()}))
@@ -143,7 +143,9 @@ PRUNED_ROWS: Mapping[str, Tried] = MappingProxyType({
     "magnitude, global, tuned": tuned("magnitude, global", 50, 80, 90),
     "SparseGPT, global, tuned": tuned("SparseGPT, global", 50, 80),
     # Zhu and Gupta 2017
-    "gradual": training(lambda bench, percent: gradual(bench, percent, regrow=True), 80),
+    "gradual": training(gradual, 80),
+    "gradual, global": training(
+        lambda bench, percent: gradual(bench, percent, scope="global"), 80),
     "gradual, without regrowth": training(
         lambda bench, percent: gradual(bench, percent, regrow=False), 80),
     "movement": training(movement, 80),  # Sanh et al. 2020
