@@ -4,6 +4,9 @@
 
 Prints every measure with its limit; exit status 1 if one is missed. Means are over seeds.
 
+Pruned by magnitude and trained: the best of four ways (at once or gradually, each weight by itself
+or all together) is held to the limit, and all four are printed.
+
 The order of scores is held against twice: in the scopes that their papers have (magnitude: each
 weight, Wanda: each output, SparseGPT: each weight), and in one scope for all, that of the whole
 model, where a score says too from which weights how much is taken.
