@@ -13,10 +13,12 @@ spec.loader.exec_module(measures)
 FALLS = (1.0, 0.4, 0.3, 0.1)
 GOOD = {
     ("float, trained further", 0, "trained"): -0.02,
+    ("float, trained twice as far", 0, "trained"): -0.05,
     ("magnitude, tuned", 50, "pruned, trained"): 0.02,
     ("magnitude, global, tuned", 50, "pruned, trained"): 0.01,
     ("magnitude, tuned", 80, "pruned, trained"): 0.04,
     ("magnitude, global, tuned", 80, "pruned, trained"): 0.3,
+    ("gradual, global, twice as long", 80, "pruned, trained"): 0.2,
     ("student alone", 50, "student"): 0.2,
     ("student, soft targets", 50, "student"): 0.13,
     ("student, hard labels", 50, "student"): 0.21,
@@ -45,6 +47,8 @@ def test_measures_that_are_met(tmp_path, capsys):
     assert said.count("met   ") == 2 * (2 + 2 * 3 * 3 + 1)
     assert "80 % left out, magnitude, tuned" in said  # the best of both scopes
     assert "counted off: magnitude, tuned +0.0400, magnitude, global, tuned +0.0300" in said
+    # the longer one is held against its own control
+    assert "global, tuned +0.3200, gradual, global, twice as long +0.2500" in said
     assert "gap closed: student, soft targets 35%, student, hard labels -5%" in said
 
 

@@ -6,7 +6,7 @@ of which none occurs in the validation text, and every method that needs it is g
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
@@ -111,6 +111,12 @@ class Bench:
         learning rate rises as high as in the first training."""
         steps = self.subject.recipe.tuning_steps if steps is None else steps
         return self.subject.fit(params, steps, **how)[0]
+
+    def longer(self, times: int) -> "Bench":
+        """The same, but what trains further does so for so many times the steps."""
+        recipe = self.subject.recipe
+        recipe = replace(recipe, tuning_steps=times * recipe.tuning_steps)
+        return replace(self, subject=replace(self.subject, recipe=recipe))
 
     def from_scratch(self, params: Params, **how: Any) -> Params:
         """Fresh parameters, trained as the float model was: same steps, same batches."""

@@ -13,10 +13,10 @@ from typing import Any
 
 from minilm.compression.coding import save_coded
 from minilm.study.measure import numbers_kept, saved_bytes
-from minilm.study.methods.bench import Bench
+from minilm.study.methods.bench import Bench, Made
 from minilm.study.methods.kinds import TRAINED_KIND
 from minilm.study.methods.narrower import NARROWER
-from minilm.study.methods.pruned import PRUNED_ROWS
+from minilm.study.methods.pruned import PRUNED_ROWS, TWICE
 from minilm.study.methods.students import STUDENTS
 from minilm.study.methods.table import TRIED, Tried
 from minilm.study.methods.trained import FURTHER, TRAINED
@@ -125,8 +125,10 @@ FEWER_COLUMNS = {
 
 FEWER_WEIGHTS = Comparison(
     MappingProxyType({
-        FURTHER: Tried(  # the control, as of the other table
+        FURTHER: Tried(  # the controls; this one as of the other table
             TRAINED_KIND, lambda bench, _: TRAINED[FURTHER].make(bench, FLOAT_BITS), (0,)),
+        TWICE: Tried(
+            TRAINED_KIND, lambda bench, _: Made(bench.longer(2).further(bench.params)), (0,)),
         **PRUNED_ROWS, **NARROWER, **STUDENTS,
     }),
     FEWER_COLUMNS,

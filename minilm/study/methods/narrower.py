@@ -15,6 +15,7 @@ from minilm.study.language_models import LanguageModelSubject
 from minilm.study.methods.bench import Bench, Made
 from minilm.study.methods.kinds import LOW_RANK, LOW_RANK_TRAINED, SHRUNK, SHRUNK_TRAINED
 from minilm.study.methods.table import Tried
+from minilm.study.methods.trained import FURTHER
 from minilm.types import Params
 
 
@@ -37,7 +38,7 @@ def shrunk(what: str, scores: str, train: bool = False) -> Tried:
         return Made(subject.fit(params, subject.recipe.tuning_steps)[0], small)
 
     return Tried(SHRUNK_TRAINED if train else SHRUNK, make, (25, 50), refusal=ValueError,
-                 further=train)  # fmt: skip
+                 control=FURTHER if train else "")  # fmt: skip
 
 
 def factored(bench: Bench, percent: int, calibrated: bool) -> Params:
@@ -72,7 +73,7 @@ NARROWER: Mapping[str, Tried] = MappingProxyType({
     # Eckart and Young 1936; Wang et al. 2024 (SVD-LLM)
     "SVD": Tried(LOW_RANK, svd(False), SHARES),
     "SVD, activation-aware": Tried(LOW_RANK, svd(True), SHARES),
-    "SVD, tuned": Tried(LOW_RANK_TRAINED, svd_tuned(False), (50,), further=True),
+    "SVD, tuned": Tried(LOW_RANK_TRAINED, svd_tuned(False), (50,), control=FURTHER),
     "SVD, activation-aware, tuned": Tried(LOW_RANK_TRAINED, svd_tuned(True), (50, 75),
-                                          further=True),
+                                          control=FURTHER),
 })  # fmt: skip

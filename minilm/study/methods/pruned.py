@@ -33,6 +33,7 @@ from minilm.study.methods.kinds import (
     PRUNED_TRAINED_ROUNDED,
 )
 from minilm.study.methods.table import Tried
+from minilm.study.methods.trained import FURTHER
 from minilm.types import Array, Params
 from minilm.weights import SparseTensor, as_dense
 
@@ -41,6 +42,7 @@ MORE = (*AMOUNTS, 80, 90)
 FOLLOWED = ("magnitude", "magnitude, global", "OBS, global", "SparseGPT, global")  # to the end
 RISES_UNTIL = 0.75  # of the training: after that nothing more is left out
 ROUNDS = 2
+TWICE = "float, trained twice as far"
 SHARED = {"calibration": "seen", "gradients": "gradients"}  # where a bench has what `prune` needs
 
 # What PRUNING compares differs in scope as well as in score; these complete each scope.
@@ -124,11 +126,11 @@ def rounded(pruned: Callable[[Bench, str, int], Params], method: str, bits: int,
         return Made(quantize(pruned(bench, method, percent), bits, objective="mse"))
 
     return Tried(PRUNED_TRAINED_ROUNDED if trains else PRUNED_ROUNDED, make, amounts,
-                 further=trains)  # fmt: skip
+                 control=FURTHER if trains else "")  # fmt: skip
 
 
-def training(make: Callable[[Bench, int], Made], *amounts: int, further: bool = True) -> Tried:
-    return Tried(PRUNED_TRAINED, make, amounts, further=further)
+def training(make: Callable[[Bench, int], Made], *amounts: int, control: str = FURTHER) -> Tried:
+    return Tried(PRUNED_TRAINED, make, amounts, control=control)
 
 
 def tuned(method: str, *amounts: int) -> Tried:
@@ -146,10 +148,13 @@ PRUNED_ROWS: Mapping[str, Tried] = MappingProxyType({
     "gradual": training(gradual, 80),
     "gradual, global": training(
         lambda bench, percent: gradual(bench, percent, scope="global"), 80),
+    "gradual, global, twice as long": training(
+        lambda bench, percent: gradual(bench.longer(2), percent, scope="global"), 80,
+        control=TWICE),
     "gradual, without regrowth": training(
         lambda bench, percent: gradual(bench, percent, regrow=False), 80),
     "movement": training(movement, 80),  # Sanh et al. 2020
-    "lottery ticket": training(ticket, 80, further=False),  # Frankle and Carbin 2019
+    "lottery ticket": training(ticket, 80, control=""),  # Frankle and Carbin 2019
     # Han et al. 2016 (Deep Compression), before its entropy coder
     "magnitude, 4 bits": rounded(pruned_by, "magnitude, global", 4, (50,)),
     "SparseGPT, 4 bits": rounded(pruned_by, "SparseGPT, global", 4, (50, 70)),

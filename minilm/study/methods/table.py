@@ -15,7 +15,7 @@ from minilm.compression import quantize
 from minilm.compression.quantization.methods import METHODS, Method
 from minilm.study.methods.bench import Bench, Made, fitting
 from minilm.study.methods.kinds import POST_TRAINING_KIND, TRAINED_KIND, WHOLE_KIND
-from minilm.study.methods.trained import TRAINED, Trained
+from minilm.study.methods.trained import FURTHER, TRAINED, Trained
 from minilm.study.methods.whole import WHOLE, Whole
 
 COMPARED = (4, 3, 2, 1)  # the bit-widths at which post-training methods stand side by side
@@ -27,8 +27,9 @@ class Tried:
 
     make: of a bench and an amount, such as bits. amounts: those tried. coder: by which its codes
     are counted. refusal: what `make` raises where a model has no place for the method; the reason
-    is then its row. further: whether it goes on from the trained model for as long as the control.
-    needs: what the bench gathers before the method's own time begins.
+    is then its row. control: the method that goes on from the trained model for as long, and does
+    nothing else; none for what does not go on from it. needs: what the bench gathers before the
+    method's own time begins.
     """
 
     kind: str
@@ -36,7 +37,7 @@ class Tried:
     amounts: tuple[int, ...]
     coder: str = "packed"
     refusal: type[Exception] | tuple[type[Exception], ...] = ()
-    further: bool = False
+    control: str = ""
     needs: tuple[str, ...] = ("seen",)
 
 
@@ -53,7 +54,8 @@ def post_training(method: Method) -> Tried:
 
 
 def trained(method: Trained) -> Tried:
-    return Tried(TRAINED_KIND, method.make, method.bits, further=method.begins == "trained")
+    control = FURTHER if method.begins == "trained" and method is not TRAINED[FURTHER] else ""
+    return Tried(TRAINED_KIND, method.make, method.bits, control=control)
 
 
 def whole(method: Whole) -> Tried:

@@ -25,7 +25,7 @@ from minilm.study.methods.ranking import (
     places,
 )
 from minilm.study.methods.students import ALONE
-from minilm.study.methods.trained import FURTHER, TRAINED
+from minilm.study.methods.trained import TRAINED
 from minilm.study.methods.whole import WHOLE
 
 Cells = list[list[str]]  # the first row is the head
@@ -187,17 +187,18 @@ def first(own: Sequence[Entry]) -> str:
 def controlled(found: Sequence[Entry], comparison: Comparison = QUANTIZATION) -> Cells:
     """What goes on from the trained model, and how far it is above the float model that did so."""
     models = models_of(found)
-    controls = {e.model: e for e in found if e.method == FURTHER}
+    control = {name: row.control for name, row in comparison.tried.items() if row.control}
+    controls = {(e.method, e.model): e for e in found if e.method in control.values()}
     cells = [["method", comparison.head, *(f"{m}: {what}" for m in models
                                            for what in ("damage", "above the control"))]]
-    further = {name for name, row in comparison.tried.items() if row.further} - {FURTHER}
-    own = {(e.method, e.amount, e.model): e for e in found if e.method in further}
+    own = {(e.method, e.amount, e.model): e for e in found if e.method in control}
     for method, amount in dict.fromkeys((name, amount) for name, amount, _ in own):
         line = []
         for model in models:
             entry = own.get((method, amount, model))
-            line += ["–"] * 2 if entry is None or model not in controls else [
-                damage(entry), damage(above(entry, controls[model]))]
+            beside = controls.get((control[method], model))
+            line += ["–"] * 2 if entry is None or beside is None else [
+                damage(entry), damage(above(entry, beside))]
         cells.append([method, str(amount), *line])
     return cells
 
