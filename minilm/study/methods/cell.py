@@ -67,15 +67,20 @@ def numbers(params: Params) -> int:
 def relative_time(bench: Bench, model: Any, params: Params) -> float:
     """Processor time of an evaluation, as it is stored, over that of the float model beside it."""
     tokens = bench.subject.tokens.validation
+    return time_ratio(
+        lambda: evaluate(model, params, tokens, limit=TIMED_TOKENS),
+        lambda: evaluate(bench.model, bench.params, tokens, limit=TIMED_TOKENS),
+    )
+
+
+def time_ratio(ours: Callable[[], Any], other: Callable[[], Any]) -> float:
+    """Processor time of one call over that of another; they take turns, the shortest counts."""
 
     def seconds(run: Callable[[], Any]) -> float:
         started = time.process_time()
         run()
         return time.process_time() - started
 
-    ours, floats = [], []
-    for _ in range(TIMES):
-        floats.append(seconds(lambda: evaluate(
-            bench.model, bench.params, tokens, limit=TIMED_TOKENS)))
-        ours.append(seconds(lambda: evaluate(model, params, tokens, limit=TIMED_TOKENS)))
-    return min(ours) / max(min(floats), 1e-9)
+    times = [(seconds(other), seconds(ours)) for _ in range(TIMES)]
+    others, own = zip(*times, strict=True)
+    return min(own) / max(min(others), 1e-9)
