@@ -1,8 +1,9 @@
 """Take figures and tables from a finished study:  python docs/make.py runs/NAME
 
 No number of these tables is typed by hand: of the main study this script copies results.csv and the
-figure into docs/ and writes the table into README.md; of a study of methods it makes methods.csv,
-its figures, and the tables of methods.md. Tests make the tables again from the csv files.
+figure into docs/ and writes the table into README.md; of a study of methods it makes methods.csv
+or fewer-weights.csv, the figures, and the tables of methods.md or fewer-weights.md. Tests make the
+tables again from the csv files.
 """
 
 import csv
@@ -11,12 +12,13 @@ import shutil
 import sys
 from pathlib import Path
 
-from minilm.study.methods import ranking, words
-from minilm.study.methods.comparisons import QUANTIZATION
-from minilm.study.settings import FEWER_WEIGHTS_STUDY
+from minilm.study.methods import pruning_words, ranking, words
+from minilm.study.methods.comparisons import COMPARISONS, Comparison
+from minilm.study.settings import FEWER_WEIGHTS_STUDY, FLOAT, QUANTIZATION_STUDY
 
 DOCS = Path(__file__).parent
-METHODS_PAGE = DOCS / "methods.md"
+PAGES = {QUANTIZATION_STUDY: "methods", FEWER_WEIGHTS_STUDY: "fewer-weights"}  # here
+FIGURES = ("at-one-width", "damage-versus-bits")
 README = DOCS.parent / "README.md"
 BEGIN, END = "<!-- measured -->\n", "<!-- end of what was measured -->\n"
 MODELS = ("LSTM", "Transformer", "word2vec")
@@ -80,30 +82,53 @@ def read(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def methods_blocks(rows: list[dict[str, str]]) -> dict[str, str]:
-    """The parts of methods.md that are made: name -> Markdown."""
-    every = ranking.entries(rows)
-    found = [entry for entry in every if entry.method != "float32"]
+def blocks(rows: list[dict[str, str]], study: str) -> dict[str, str]:
+    """The parts of a page on methods that are made: name -> Markdown."""
+    comparison = COMPARISONS[study]
+    every = ranking.entries(rows, comparison)
+    return {
+        **{name: words.markdown(cells) for name, cells in OWN[study](every).items()},
+        **told(rows, every, comparison, PAGES[study]),
+    }
+
+
+def told(
+    rows: list[dict[str, str]], every: list[ranking.Entry], comparison: Comparison, page: str
+) -> dict[str, str]:
+    """What both pages show: the run, the order, the controls, the fronts, the costs, refusals."""
+    found = [entry for entry in every if entry.method != FLOAT]
     refused = (f"- {model}, {method}: {why}\n" for model, method, why in ranking.refusals(rows))
+    shown = comparison.said(comparison.shown)
     return {
         "run": the_run(rows),
-        "combinations": words.markdown(words.combinations()),
-        "trainings": words.markdown(words.trainings()),
-        "wholes": words.markdown(words.wholes()),
-        "best": words.markdown(words.best(found)),
-        "figure": "![What each method costs at 3 bits, a line a method, the least damage on top]"
-                  "(methods-at-one-width.svg)\n",
-        "order": "".join(folded(f"{QUANTIZATION.said(bits)}: {len(cells) - 1} methods", cells)
-                         for bits, cells in words.every_width(found)),
-        "control": words.markdown(words.controlled(found)),
+        "best": words.markdown(words.best(found, comparison)),
+        "figure": f"![What each method costs at {shown}, a line a method, the least damage on top]"
+                  f"({page}-at-one-width.svg)\n",
+        "order": "".join(folded(f"{comparison.said(amount)}: {len(cells) - 1} methods", cells)
+                         for amount, cells in words.every_width(found, comparison)),
+        "control": words.markdown(words.controlled(found, comparison)),
         "front": "![Damage against true bits per weight, with two Pareto fronts]"
-                 "(methods-damage-versus-bits.svg)\n",
-        "fronts": folded("The methods on the fronts, by their marks", words.fronts(found)),
-        "others": words.markdown(words.others(found)),
+                 f"({page}-damage-versus-bits.svg)\n",
+        "fronts": folded("The methods on the fronts, by their marks",
+                         words.fronts(found, comparison)),
+        "others": words.markdown(words.others(found, comparison)),
         "costs": "".join(folded(f"{model}: {len(cells) - 1} rows", cells)
-                         for model, cells in words.costs(every)),
+                         for model, cells in words.costs(every, comparison)),
         "refusals": "".join(refused),
     }  # fmt: skip
+
+
+def of_quantization(every: list[ranking.Entry]) -> dict[str, words.Cells]:
+    return {"combinations": words.combinations(), "trainings": words.trainings(),
+            "wholes": words.wholes()}  # fmt: skip
+
+
+def of_fewer_weights(every: list[ranking.Entry]) -> dict[str, words.Cells]:
+    return {"combinations": pruning_words.prunings(), "scopes": pruning_words.by_scope(every),
+            "gaps": words.gaps(every), "time": pruning_words.bytes_and_time(every)}  # fmt: skip
+
+
+OWN = {QUANTIZATION_STUDY: of_quantization, FEWER_WEIGHTS_STUDY: of_fewer_weights}
 
 
 def the_run(rows: list[dict[str, str]]) -> str:
@@ -111,7 +136,7 @@ def the_run(rows: list[dict[str, str]]) -> str:
     seeds = ", ".join(sorted({row["seed"] for row in rows}))
     floats: dict[str, list[float]] = {}
     for row in rows:
-        if row["method"] == "float32":
+        if row["method"] == FLOAT:
             floats.setdefault(row["model"], []).append(float(row["loss"]))
     losses = ", ".join(
         f"{sum(each) / len(each):.3f} ± {(max(each) - min(each)) / 2:.3f} ({model})"
@@ -141,13 +166,14 @@ def filled(page: str, blocks: dict[str, str]) -> str:
     return page
 
 
-def make_methods(folder: Path) -> None:
-    shutil.copy(folder / "results.csv", DOCS / "methods.csv")
-    for name in ("methods-at-one-width.svg", "methods-damage-versus-bits.svg"):
-        shutil.copy(folder / name, DOCS / name)
-    page = METHODS_PAGE.read_text(encoding="utf-8")
-    made = filled(page, methods_blocks(read(DOCS / "methods.csv")))
-    METHODS_PAGE.write_text(made, encoding="utf-8")
+def make_page(folder: Path, study: str) -> None:
+    name = PAGES[study]
+    shutil.copy(folder / "results.csv", DOCS / f"{name}.csv")
+    for figure in FIGURES:
+        shutil.copy(folder / f"methods-{figure}.svg", DOCS / f"{name}-{figure}.svg")
+    page = DOCS / f"{name}.md"
+    made = filled(page.read_text(encoding="utf-8"), blocks(read(DOCS / f"{name}.csv"), study))
+    page.write_text(made, encoding="utf-8")
 
 
 def make_readme(folder: Path) -> None:
@@ -162,9 +188,10 @@ def make_readme(folder: Path) -> None:
 
 def main(folder: Path) -> None:
     settings = json.loads((folder / "settings.json").read_text(encoding="utf-8"))
-    if settings["methods"] == FEWER_WEIGHTS_STUDY:
-        raise SystemExit(f"of fewer weights there is no page here yet: see {folder}/report.html")
-    (make_methods if settings["methods"] else make_readme)(folder)
+    if settings["methods"]:
+        make_page(folder, settings["methods"])
+    else:
+        make_readme(folder)
 
 
 if __name__ == "__main__":

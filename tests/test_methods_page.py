@@ -9,7 +9,7 @@ import pytest
 from minilm.study.methods.ranking import above, at, compressing, entries, places
 from minilm.study.methods.table import TRIED
 from minilm.study.methods.trained import FURTHER
-from minilm.study.settings import methods_study
+from minilm.study.settings import QUANTIZATION_STUDY, methods_study
 
 DOCS = Path(__file__).parents[1] / "docs"
 MODELS = tuple(methods_study().language_models)
@@ -18,7 +18,7 @@ spec = importlib.util.spec_from_file_location("docs_make", DOCS / "make.py")
 make = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(make)
 
-PAGE = make.METHODS_PAGE.read_text(encoding="utf-8")
+PAGE = (DOCS / "methods.md").read_text(encoding="utf-8")
 ROWS = make.read(DOCS / "methods.csv")
 FOUND = {(e.model, e.method, e.amount): e for e in entries(ROWS)}
 
@@ -30,7 +30,7 @@ def damage(request):
 
 
 def test_the_page_is_made_of_the_results_and_of_todays_tables():
-    assert make.filled(PAGE, make.methods_blocks(ROWS)) == PAGE
+    assert make.filled(PAGE, make.blocks(ROWS, QUANTIZATION_STUDY)) == PAGE
 
 
 def test_every_method_was_measured_at_each_width_with_each_seed():

@@ -14,4 +14,5 @@
     ranking        in the order of damage; what is a tie
     plots, page    the figures, the report
     words          the tables of docs/methods.md
+    pruning_words  those that docs/fewer-weights.md alone has
 """
