@@ -1,0 +1,176 @@
+"""docs/fewer-weights.md shows what docs/fewer-weights.csv holds, and what it says is so."""
+
+import importlib.util
+import re
+from pathlib import Path
+
+import pytest
+
+from minilm.study.methods.comparisons import FEWER_WEIGHTS
+from minilm.study.methods.kinds import PRUNED, SHRUNK_TRAINED, STUDENT
+from minilm.study.methods.pruned import TWICE
+from minilm.study.methods.ranking import above, entries
+from minilm.study.methods.trained import FURTHER
+from minilm.study.settings import FEWER_WEIGHTS_STUDY, FLOAT, methods_study
+
+DOCS = Path(__file__).parents[1] / "docs"
+MODELS = tuple(methods_study(FEWER_WEIGHTS_STUDY).language_models)
+TRIED = FEWER_WEIGHTS.tried
+
+spec = importlib.util.spec_from_file_location("docs_make", DOCS / "make.py")
+make = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(make)
+
+PAGE = (DOCS / "fewer-weights.md").read_text(encoding="utf-8")
+WRITTEN = re.sub(r"<!-- (\w+) -->.*?<!-- end of \1 -->", "", PAGE, flags=re.S)  # by hand
+ROWS = make.read(DOCS / "fewer-weights.csv")
+FOUND = {(e.model, e.method, e.amount): e for e in entries(ROWS, FEWER_WEIGHTS)}
+
+each_model = pytest.mark.parametrize("model", MODELS)
+
+
+@pytest.fixture(params=MODELS)
+def damage(request):
+    """damage(method, percent) on each model: the mean over seeds."""
+    return lambda method, percent: FOUND[request.param, method, percent].mean
+
+
+def test_the_page_is_made_of_the_results_and_of_todays_tables():
+    assert make.filled(PAGE, make.blocks(ROWS, FEWER_WEIGHTS_STUDY)) == PAGE
+
+
+def test_every_method_was_measured_at_each_amount_with_each_seed():
+    seeds = {int(row["seed"]) for row in ROWS}
+    measured = sorted((row["model"], row["method"], int(row["left_out"]), int(row["seed"]))
+                      for row in ROWS if row["method"] != FLOAT)  # fmt: skip
+    assert measured == sorted(
+        (model, name, percent, seed) for model in MODELS for name, tried in TRIED.items()
+        for percent in tried.amounts for seed in seeds
+    )  # fmt: skip
+    assert all(row["loss"] or row["note"] for row in ROWS)
+
+
+def test_every_method_is_told():
+    told = [name for line in re.findall(r"^\| ([^|]+) \|", PAGE, re.M) for name in line.split("; ")]
+    assert set(TRIED) <= set(told)
+
+
+def test_links_lead_somewhere():
+    links = re.findall(r"\]\((?!https?:)([^)#]+)(?:#[^)]*)?\)", PAGE)
+    assert {"fewer-weights.csv", "fewer-weights-at-one-width.svg", "methods.md"} <= set(links)
+    assert all((DOCS / link).exists() for link in links)
+
+
+def test_between_the_marks_alone_are_numbers_that_were_measured():
+    text = re.sub(r"`[^`]*`|section [\d.]+", "", WRITTEN)
+    assert not re.findall(r"\d+\.\d+", text)
+
+
+@pytest.mark.parametrize("scores", [("Wanda, local", "Wanda, global"),
+                                    ("OBS, layer by layer", "OBS, global"),
+                                    ("SparseGPT", "SparseGPT, global")])  # fmt: skip
+def test_scope_before_score(damage, scores):
+    each, together = scores
+    assert damage(together, 50) < 0.5 * damage(each, 50)
+
+
+@pytest.mark.parametrize("percent", [50, 60, 70])
+def test_in_one_scope_the_order_is_the_textbooks(damage, percent):
+    chance, magnitude, wanda, sparse = (
+        damage(f"{name}, global", percent)
+        for name in ("random", "magnitude", "Wanda", "SparseGPT")
+    )
+    assert chance > 2 * magnitude
+    assert magnitude > wanda > sparse
+
+
+def test_in_the_scopes_of_papers_it_is_not():
+    assert FOUND["LSTM", "Wanda", 70].mean > FOUND["LSTM", "magnitude", 70].mean - 0.05
+
+
+@pytest.mark.parametrize("percent", [50, 60, 70])
+def test_the_loss_knows_more_than_the_layer(damage, percent):
+    order = [damage(name, percent) for name in ("OBD, made good", "OBD", "Wanda, global")]
+    assert order == sorted(order)
+
+
+def test_a_pattern_costs_more(damage):
+    for pattern, free in (("magnitude, 2:4", "magnitude"), ("Wanda, 2:4", "Wanda"),
+                          ("SparseGPT, 2:4", "SparseGPT")):  # fmt: skip
+        assert damage(pattern, 50) > 1.2 * damage(free, 50)
+
+
+@each_model
+def test_training_repairs(model):
+    control, chance = FOUND[model, FURTHER, 0], FOUND[model, "random, tuned", 50]
+    for name in ("magnitude, tuned", "magnitude, global, tuned"):
+        tuned = FOUND[model, name, 50]
+        assert max(tuned.damage) < 0
+        assert 0 < above(tuned, control).mean < 0.05
+        assert max(tuned.damage) < min(chance.damage)
+    assert chance.mean < 0.1 * FOUND[model, "random", 50].mean
+
+
+@each_model
+def test_at_80_percent_how_one_gets_there_counts(model):
+    control = FOUND[model, FURTHER, 0]
+    own = {name: FOUND[model, name, 80].mean for name in TRIED
+           if TRIED[name].control == FURTHER and 80 in TRIED[name].amounts}  # fmt: skip
+    assert min(own, key=own.__getitem__) == "gradual, global"
+    assert own["gradual, global"] > control.mean
+    longer = FOUND[model, "gradual, global, twice as long", 80]
+    assert longer.mean < 0.02 and above(longer, FOUND[model, TWICE, 0]).mean > 0
+
+
+def test_at_once_and_each_by_itself_costs_the_lstm_most():
+    ways = ("magnitude, global, tuned", "gradual", "gradual, global", "gradual, without regrowth")
+    worst = FOUND["LSTM", "magnitude, tuned", 80]
+    assert all(worst.mean > FOUND["LSTM", way, 80].mean for way in ways)
+
+
+@each_model
+def test_fewer_bits_before_fewer_weights(model):
+    both = FOUND[model, "magnitude, tuned, 4 bits", 80]
+    floats = FOUND[model, "magnitude, global, tuned", 90]
+    assert both.values["bits_per_weight"] < 0.6 * floats.values["bits_per_weight"]
+    assert max(both.damage) < min(floats.damage)
+
+
+@each_model
+def test_zeros_save_no_time_and_narrow_matrices_do(model):
+    own = [e for e in FOUND.values() if e.model == model and e.method in TRIED]
+    assert min(e.values["inference_time"] for e in own if e.kind == PRUNED) > 1
+    narrow = [e for e in own if e.amount == 50 and (e.kind in (SHRUNK_TRAINED, STUDENT))]
+    assert narrow and max(e.values["inference_time"] for e in narrow) < 0.95
+    thin = FOUND[model, "SVD", 75].values["inference_time"]
+    assert thin < min(0.95, FOUND[model, "SVD", 50].values["inference_time"])
+
+
+@each_model
+def test_two_thin_factors_have_to_know_the_inputs(model):
+    own = {key[1:]: entry for key, entry in FOUND.items() if key[0] == model}
+    for percent in TRIED["SVD"].amounts:
+        assert own["SVD, activation-aware", percent].mean < own["SVD", percent].mean
+    plain, aware = own["SVD, tuned", 50], own["SVD, activation-aware, tuned", 50]
+    assert abs(plain.mean - aware.mean) < 0.02
+    assert abs(aware.mean - own["magnitude, global, tuned", 50].mean) < 0.05
+    assert max(e.values["inference_time"] for e in (plain, aware)) < 1
+
+
+def test_a_trained_half_is_a_better_start_than_none():
+    half = FOUND["LSTM", "units, tuned", 50]
+    for (model, name, _), entry in FOUND.items():
+        if model == "LSTM" and entry.kind == STUDENT and name != "student, cut from its teacher":
+            assert max(half.damage) < min(entry.damage)
+
+
+def test_a_teacher_is_no_wonder():
+    closed = {}
+    for model in MODELS:
+        alone, soft, softer, hard = (
+            FOUND[model, name, 50].mean for name in (
+                "student alone", "student, soft targets", "student, soft targets, T = 2",
+                "student, hard labels"))  # fmt: skip
+        assert soft < softer and hard > alone
+        closed[model] = 1 - soft / alone
+    assert closed["Transformer"] > 0.3 > 0.2 > closed["LSTM"]
