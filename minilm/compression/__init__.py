@@ -17,7 +17,7 @@
     quantized_gradients.py  gradients in few bits, with error feedback: QuantizedGradients
     adamw_8bit.py    an optimizer's state in bytes: AdamW8bit
     coding/          codes in as many bits as they are worth, Huffman and rANS: save_coded
-    recipes/         all of it in a row, in Python or TOML: Recipe, stage
+    recipes/         all of it in a row, in Python or TOML: Recipe, stage, pareto_front
     parameters.py    which parameters are compressed, and which arrays are refused
 """
 
@@ -30,6 +30,7 @@ from minilm.compression.allocation import (
     sensitivities,
     water_filling_bits,
 )
+from minilm.compression.coding import save_coded
 from minilm.compression.distillation import LogitCache, distil, distillation_loss
 from minilm.compression.low_rank import factorize, in_factors, joined, split_factors
 from minilm.compression.progressive import by_damage, in_portions, one_at_a_time
@@ -57,6 +58,7 @@ from minilm.compression.quantization import (
 )
 from minilm.compression.quantized_gradients import QuantizedGradients
 from minilm.compression.quantized_training import Stages, train_quantized
+from minilm.compression.recipes import Recipe, pareto_front, stage
 from minilm.compression.shrinking import shrink
 from minilm.compression.views import (
     add_clips,
@@ -80,6 +82,7 @@ __all__ = [
     "AdamW8bit",
     "LogitCache",
     "QuantizedGradients",
+    "Recipe",
     "Stages",
     "add_clips",
     "add_scores",
@@ -114,15 +117,18 @@ __all__ = [
     "measured_effect",
     "mixed_precision",
     "one_at_a_time",
+    "pareto_front",
     "product_quantize",
     "prune",
     "prune_by_scores",
     "quantize",
     "quantize_activations",
     "quantize_with_steps",
+    "save_coded",
     "sensitivities",
     "shrink",
     "split_factors",
+    "stage",
     "straight_through",
     "train_quantized",
     "true_bits",

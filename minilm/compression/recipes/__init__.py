@@ -9,7 +9,8 @@
     )
     rows = recipe.run(subject, "small.npz").rows            or Recipe.read("small.toml").run(…)
 
-    recipe.py      Recipe, stage: written down, checked, run, a row for each stage
+    recipe.py      Recipe: run, a file and a row for each stage
+    checks.py      stage: written down, and checked before any time is spent
     stages.py      STAGES: what each does to the state
     state.py       State: what earlier stages fixed, and how it is seen, packed and written
     roundings.py   what quantized weights are trained by: straight-through, steps, levels
@@ -18,8 +19,9 @@
 """
 
 from minilm.compression.recipes.bench import Bench
+from minilm.compression.recipes.checks import Stage, stage
 from minilm.compression.recipes.front import pareto_front
-from minilm.compression.recipes.recipe import Outcome, Recipe, Stage, stage
+from minilm.compression.recipes.recipe import Outcome, Recipe
 from minilm.compression.recipes.stages import STAGES
 from minilm.compression.recipes.state import State
 

@@ -2,7 +2,7 @@
 
 The language models and tasks of a study are benches (minilm/study/subjects.py). So are word
 vectors, for the stages that neither train nor ask the model anything: they have only `trained`,
-`judge` and `keep`.
+`judge`, `keep` and `seed`.
 """
 
 from collections.abc import Callable
@@ -22,6 +22,10 @@ class Bench(Protocol):
     @property
     def model(self) -> Any:
         """What runs the parameters."""
+
+    @property
+    def seed(self) -> int:
+        """Of all that is drawn at random; a bench without one has 0."""
 
     def trained(self) -> Params:
         """The float parameters that a recipe begins with."""

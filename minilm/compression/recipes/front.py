@@ -6,6 +6,8 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import numpy as np
+
 Row = Mapping[str, Any]
 COLUMNS = ("file_bytes", "loss", "total_seconds")  # bytes × quality × time
 
@@ -23,7 +25,7 @@ def pareto_front(
         raise ValueError(f"columns must be named, those of highest too, got {columns!r} and "
                          f"{highest!r}")
     for row in rows:
-        lacking = [name for name in columns if not isinstance(row.get(name), int | float)]
+        lacking = [name for name in columns if not is_number(row.get(name))]
         if lacking:
             raise ValueError(f"each row must have a number for {', '.join(lacking)}, got {row!r}")
 
@@ -42,3 +44,8 @@ def pareto_front(
 
     front = [row for i, row in enumerate(rows) if not undercut(i)]
     return sorted(front, key=place)
+
+
+def is_number(value: Any) -> bool:
+    """NaN is none: it would undercut nothing, be undercut by nothing, and stand on the front."""
+    return isinstance(value, int | float | np.number) and not np.isnan(value)

@@ -22,21 +22,17 @@ The order is that of Han et al. 2016 (Deep Compression), figure 1, with distilla
 low rank before.
 """
 
-import inspect
 import math
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from types import UnionType
-from typing import Any, NamedTuple, Union, get_args, get_origin, get_type_hints
-
-import numpy as np
+from typing import Any, NamedTuple
 
 from minilm.compression.recipes.bench import Rehearsal
+from minilm.compression.recipes.checks import Stage, check_bench, check_order, checked
 from minilm.compression.recipes.stages import STAGES
 from minilm.compression.recipes.state import State
 from minilm.types import Params
@@ -52,38 +48,6 @@ START = "float32"  # the row before any stage
 REFUSALS = (ValueError, TypeError, FloatingPointError)  # the last of training that diverged
 
 
-@dataclass(frozen=True)
-class Stage:
-    """What is done, and with which options. `stage` makes one, checked."""
-
-    do: str
-    options: dict[str, Any] = field(default_factory=dict)
-
-    def __str__(self) -> str:
-        return " ".join([self.do, *(f"{name}={value}" for name, value in self.options.items())])
-
-    @property
-    def asks(self) -> tuple[str, ...]:
-        """What of a bench it cannot do without."""
-        trains = ("fit",) if self.options.get("steps") else ()
-        data = ("model", "batches") if self._reads_data else ()
-        return tuple(dict.fromkeys([*STAGES[self.do].asks, *trains, *data]))
-
-    @property
-    def _reads_data(self) -> bool:
-        options = self.options
-        return bool(
-            options.get("calibrated") or options.get("mean_bits") or options.get("compensate")
-            or options.get("scores") == "activation"
-            or options.get("score", "magnitude") not in ("magnitude", "random")
-        )
-
-
-def stage(do: str, **options: Any) -> Stage:
-    """A stage of STAGES, its options checked by name and type. ValueError for any other."""
-    return checked(do, options, "stage")
-
-
 class Outcome(NamedTuple):
     """rows: one for the start and one a stage. bench, params: the model at the end, packed."""
 
@@ -93,13 +57,19 @@ class Outcome(NamedTuple):
 
 
 class Recipe:
-    """Stages in a row. ValueError for none, or an order in which they cannot be."""
+    """Stages in a row. ValueError for none, an order in which they cannot be, or options that a
+    stage has not; TypeError for what is no stage."""
 
     def __init__(self, *stages: Stage) -> None:
         if not stages:
             raise ValueError("a recipe must have at least one stage, got none")
-        self.stages = stages
+        for number, each in enumerate(stages, 1):
+            if not isinstance(each, Stage):
+                raise TypeError(f'stage {number} must be made by stage(), as in stage("tune", '
+                                f"steps=100), got {each!r}")
+            checked(each.do, each.options, f"stage {number}")
         check_order(stages)
+        self.stages = stages
 
     @classmethod
     def from_dict(cls, written: dict[str, Any]) -> "Recipe":
@@ -145,8 +115,7 @@ class Recipe:
         for _ in self._states(begun(Rehearsal(bench), params)):
             pass
         rows: list[Row] = []
-        for name, state, seconds in self._states(begun(bench, params)):
-            packed = state.packed()
+        for name, state, packed, seconds in self._states(begun(bench, params)):
             last = len(rows) == len(self.stages)
             kept = Path(out) if last and out is not None else None
             row = measured(state, packed, params, kept)
@@ -157,18 +126,18 @@ class Recipe:
             report(rows[-1])
         return Outcome(rows, state.bench, packed)
 
-    def _states(self, state: State) -> Iterator[tuple[str, State, float]]:
-        """(what was done, the state then, the seconds that it took), from the start on."""
-        yield START, state, 0.0
+    def _states(self, state: State) -> Iterator[tuple[str, State, Params, float]]:
+        """(what was done, the state then, packed, the seconds that it took), from the start on."""
+        yield START, state, state.packed(), 0.0
         for number, each in enumerate(self.stages, 1):
             started = time.perf_counter()
             try:
                 state = STAGES[each.do].do(state, **each.options)
-                state.packed()
+                packed = state.packed()
             except REFUSALS as error:
                 kind = next(kind for kind in REFUSALS if isinstance(error, kind))
                 raise kind(f"stage {number}, {each.do}: {error}") from error
-            yield str(each), state, time.perf_counter() - started
+            yield str(each), state, packed, time.perf_counter() - started
 
 
 def begun(bench: Any, params: Params) -> State:
@@ -194,92 +163,11 @@ def measured(state: State, packed: Params, reference: Params, out: Path | None) 
 
 def check_same(packed: Params, read: Params) -> None:
     """What was read is what was written, bit for bit: codes, scales, masks, and the floats."""
-    ours, theirs = flatten(packed), flatten(read)
-    same = ours[1] == theirs[1] and all(
-        a.dtype == b.dtype and a.tobytes() == b.tobytes()
-        for a, b in zip(ours[0].values(), theirs[0].values(), strict=True)
+    (arrays, kinds), (others, other_kinds) = flatten(packed), flatten(read)
+    same = kinds == other_kinds and all(
+        a.dtype == others[name].dtype and a.shape == others[name].shape
+        and a.tobytes() == others[name].tobytes()
+        for name, a in arrays.items()
     )
     if not same:
         raise RuntimeError("the file does not give back the parameters that it was written of")
-
-
-def checked(do: str, options: dict[str, Any], where: str) -> Stage:
-    """The stage. ValueError, beginning with `where`, for an unknown one or options it has not."""
-    if do not in STAGES:
-        raise ValueError(f"{where}: there is no {do!r}; there are {', '.join(STAGES)}")
-    own = inspect.signature(STAGES[do].do).parameters
-    known = {name: p for name, p in own.items() if p.kind is p.KEYWORD_ONLY}
-    where = f"{where}, {do}"
-    for name in options:
-        if name not in known:
-            raise ValueError(f"{where}: there is no option {name!r}; there are {', '.join(known)}")
-    missing = [n for n, p in known.items() if p.default is p.empty and n not in options]
-    if missing:
-        raise ValueError(f"{where}: {', '.join(missing)} must be given")
-    hints = get_type_hints(STAGES[do].do)
-    for name, value in options.items():
-        if not fits(value, hints[name]):
-            raise ValueError(f"{where}: {name} must be {said(hints[name])}, got {value!r}")
-        if name == "steps" and value < 1:
-            raise ValueError(f"{where}: steps must be at least 1, got {value!r}")
-    return Stage(do, dict(options))
-
-
-def fits(value: Any, hint: Any) -> bool:
-    """Whether a value is of a type: a whole number is a float, True is none, and NaN neither."""
-    if get_origin(hint) in (Union, UnionType):
-        return any(fits(value, each) for each in get_args(hint))
-    if get_origin(hint) is list:
-        return isinstance(value, list) and bool(value) and all(
-            fits(each, get_args(hint)[0]) for each in value
-        )
-    if get_origin(hint) is dict:
-        return isinstance(value, dict) and all(
-            fits(each, get_args(hint)[1]) for each in value.values()
-        )
-    if hint is float:
-        number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
-        return number and math.isfinite(value)
-    if hint is int:
-        return isinstance(value, int | np.integer) and not isinstance(value, bool)
-    return isinstance(value, hint)
-
-
-SAID = {"int": "a whole number", "float": "a finite number", "str": "a string",
-        "bool": "true or false", "list": "a list of whole numbers",
-        "dict": "whole numbers by name"}  # fmt: skip
-
-
-def said(hint: Any) -> str:
-    """A type in words."""
-    kinds = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
-    names = [(get_origin(kind) or kind).__name__ for kind in kinds if kind is not type(None)]
-    return " or ".join(SAID[name] for name in names)
-
-
-def check_order(stages: Sequence[Stage]) -> None:
-    """Refuse, by number and name, a stage after one that it must precede."""
-    latest, before = 0, ""
-    done: dict[str, int] = {}
-    for number, each in enumerate(stages, 1):
-        kind, where = STAGES[each.do], f"stage {number}, {each.do}"
-        if "code" in done:
-            raise ValueError(f"{where}: code must be the last stage, and is stage {done['code']}")
-        if kind.once and each.do in done:
-            raise ValueError(f"{where}: it is stage {done[each.do]} already, and comes once")
-        if kind.place is not None:
-            if kind.place < latest:
-                raise ValueError(f"{where}: must come before {before}")
-            latest, before = kind.place, f"{each.do}, which is stage {number}"
-        done[each.do] = number
-
-
-def check_bench(stages: Sequence[Stage], bench: Any) -> None:
-    """Refuse a stage that asks what this bench does not have."""
-    for number, each in enumerate(stages, 1):
-        lacking = [name for name in each.asks if not hasattr(bench, name)]
-        if lacking:
-            raise ValueError(
-                f"stage {number}, {each.do}: {type(bench).__name__} has no {', '.join(lacking)}: "
-                "it is compressed without training and without asking the model"
-            )

@@ -59,18 +59,27 @@ def tune(
 
 
 def taught(state: State, alpha: float, temperature: float, labels: str) -> Loss:
+    """The loss. ValueError for a teacher who is asked in some way, and has no share."""
     if not alpha:
+        if (temperature, labels) != (1.0, "soft"):
+            raise ValueError("temperature and labels are of a teacher: with alpha above 0, got "
+                             f"{temperature!r}, {labels!r} and alpha {alpha!r}")
         return cross_entropy_loss
     return taught_by(*state.teacher, alpha=alpha, temperature=temperature, labels=labels)
 
 
 def distil(
     state: State, *, width: int, steps: int, learning_rate: float | None = None,
-    alpha: float = 0.5, temperature: float = 1.0, labels: str = "soft", seed: int = 0,
+    alpha: float = 0.5, temperature: float = 1.0, labels: str = "soft",
+    seed: int | None = None,
 ) -> State:  # fmt: skip
-    """A fresh model of this width, trained on the same data and taught by the one there is."""
+    """A fresh model of this width, trained on the same data and taught by the one there is.
+
+    seed: of its first numbers; None: that of the bench.
+    """
     bench = state.bench.sized(width=width)
-    student = replace(state, bench=bench, params=bench.model.init(seed), resized=True,
+    params = bench.model.init(state.seed if seed is None else seed)
+    student = replace(state, bench=bench, params=params, resized=True,
                       teacher=(state.bench.model, state.params))
     return tune(student, steps=steps, learning_rate=learning_rate, alpha=alpha,
                 temperature=temperature, labels=labels)  # fmt: skip
@@ -107,13 +116,17 @@ def prune(
     state: State, *, sparsity: float | None = None, threshold: float | None = None,
     structure: str = "element", scope: str = "local", score: str = "magnitude",
     compensate: bool = False, block: int | None = None, steps: int = 0,
-    learning_rate: float | None = None, seed: int = 0,
+    learning_rate: float | None = None, seed: int | None = None,
 ) -> State:  # fmt: skip
     """See `minilm.prune`; what the score needs comes from training data.
 
-    steps: 0, at once; or more and more in so many steps of training (see `cubic`).
+    steps: 0, at once; or more and more in so many steps of training (see `cubic`), at this
+    learning_rate. seed: of random scores; None: that of the bench.
     """
-    known: dict[str, Any] = {"structure": structure, "scope": scope, "score": score, "seed": seed}
+    known: dict[str, Any] = {"structure": structure, "scope": scope, "score": score,
+                             "seed": state.seed if seed is None else seed}
+    if learning_rate is not None and not steps:
+        raise ValueError("learning_rate is of pruning while training: with steps, got none")
     needs = {SCORES[score].needs if score in SCORES else "", "calibration" if compensate else ""}
     if steps:
         if sparsity is None or needs != {""}:
@@ -155,6 +168,8 @@ def quantize(
              "symmetric": symmetric, "rounding": rounding, "transform": transform,
              "scale_format": scale_format}  # fmt: skip
     how: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+    if train == "levels":
+        how.setdefault("grid", "lloyd_max")  # so that several bits are chosen by its own errors
     if state.masks:
         how.pop("axis", None)  # the kept numbers are one channel
     by_name = bits_of(state, bits, mean_bits, how)

@@ -53,6 +53,11 @@ class State:
         """Whether each weight is still one array of floats."""
         return not (self.masks or self.factored or self.rounding)
 
+    @property
+    def seed(self) -> int:
+        """Of what a stage draws at random, unless it has one of its own: that of the bench."""
+        return getattr(self.bench, "seed", 0)
+
     def view(self, *more: View) -> View:
         """What the model sees of `params` while it is trained. more: looks at the float numbers."""
         views = [] if self.rounding is None else [self.rounding.view]

@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -39,5 +40,9 @@ def test_each_row_is_on_the_front_or_undercut_by_one_that_is(points):
 def test_rows_without_a_number_are_refused():
     with pytest.raises(ValueError, match="a number for loss"):
         pareto_front([{"file_bytes": 1, "total_seconds": 2, "loss": None}])
+    for loss in (float("nan"), np.float32("nan")):
+        with pytest.raises(ValueError, match="a number for loss"):
+            pareto_front([{"loss": loss}], ("loss",))
+    assert len(pareto_front([{"loss": np.float32(2)}, {"loss": float("inf")}], ("loss",))) == 1
     with pytest.raises(ValueError, match="highest"):
         pareto_front(ROWS, ("loss",), highest=("accuracy",))

@@ -61,6 +61,7 @@ class Toy:
 
     model: Any
     batch: Any
+    seed: int = 0
     fitted: list[Any] = field(default_factory=list)
     runs: list[Any] = field(default_factory=list)
 
@@ -215,6 +216,28 @@ def test_the_teacher_is_the_large_float_model_as_it_was_last():
             assert [run["loss"] for run in bench.runs[-len(real) :]] == [loss] * len(real)
 
 
+def test_what_is_drawn_is_of_the_bench_s_seed_unless_a_stage_has_its_own():
+    stages = {"distil": {"width": 8, "steps": 2}, "prune": {"sparsity": 0.5, "score": "random"}}
+    for do, options in stages.items():
+
+        def first(whose, do=do, **options):
+            bench = replace(Toy(*CASES["Transformer"]), seed=whose)
+            return as_dense(Recipe(stage(do, **options)).run(bench).params["token_embedding"])
+
+        ours = first(1, **options)
+        np.testing.assert_array_equal(ours, first(0, seed=1, **options))
+        assert (ours != first(0, **options)).any() and (ours != first(1, seed=0, **options)).any()
+
+
+def test_several_bits_for_trained_levels_are_chosen_by_the_errors_of_levels():
+    chosen = []
+    for grid in ({}, {"grid": "lloyd_max"}):
+        options = {"bits": [2, 3, 4, 6], "mean_bits": 6.0, "train": "levels", **grid}
+        *_, params = Recipe(stage("quantize", **options)).run(Toy(*CASES["Transformer"]))
+        chosen.append([w.bits for w in params.values() if w.ndim > 1])
+    assert chosen[0] == chosen[1] and len({*chosen[0]}) > 1
+
+
 def test_mixed_precision_keeps_to_its_bits_and_spends_them_where_they_help():
     bench = Toy(*CASES["Transformer"])
     rows, _, params = Recipe(
@@ -252,10 +275,17 @@ def test_what_the_end_refuses_is_refused_before_any_training(tmp_path):
         Recipe(long[0], stage("prune", sparsity=1.5)).run(bench)
     with pytest.raises(ValueError, match="stage 2, code: coder must be one of"):
         Recipe(long[0], stage("code", coder="zip")).run(bench)
+    with pytest.raises(ValueError, match="stage 2, prune: learning_rate is of pruning while"):
+        Recipe(long[0], stage("prune", sparsity=0.5, learning_rate=0.1)).run(bench)
+    for asked in ({"temperature": 2.0}, {"labels": "hard"}):
+        with pytest.raises(ValueError, match="stage 2, tune: temperature and labels are of a te"):
+            Recipe(long[0], stage("tune", steps=1, **asked)).run(bench)
     with pytest.raises(ValueError, match="stage 2, tune: alpha"):
         Recipe(long[0], stage("tune", steps=1, alpha=2.0)).run(bench)
     with pytest.raises(FileNotFoundError):
         Recipe(long[0]).run(bench, tmp_path / "nowhere" / "out")
+    with pytest.raises(ValueError, match="path must name a file"):
+        Recipe(long[0]).run(bench, tmp_path)
     assert bench.fitted == [] and not list(tmp_path.iterdir())
 
 
@@ -273,6 +303,13 @@ def test_a_file_that_gives_something_else_back_is_noticed(monkeypatch, tmp_path)
     monkeypatch.setattr(recipes, "load", damaged)
     with pytest.raises(RuntimeError, match="does not give back"):
         recipe.run(bench, tmp_path / "out")
+    ones = {"a": np.ones((2, 3), np.float32), "b": np.ones(2, np.float32)}
+    recipes.check_same(ones, dict(reversed(ones.items())))
+    wrong = ({}, {**ones, "c": ones["b"]}, {**ones, "a": ones["a"].reshape(3, 2)},
+             {**ones, "a": ones["a"].view(np.int32)}, {**ones, "b": ones["b"] + 1})  # fmt: skip
+    for read in wrong:
+        with pytest.raises(RuntimeError, match="does not give back"):
+            recipes.check_same(ones, read)
 
 
 def test_a_recipe_leaves_what_it_begins_with_as_it_is():

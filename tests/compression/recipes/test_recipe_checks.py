@@ -2,10 +2,11 @@
 
 import re
 
+import numpy as np
 import pytest
 
 from minilm.compression.recipes import STAGES, Recipe, stage
-from minilm.compression.recipes.recipe import Stage
+from minilm.compression.recipes.checks import Stage
 
 
 @pytest.mark.parametrize("do, options, message", [
@@ -18,12 +19,17 @@ from minilm.compression.recipes.recipe import Stage
     ("tune", {}, "stage, tune: steps must be given"),
     ("tune", {"steps": 1.5}, "stage, tune: steps must be a whole number, got 1.5"),
     ("tune", {"steps": -1}, "stage, tune: steps must be at least 1, got -1"),
+    ("tune", {"steps": 1, "learning_rate": 0}, "stage, tune: learning_rate must be above 0, got 0"),
+    ("distil", {"width": 8, "steps": 1, "seed": -1}, "distil: seed must be at least 0, got -1"),
+    ("prune", {"sparsity": 1, "steps": True}, "prune: steps must be a whole number, got True"),
     ("tune", {"state": 1}, "stage, tune: there is no option 'state'"),
     ("distil", {"width": 8}, "stage, distil: steps must be given"),
     ("quantize", {}, "stage, quantize: bits must be given"),
     ("quantize", {"bits": "3"}, "bits must be a whole number or a list of whole numbers or "
                                 "whole numbers by name, got '3'"),
     ("quantize", {"bits": []}, "bits must be a whole number or a list"),
+    ("quantize", {"bits": {}}, "bits must be a whole number or a list"),
+    ("quantize", {"bits": {3: 3}}, "bits must be a whole number or a list"),
     ("quantize", {"bits": {"w": 2.5}}, "bits must be a whole number or a list"),
     ("quantize", {"bits": 3, "symmetric": 1}, "symmetric must be true or false, got 1"),
     ("code", {"coder": 1}, "stage, code: coder must be a string, got 1"),
@@ -37,6 +43,23 @@ def test_a_stage_says_what_it_does():
     assert stage("prune", sparsity=1) == Stage("prune", {"sparsity": 1})
     assert str(stage("quantize", bits=3, train="steps")) == "quantize bits=3 train=steps"
     assert stage("quantize", bits={"w": 3}).options == {"bits": {"w": 3}}
+
+
+def test_numbers_of_numpy_are_numbers():
+    assert stage("tune", steps=np.int64(3), learning_rate=np.float32(0.5)).options["steps"] == 3
+    assert stage("quantize", bits=[np.int8(2), 4], mean_bits=np.float64(3)).options["bits"][0] == 2
+    assert stage("tune", steps=3, learning_rate=None).options["learning_rate"] is None
+
+
+@pytest.mark.parametrize("given, error, message", [
+    ([stage("code")], TypeError, "stage 2 must be made by stage(), as in stage("),
+    ("code", TypeError, "got 'code'"),
+    (Stage("cod"), ValueError, "stage 2: there is no 'cod'; there are distil"),
+    (Stage("prune", {"sparsty": 1}), ValueError, "stage 2, prune: there is no option 'sparsty'"),
+])  # fmt: skip
+def test_what_is_no_stage_is_refused_by_its_number(given, error, message):
+    with pytest.raises(error, match=re.escape(message)):
+        Recipe(stage("tune", steps=1), given)
 
 
 PRUNE, TUNE = stage("prune", sparsity=0.5), stage("tune", steps=1)
