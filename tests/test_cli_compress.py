@@ -52,7 +52,9 @@ def test_each_stage_is_a_line_and_a_row_and_the_file_is_evaluated_like_any_other
     ]
     assert rows[-1]["do"] == "code vectors=bf16" and float(rows[-1]["perplexity"]) > 1
     assert call(f"evaluate {out}") == 0
-    loss = re.search(r"loss +([\d.]+)", capsys.readouterr().out).group(1)
+    printed = capsys.readouterr().out
+    assert int(re.search(r"file_bytes +(\d+)", printed).group(1)) == out.stat().st_size
+    loss = re.search(r"loss +([\d.]+)", printed).group(1)
     assert float(loss) == pytest.approx(float(rows[-1]["loss"]), abs=1e-4)
     assert call(f'generate {out} --prompt "the " --length 5') == 0
 
@@ -70,6 +72,10 @@ def test_word_vectors_take_the_stages_that_do_not_train(folder, capsys):
     ("--recipe {}/none.toml --out {}/o", "No such file"),
     ("--recipe {}/recipe.toml --out {}/nowhere/o", "nowhere"),
     ("--recipe {}/recipe.toml --out {}/o --rows {}", "path must name a file"),
+    ("--recipe {}/recipe.toml --out {}/o --rows {}/o", "--rows: must be another file than --out"),
+    ("--recipe {}/recipe.toml --out {}/recipe.toml", "--out: must be another file than --recipe"),
+    ("--recipe {}/recipe.toml --out {}/o --rows {}/transformer.npz", "--rows: must be another file "
+     "than the model"),
 ])
 def test_what_cannot_be_is_said_in_one_line(folder, capsys, options, message):
     options = options.replace("{}", str(folder))

@@ -2,6 +2,7 @@
 
 import argparse
 import csv
+import os
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +33,7 @@ def add_compress(commands: Any) -> None:
 
 def run_compress(arguments: argparse.Namespace) -> None:
     recipe = Recipe.read(arguments.recipe)
-    for target in filter(None, (arguments.out, arguments.rows)):
-        check_target(target)
+    check_targets(arguments)
     subject = saved_subject(
         study.default(), Path(arguments.file), arguments.corpus, progress=True, whole=False
     )
@@ -42,6 +42,22 @@ def run_compress(arguments: argparse.Namespace) -> None:
     if arguments.rows:
         write_rows(rows, arguments.rows)
     print(f"saved {arguments.out}; all that it costs: python -m minilm evaluate {arguments.out}")
+
+
+def check_targets(arguments: argparse.Namespace) -> None:
+    """Refuse, before any time is spent, a file that cannot be written, or would be written over
+    what was read or written just before. The model's own file may be replaced."""
+    kept = {"--recipe": arguments.recipe, "the model": arguments.file}
+    for option in ("out", "rows"):
+        target = getattr(arguments, option)
+        if target is None:
+            continue
+        check_target(target)
+        for name, path in kept.items():
+            same = os.path.realpath(path) == os.path.realpath(target)
+            if same and (option, name) != ("out", "the model"):
+                raise ValueError(f"--{option}: must be another file than {name}, got {target!r}")
+        kept[f"--{option}"] = target
 
 
 def line(row: dict[str, Any]) -> str:
@@ -54,6 +70,7 @@ def line(row: dict[str, Any]) -> str:
 
 def write_rows(rows: list[dict[str, Any]], path: str) -> None:
     with open(path, "w", newline="", encoding="utf-8") as file:
-        table = csv.DictWriter(file, fieldnames=list(rows[0]), lineterminator="\n")
+        names = list(dict.fromkeys(name for row in rows for name in row))
+        table = csv.DictWriter(file, fieldnames=names, lineterminator="\n")
         table.writeheader()
         table.writerows({name: shown(value) for name, value in row.items()} for row in rows)

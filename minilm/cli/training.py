@@ -73,7 +73,7 @@ def run_train(arguments: argparse.Namespace) -> None:
     text = load_corpus(settings.corpus) if settings.task == LANGUAGE else ""
     subject = new_subject(settings, name, text, out, arguments.seed, progress=True)
     subject.check()
-    report(subject, subject.train())
+    report(subject, subject.train(), out)
     print(f"saved {out}")
 
 
@@ -95,8 +95,9 @@ def add_evaluate(commands: Any) -> None:
 
 
 def run_evaluate(arguments: argparse.Namespace) -> None:
-    subject = saved_subject(study.default(), Path(arguments.file), arguments.corpus)
-    report(subject, subject.trained())
+    file = Path(arguments.file)
+    subject = saved_subject(study.default(), file, arguments.corpus)
+    report(subject, subject.trained(), file)
 
 
 def add_distill(commands: Any) -> None:
@@ -119,14 +120,17 @@ def run_distill(arguments: argparse.Namespace) -> None:
     teacher = replace(teacher, recipe=teacher.recipe.changed(**chosen(arguments, ("steps",))))
     student, params = teacher.student(teacher.trained())
     student.keep(params, Path(arguments.out))
-    report(student, params)
+    report(student, params, Path(arguments.out))
     print(f"saved {arguments.out}")
 
 
-def report(subject: Subject, params: Params) -> None:
+def report(subject: Subject, params: Params, file: Path) -> None:
     """Print what a study would measure, one line a measurement: its name, its value, its meaning.
+
+    file: that of params; its size is the one that `ls` shows, header and all.
     """
-    measured = {**subject.judge(params, params), **compressed_size(params)}
+    size = {**compressed_size(params), "file_bytes": file.stat().st_size}
+    measured = {**subject.judge(params, params), **size}
     meanings = task_columns([measured]) if isinstance(subject, TaskSubject) else COLUMNS
     for name, value in measured.items():
         if value is None:

@@ -115,13 +115,15 @@ def check_target(path: str | os.PathLike[str]) -> None:
     """Refuse a path that no file can be written to; to be asked before hours of work, too.
 
     Raises ValueError for something else than a file (a device, a folder), FileNotFoundError where
-    the folder is missing.
+    the folder is missing, PermissionError where it may not be written to.
     """
     target = Path(os.path.realpath(path))
     if target.exists() and not target.is_file():
         raise ValueError(f"path must name a file, got {os.fspath(path)!r}")
     if not target.parent.is_dir():
         raise FileNotFoundError(f"no folder {str(target.parent)!r} to write {target.name!r} in")
+    if not os.access(target.parent, os.W_OK):
+        raise PermissionError(f"folder {str(target.parent)!r} may not be written to")
 
 
 @contextlib.contextmanager

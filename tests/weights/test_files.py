@@ -421,3 +421,18 @@ def test_scales_of_one_byte_come_back(tmp_path):
     back = load(tmp_path / "w.npz")["w"]
     np.testing.assert_array_equal(back.dense(), [[3, -6]])
     assert (back.scale_format, back.nbytes) == ("e4m3", q.nbytes)
+
+
+def test_a_folder_that_may_not_be_written_to_is_refused_before_any_work(tmp_path, monkeypatch):
+    asked = []
+
+    def refused(folder, mode):
+        asked.append((folder, mode))
+        return False
+
+    files.check_target(tmp_path / "w.npz")
+    monkeypatch.setattr(files.os, "access", refused)
+    for write in (files.check_target, lambda path: save(path, {})):
+        with pytest.raises(PermissionError, match="may not be written to"):
+            write(tmp_path / "w.npz")
+    assert asked == [(tmp_path.resolve(), os.W_OK)] * 2
