@@ -15,13 +15,14 @@
 from minilm.compression.pruning.masks import (
     SCOPES,
     check_sparsity,
+    floats,
     keep_highest,
     keep_highest_of_all,
     keep_masks,
 )
 from minilm.compression.pruning.measured import measured_effect
 from minilm.compression.pruning.methods import PRUNING, PruningMethod
-from minilm.compression.pruning.prune import floats, prune
+from minilm.compression.pruning.prune import prune
 from minilm.compression.pruning.rewinding import lottery_ticket
 from minilm.compression.pruning.schedules import as_schedule, cubic
 from minilm.compression.pruning.scores import SCORES, root_mean_square

@@ -5,10 +5,11 @@ from typing import Any
 import numpy as np
 
 from minilm.compression.allocation import Gradients
-from minilm.compression.parameters import is_table
+from minilm.compression.parameters import is_table, plain_array
 from minilm.compression.pruning.scores import Known
 from minilm.compression.pruning.structures import columns
 from minilm.compression.quantization.calibration.statistics import as_seen
+from minilm.compression.quantization.scheme import is_real
 from minilm.types import Array
 
 
@@ -33,7 +34,7 @@ class Evidence:
             if given is not None and not isinstance(given, dict):
                 raise TypeError(f"{argument} must be a dict by name, got {type(given).__name__}")
         self.calibration, self.gradients, self.damping = calibration, gradients, damping
-        if not 0 <= damping < np.inf:
+        if not (is_real(damping) and 0 <= damping < np.inf):
             raise ValueError(f"damping must be a finite number of at least 0, got {damping!r}")
         self.rng = np.random.default_rng(seed)
 
@@ -62,8 +63,9 @@ class Evidence:
         if not isinstance(found, Gradients):
             raise TypeError(f"gradients of {name} must be Gradients, as gather_gradients(model, "
                             f"params, batches) makes them, got {type(found).__name__}")
-        for part in found:
+        mean, mean_square = (plain_array(f"gradients of {name}", part) for part in found)
+        for part in (mean, mean_square):
             if part.shape != w.shape:
                 raise ValueError(f"gradients of {name} must have its shape {w.shape}, "
                                  f"got {part.shape}")
-        return columns(name, found.mean), columns(name, found.mean_square)
+        return columns(name, mean), columns(name, mean_square)

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from minilm.compression.parameters import check_finite
+from minilm.compression.parameters import check_finite, float_type, plain_array
 from minilm.compression.pruning.evidence import Evidence
 from minilm.compression.pruning.scores import SCORES
 from minilm.compression.pruning.structures import (
@@ -25,6 +25,7 @@ from minilm.compression.pruning.structures import (
     pattern_of,
 )
 from minilm.types import Array
+from minilm.weights import SparseTensor, Weight
 
 
 def keep_masks(
@@ -44,12 +45,13 @@ def keep_masks(
     All else is as for `prune`; known: calibration, gradients, damping, seed.
     """
     check_choice(sparsity, threshold, structure, scope, score)
+    weights = {name: floats(name, w) for name, w in weights.items()}
     evidence = Evidence(weights, **known)
     scores = {
         name: group_scores(name, w, structure, score, evidence) for name, w in weights.items()
     }
-    allowed = None if within is None else groups_within(within, scores, weights)
-    if allowed is not None:
+    if within is not None:
+        allowed = groups_within(within, scores, weights)
         scores = {name: np.where(allowed[name], s, -np.inf) for name, s in scores.items()}
     pattern = pattern_of(structure)
     if pattern is not None:
@@ -58,15 +60,30 @@ def keep_masks(
             for name, s in scores.items()
         }
     elif sparsity is None:
-        kept = {name: score >= threshold for name, score in scores.items()}
+        kept = {name: not_below(s, threshold) for name, s in scores.items()}
     else:
         kept = SCOPES[scope](scores, sparsity)
-    if allowed is not None:
-        kept = {name: keep & allowed[name] for name, keep in kept.items()}
-    return {
-        name: np.ascontiguousarray(np.broadcast_to(keep, weights[name].shape))
+    masks = {
+        name: np.broadcast_to(keep, weights[name].shape).copy()
         for name, keep in kept.items()
     }
+    return masks if within is None else {name: mask & within[name] for name, mask in masks.items()}
+
+
+def floats(name: str, w: Any) -> Array:
+    """The finite floats to prune; a SparseTensor's with its zeros in place.
+
+    TypeError for one that is quantized already: its codes would be lost.
+    """
+    if isinstance(w, SparseTensor):
+        if isinstance(w.values, Weight):
+            raise TypeError(f"{name} must be of floats, got a SparseTensor of a "
+                            f"{type(w.values).__name__}: prune first, then quantize; dense() "
+                            "gives its floats")
+        w = w.dense()
+    array = plain_array(name, w)
+    check_finite(name, array)
+    return array.astype(float_type(array), copy=False)
 
 
 def group_scores(
@@ -81,7 +98,7 @@ def group_scores(
         if name not in score:
             raise ValueError(f"score must hold {name}, got {', '.join(score)}")
         shape = tuple(1 if a in axes else side for a, side in enumerate(w.shape))
-        found = np.asarray(score[name])
+        found = plain_array(f"score of {name}", score[name])
         if found.shape != shape:
             raise ValueError(f"score of {name} must have shape {shape}, got {found.shape}")
     else:
@@ -100,7 +117,7 @@ def groups_within(
     allowed: dict[str, Array] = {}
     for name, score in scores.items():
         mask, shape = within.get(name), weights[name].shape
-        if mask is None or mask.dtype != np.bool_ or mask.shape != shape:
+        if not isinstance(mask, np.ndarray) or mask.dtype != np.bool_ or mask.shape != shape:
             raise ValueError(f"within must hold a bool mask of {name}, of its shape {shape}")
         spanned = tuple(a for a in range(mask.ndim) if score.shape[a] != mask.shape[a])
         allowed[name] = np.asarray(mask.any(axis=spanned, keepdims=True))
@@ -112,7 +129,7 @@ def check_choice(
 ) -> None:
     """Refuse, by name, what no table has and what does not go together."""
     pattern = pattern_of(structure)
-    if scope not in SCOPES:
+    if not (isinstance(scope, str) and scope in SCOPES):
         raise ValueError(f"scope must be one of {', '.join(SCOPES)}, got {scope!r}")
     if not isinstance(score, dict) and not (isinstance(score, str) and score in SCORES):
         raise ValueError(f"score must be one of {', '.join(SCORES)} or a dict by name, "
@@ -145,12 +162,22 @@ def check_pattern(
 
 def check_sparsity(sparsity: float, argument: str = "sparsity") -> None:
     """Refuse a share outside [0, 1]."""
-    if not (isinstance(sparsity, Real) and 0 <= sparsity <= 1):
+    if not isinstance(sparsity, Real) or isinstance(sparsity, bool) or not 0 <= sparsity <= 1:
         raise ValueError(f"{argument} must lie in [0, 1], got {sparsity!r}")
 
 
+def not_below(scores: Array, threshold: Any) -> Array:
+    """scores ≥ threshold, in the scores' own precision: a float32 of 0.7 is not below 0.7."""
+    with np.errstate(over="ignore"):  # a threshold above all numbers of the type
+        return scores >= float(threshold)
+
+
 def keep_highest(scores: Array, sparsity: float) -> Array:
-    """False at exactly k = round(sparsity · n) of the n lowest scores, True elsewhere."""
+    """False at exactly k = round(sparsity · n) of the n scores, the lowest; True elsewhere.
+
+    ValueError for a sparsity outside [0, 1].
+    """
+    check_sparsity(sparsity)
     return all_but_lowest(scores.reshape(-1), round(sparsity * scores.size)).reshape(scores.shape)
 
 

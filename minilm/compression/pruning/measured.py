@@ -14,7 +14,7 @@ from itertools import product
 import numpy as np
 
 from minilm.compression.parameters import matrices
-from minilm.compression.pruning.prune import floats
+from minilm.compression.pruning.masks import floats
 from minilm.compression.pruning.structures import STRUCTURES
 from minilm.compression.quantization.scheme import is_integer
 from minilm.types import Array, Params
@@ -44,7 +44,7 @@ def measured_effect(
         raise ValueError("width must be a positive integer, and 1 for structure 'element', "
                          f"got {width!r}")
     weights = matrices(params)
-    names = list(weights) if names is None else names
+    names = list(weights if names is None else names)
     unknown = [name for name in names if name not in weights]
     if unknown:
         raise ValueError(f"names must be of weights, {', '.join(weights)}, "

@@ -13,16 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from minilm.compression.parameters import (
-    check_finite,
-    float_type,
-    matrices,
-    needed,
-    plain_array,
-)
+from minilm.compression.parameters import matrices, needed
 from minilm.compression.pruning.compensation import compensated, pruned_in_blocks
 from minilm.compression.pruning.evidence import Evidence
-from minilm.compression.pruning.masks import check_choice, keep_masks
+from minilm.compression.pruning.masks import check_choice, floats, keep_masks
 from minilm.compression.pruning.structures import columns, from_columns, pattern_of
 from minilm.compression.quantization.scheme import is_integer
 from minilm.types import Array, Params
@@ -67,10 +61,11 @@ def prune(
         `gather_gradients` makes it. Both of training data. damping: of H = XᵀX, see `sweep`.
 
     Of a params dict every array of two or more axes is pruned, embeddings too; vectors and
-    companions named `w:role` stay as they are. A SparseTensor is pruned further.
+    companions named `w:role` stay as they are. A SparseTensor of floats is pruned further.
     ValueError: settings out of range or that do not go together, weights that are empty or not
     finite, calibration or gradients that are missing or do not fit. TypeError: a leaf of another
-    kind, such as a QuantizedTensor (prune first, then quantize), or not real numbers.
+    kind, such as a QuantizedTensor, or a SparseTensor of one (prune first, then quantize), or not
+    real numbers.
     """
     weights = matrices(x) if isinstance(x, dict) else {ARRAY: x}
     dense = {name: floats(name, w) for name, w in weights.items()}
@@ -157,10 +152,3 @@ def check_names(known: dict[str, Any], params: Params) -> None:
 def by_name(given: Any) -> Any:
     """What is given for an array alone, under the array's name; a setting stays as it is."""
     return given if given is None or isinstance(given, str | dict) else {ARRAY: given}
-
-
-def floats(name: str, w: Any) -> Array:
-    """The finite floats to prune; a SparseTensor's with its zeros in place."""
-    array = plain_array(name, w.dense() if isinstance(w, SparseTensor) else w)
-    check_finite(name, array)
-    return array.astype(float_type(array), copy=False)

@@ -2,7 +2,7 @@
 
     θ₀;   θ = train(θ₀ ⊙ m);   m ← m without the lowest-scoring of θ;   again, from θ₀
 
-Going back to where training began is the lottery ticket's (Frankle and Carbin 2019, section 2,
+Going back to where training began is the lottery ticket's (Frankle and Carbin 2019, appendix B,
 "iterative pruning with resetting"), and θ₀ may be parameters from early in training (Frankle et al.
 2019, "rewinding"). Without going back it is Han et al. 2015, section 3. What was pruned once stays
 pruned: the masks of each round lie within those of the last.
@@ -18,8 +18,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from minilm.compression.parameters import matrices
-from minilm.compression.pruning.masks import check_sparsity, keep_masks
-from minilm.compression.pruning.prune import floats
+from minilm.compression.pruning.masks import check_sparsity, floats, keep_masks
 from minilm.types import Array, Params
 from minilm.weights import SparseTensor
 
@@ -35,17 +34,23 @@ def lottery_ticket(
     start: floats, θ₀. train(params, masks, stage): trains the parameters seen through the masks
     ({} at stage 0) and returns them; see above. sparsities: shares of all, rising.
     rewind: each round begins at `start`; False: where the last one ended.
-    how: structure, scope, score, … as for `keep_masks`. ValueError for sparsities that do not rise.
+    how: structure, scope, score, … as for `keep_masks`. ValueError for sparsities that do not rise,
+    and what `keep_masks` refuses.
     """
     for sparsity in sparsities:
         check_sparsity(sparsity, "sparsities")
     if not len(sparsities) or list(sparsities) != sorted(set(sparsities)):
         raise ValueError(f"sparsities must rise, one or more, got {tuple(sparsities)!r}")
+    for sparsity in sparsities:
+        keep_masks({}, sparsity, **how)  # refuses settings now, and not when it has been trained
     masks: Masks = {}
     params = train(start, masks, 0)
     for stage, sparsity in enumerate(sparsities, 1):
         weights = {name: floats(name, w) for name, w in matrices(params).items()}
         masks = keep_masks(weights, sparsity, within=masks or None, **how)
         params = train(start if rewind else params, masks, stage)
-    pruned = {name: SparseTensor.from_dense(params[name], mask) for name, mask in masks.items()}
+    pruned = {
+        name: SparseTensor.from_dense(floats(name, params[name]), mask)
+        for name, mask in masks.items()
+    }
     return {**params, **pruned}, masks

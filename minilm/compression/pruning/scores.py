@@ -6,8 +6,8 @@
     magnitude   |w|                      Han et al. 2015, section 3
     random      drawn                    the control
     wanda       |w_j|·‖X_j‖              Sun et al. 2023, eq. 1;  ‖X_j‖² = H_jj
-    taylor      |w·g|                    Mozer and Smolensky 1989; Molchanov et al. 2017, eq. 8
-    obd         ½·F·w²                   LeCun et al. 1990, eq. 5, with F for the second derivative
+    taylor      |w·g|                    Molchanov et al. 2017, of weights and squared 2019
+    obd         ½·F·w²                   LeCun et al. 1990, eq. 3, with F for the second derivative
     obs         w_j² / [H⁻¹]_jj          Hassibi and Stork 1992, eq. 5, without its factor of ½
 
 The last is what ‖X(w − ŵ)‖² becomes when w_j is 0 and all others of its column are changed to make

@@ -30,9 +30,10 @@ STRUCTURES: Mapping[str, Axes] = {
 
 def pattern_of(structure: str) -> tuple[int, int] | None:
     """(n, m) of "n:m"; None for a row of STRUCTURES. ValueError for all else."""
-    if structure in STRUCTURES:
+    text = structure if isinstance(structure, str) else ""
+    if text in STRUCTURES:
         return None
-    found = re.fullmatch(r"(\d+):(\d+)", structure) if isinstance(structure, str) else None
+    found = re.fullmatch(r"([0-9]+):([0-9]+)", text)
     n, m = map(int, found.groups()) if found else (0, 0)
     if not 0 < n < m:
         raise ValueError(f"structure must be one of {', '.join(STRUCTURES)} or n:m with "

@@ -190,3 +190,24 @@ def test_bad_input_is_refused_by_name(how, message):
     w, x = layer(16, 3, 0)
     with pytest.raises(ValueError, match=message):
         prune(w, **{**FIRST, "calibration": x, **how})
+
+
+@given(st.integers(1, 3), st.integers(1, 3), st.integers(1, 4), st.integers(1, 3),
+       st.integers(1, 4), st.booleans())  # fmt: skip
+@settings(max_examples=30)
+def test_any_pattern_is_exact_on_the_way_ties_and_zeros_or_not(n, more, groups, times, out, ties):
+    m = n + more
+    w, x = layer(groups * m, out, 0)
+    w = np.sign(w) if ties else w * (w > 1)
+    pruned = prune(w, structure=f"{n}:{m}", score="obs", compensate=True, block=times * m,
+                   calibration=x)  # fmt: skip
+    assert (pruned.kept.reshape(groups, m, out).sum(axis=1) == n).all()
+
+
+def test_damping_and_scope_reach_the_sweep():
+    w, x = layer(16, 6, 0)
+    for block in (None, 8):
+        how = {"score": "obs", "compensate": True, "block": block, "calibration": x}
+        little, much = (prune(w, 0.5, damping=d, **how).dense() for d in (0.0, 10.0))
+        assert np.abs(little - much).max() > 0.01
+        assert (prune(w, 0.5, scope="output", **how).kept.sum(axis=0) == 8).all()

@@ -91,6 +91,60 @@ def test_companions_and_embeddings():
     assert prune({"bias": normal(3)}, 0.5, scope="global").keys() == {"bias"}
 
 
+@given(tensors, st.floats(0, 1), st.floats(0, 1), st.booleans())
+def test_what_is_sparse_already_is_pruned_to_exactly_k(x, once, twice, turned):
+    first = prune(x, once)
+    first = first.T if turned else first
+    again = prune(first, twice)
+    assert zeroed(x, again) == round(twice * x.size)
+    dense, before = again.dense(), first.dense()
+    np.testing.assert_array_equal(dense[again.kept], before[again.kept])
+    lost = np.count_nonzero(before) - np.count_nonzero(dense)  # no more than has to go
+    assert lost == max(0, round(twice * x.size) - np.count_nonzero(before == 0))
+
+
+@pytest.mark.parametrize("how", [{}, {"axis": -1}, {"grid": "fp16", "bits": 16}], ids=str)
+def test_what_is_quantized_is_not_pruned_behind_its_back(how):
+    q = quantize(prune(normal(8, 8), 0.5), **{"bits": 4, **how})
+    for x in (q, {"w": q}):
+        with pytest.raises(TypeError, match=r"must be .*; dense\(\) gives its floats"):
+            prune(x, 0.75)
+    if isinstance(q, SparseTensor):
+        with pytest.raises(TypeError, match=r"w must be of floats, got a SparseTensor of a .*: "
+                                            r"prune first, then quantize"):
+            keep_masks({"w": q}, 0.75)
+
+
+def test_masks_of_other_kinds_of_weights():
+    """−128 has no magnitude in eight bits, and is the largest all the same."""
+    kept = keep_masks({"w": np.array([[-128, 3], [2, 1]], np.int8)}, 0.75)["w"]
+    assert kept.tolist() == [[True, False], [False, False]]
+    rows = keep_masks({"w": np.array([[1, 2], [3, 4]])}, 0.5, structure="row")["w"]
+    assert rows.tolist() == [[False, False], [True, True]]
+    w = normal(6, 5)
+    np.testing.assert_array_equal(keep_masks({"w": prune(w, 0.5)}, 0.8)["w"],
+                                  keep_masks({"w": w}, 0.8)["w"])
+    for bad, message in ((w * np.nan, "w must be finite"), (w[:0], "w must have numbers")):
+        with pytest.raises(ValueError, match=message):
+            keep_masks({"w": bad}, 0.5)
+
+
+@pytest.mark.parametrize("kind", [float, np.float64, np.float32])
+def test_a_threshold_is_met_by_the_number_it_names(kind):
+    w = np.array([[0.7, 0.6], [0.8, -0.7]], np.float32)
+    assert prune(w, threshold=kind(0.7)).dense().tolist() == [[w[0, 0], 0], [w[1, 0], w[1, 1]]]
+    assert prune(w, threshold=0).values.size == 4  # nothing is below 0
+    assert prune(w, threshold=1e300).values.size == 0
+    given = {"w": np.array([[0, 1], [1, 2]])}
+    assert prune({"w": w}, threshold=0.5, score=given)["w"].values.size == 3
+
+
+def test_masks_are_the_callers_own():
+    for structure in ("element", "row", "column"):
+        mask = keep_masks({"w": normal(4, 4)}, 0.5, structure=structure)["w"]
+        assert mask.flags.c_contiguous and mask.flags.writeable
+
+
 def test_pruning_further():
     once = prune(normal(10, 10), 0.5)
     twice = prune(once, 0.8)
@@ -124,6 +178,15 @@ def test_other_kinds_of_input():
         (np.array([["a"]]), {"sparsity": 0.5}, TypeError, "real numbers"),
         (quantize(np.ones((2, 2)), 4), {"sparsity": 0.5}, TypeError, "QuantizedTensor"),
         ({"w": quantize(np.ones((2, 2)), 4)}, {"sparsity": 0.5}, TypeError, "w must .* Quantized"),
+        (np.ones((2, 2)), {"sparsity": True}, ValueError, "sparsity must lie in .*, got True"),
+        (np.ones((2, 2)), {"threshold": np.inf}, ValueError, "threshold must be a finite number"),
+        (np.ones((2, 2)), {"threshold": "1"}, ValueError, "threshold must be a finite number"),
+        (np.array(1.0), {"sparsity": 0.5}, ValueError, r"x must have numbers .* got shape \(\)"),
+        (np.ones((2, 2), bool), {"sparsity": 0.5}, TypeError, "real numbers, got dtype bool"),
+        (np.ones((2, 2)), {"sparsity": 0.5, "structure": ["row"]}, ValueError, "structure must be"),
+        (np.ones((2, 2)), {"sparsity": 0.5, "scope": ["local"]}, ValueError, "scope must be one"),
+        (np.ones((2, 2)), {"sparsity": 0.5, "score": np.ones((2, 2), bool)}, TypeError,
+         "score of x must be an array of real numbers, got dtype bool"),
     ],
 )
 def test_bad_input(x, how, error, message):

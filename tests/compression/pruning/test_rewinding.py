@@ -71,3 +71,17 @@ def test_a_ticket_of_a_model_learns():
     assert total / count < 1.0  # log 7 = 1.95
     kept, size = (sum(f(m) for m in masks.values()) for f in (np.count_nonzero, np.size))
     assert kept == size - round(0.75 * size)
+
+
+@pytest.mark.parametrize("how", [{"scope": "globl"}, {"structure": "2:4"}, {"damping": -1}])
+def test_settings_are_refused_before_anything_is_trained(how):
+    trace = []
+    with pytest.raises(ValueError, match=f"{next(iter(how))}"):
+        lottery_ticket(START, recorded(trace), [0.5, 0.75], **how)
+    assert not trace
+
+
+def test_the_ticket_is_of_floats():
+    half = {"w": START["w"].astype(np.float16)}
+    ticket, _ = lottery_ticket(half, lambda params, masks, stage: params, [0.5])
+    assert ticket["w"].values.dtype == np.float32

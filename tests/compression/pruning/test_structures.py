@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from minilm.compression import keep_masks, prune
+from minilm.compression.pruning import keep_highest
 
 few_values = st.sampled_from([-2.0, -1.0, 0.0, 0.0, 1.0, 2.0])
 
@@ -75,6 +76,8 @@ def test_exactly_k_of_each_output_ties_and_zeros_or_not(w, sparsity):
         ({"sparsity": "half"}, "sparsity must lie in"),
         ({"within": {}, "sparsity": 0.5}, "within must hold a bool mask of w"),
         ({"within": {"w": np.ones((3, 12), bool)}, "sparsity": 0.5}, "within must hold"),
+        ({"within": {"w": [[True]]}, "sparsity": 0.5}, "within must hold"),
+        ({"structure": "２:４"}, "structure must be"),
     ],
 )
 def test_bad_input_is_refused_by_name(how, message):
@@ -98,3 +101,41 @@ def test_within_leaves_out_what_was_left_out(structure, scope):
         more = keep_masks(second, 0.75, structure=structure, scope=scope, within=once)["w"]
         assert not (more & ~once["w"]).any()
         assert more.sum() == 24
+
+
+def test_within_of_scores_that_are_negative_and_of_zeros():
+    """What was left out goes first, whatever it scores; of n scores k are out with it."""
+    within = {"w": np.array([[False, True, True, True]])}
+    given = {"w": np.array([[9.0, -1, -2, -3]])}
+    kept = keep_masks({"w": np.ones((1, 4))}, 0.5, score=given, within=within)["w"]
+    assert kept.tolist() == [[False, True, True, False]]
+    kept = keep_masks({"w": np.array([[9.0, 0, 0, 0]])}, 0.25, within=within)["w"]
+    assert kept.tolist() == within["w"].tolist()
+
+
+def test_within_of_single_numbers_does_not_come_back_with_its_row():
+    within = {"w": np.array([[True, False], [True, True], [False, False]])}
+    w = {"w": np.array([[5.0, 5], [1, 1], [9, 9]])}
+    kept = keep_masks(w, 1 / 3, structure="row", within=within)["w"]
+    assert kept.tolist() == [[True, False], [True, True], [False, False]]
+    kept = keep_masks(w, 2 / 3, structure="row", within=within)["w"]
+    assert kept.tolist() == [[True, False], [False, False], [False, False]]
+
+
+@given(st.lists(st.tuples(st.integers(1, 6), st.integers(1, 6)), min_size=1, max_size=3),
+       st.floats(0, 1), st.booleans(), st.integers(0, 99))  # fmt: skip
+@settings(max_examples=40)
+def test_exactly_k_of_all_weights_together(shapes, sparsity, by_row, seed):
+    rng = np.random.default_rng(seed)
+    weights = {f"w{i}": rng.integers(-2, 3, shape) / 1.0 for i, shape in enumerate(shapes)}
+    structure = "row" if by_row else "element"
+    kept = keep_masks(weights, sparsity, scope="global", structure=structure)
+    groups = [mask.any(axis=1) if by_row else mask.ravel() for mask in kept.values()]
+    flat = np.concatenate(groups)
+    assert (~flat).sum() == round(sparsity * flat.size)
+
+
+@pytest.mark.parametrize("sparsity", [-0.1, 1.5, np.nan])
+def test_keep_highest_refuses_what_is_no_share(sparsity):
+    with pytest.raises(ValueError, match="sparsity must lie in"):
+        keep_highest(np.ones(3), sparsity)
