@@ -78,10 +78,10 @@ class SparseTensor(PackedRows):
             raise ValueError(f"mask must be bool of shape {x.shape}, got {mask.dtype} {mask.shape}")
         axis = 0 if x.ndim > 1 else None
         rows, kept = to_rows(x, axis), to_rows(mask, axis)
-        bitmask, (offsets, columns) = pack(kept.view(np.uint8), 1), compressed_rows(kept)
-        if offsets.nbytes + columns.nbytes < bitmask.nbytes:
+        if compressed_bytes(kept) < len(kept) * row_bytes(kept.shape[1], 1):
+            offsets, columns = compressed_rows(kept)
             return cls(None, rows[kept], x.shape, axis, offsets=offsets, columns=columns)
-        return cls(bitmask, rows[kept], x.shape, axis)
+        return cls(pack(kept.view(np.uint8), 1), rows[kept], x.shape, axis)
 
     def decode(self, which: Any = slice(None)) -> Array:
         """These stored rows with their zeros in place, (k, n)."""
@@ -101,6 +101,12 @@ class SparseTensor(PackedRows):
             places = np.flatnonzero(unpack(self.mask[which], 1, n).view(np.bool_))
         rows.reshape(-1)[places] = values[numbers]  # five times faster than by a mask
         return rows
+
+    def __rmatmul__(self, x: Array) -> Array:
+        """As all packed rows; values in few bits are decoded once, not for every few rows anew."""
+        if isinstance(self.values, Weight):
+            return np.asarray(x) @ replace(self, values=self.values.dense())
+        return super().__rmatmul__(x)
 
     def _kept_per_row(self) -> Array:
         """(rows,) int64; of a byte of the bitmask, a table says how many ones it has."""
@@ -140,6 +146,13 @@ class SparseTensor(PackedRows):
     def sparsity(self) -> float:
         """1 − density: the share of elements pruned away."""
         return 1 - self.density
+
+
+def compressed_bytes(kept: Array) -> int:
+    """The bytes of `compressed_rows`, which is not made for it."""
+    (rows, n), count = kept.shape, int(np.count_nonzero(kept))
+    offset, column = (np.iinfo(narrowest(largest)).bits // 8 for largest in (count, n - 1))
+    return (rows + 1) * offset + count * column
 
 
 def compressed_rows(kept: Array) -> tuple[Array, Array]:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minilm.weights import SparseTensor, load, pack, rows, save, to_rows
+from minilm.weights import QuantizedTensor, SparseTensor, load, pack, rows, save, to_rows
 from minilm.weights.sparse import compressed_rows
 
 
@@ -262,3 +262,12 @@ def test_every_tiny_mask():
         for s in in_both_forms(x, mask):
             np.testing.assert_array_equal(s.dense(), x * mask)
             np.testing.assert_array_equal(s[np.array([1, 0])], (x * mask)[::-1])
+
+
+def test_values_in_few_bits_are_decoded_once_a_product(make, monkeypatch):
+    q, x = make.sparse_quantized(48, 40, density=0.3), make.normal(3, 48)
+    expected, decode, calls = x @ q.dense(), QuantizedTensor.decode, []
+    monkeypatch.setattr(rows, "WHOLE", 300)
+    monkeypatch.setattr(QuantizedTensor, "decode", lambda *a: calls.append(1) or decode(*a))
+    np.testing.assert_allclose(x @ q, expected, rtol=1e-4, atol=1e-4)
+    assert len(calls) == 1
