@@ -79,3 +79,18 @@ def test_what_has_no_levels_is_refused():
         add_levels({"w": normal(2, 2)}, 9)
     with pytest.raises(ValueError, match="add_levels"):
         quantize_with_levels({"w": normal(2, 2)}, 2)
+    params = add_levels({"v": normal(2, 4), "w": normal(2, 4)}, {"w": 2})
+    for bits in (1, 3, {"w": 3}, {"v": 2}):
+        with pytest.raises(ValueError, match="bits must be those of add_levels: w has 4 levels"):
+            quantize_with_levels(params, bits)
+    del params["w:code"]
+    with pytest.raises(ValueError, match="params must have w:code beside w:level"):
+        learned_levels(params, 0)
+
+
+def test_gradients_come_in_the_order_of_the_parameters():
+    names = [f"w{i}" for i in range(12)]
+    params = add_levels({name: normal(2, 2) for name in names}, 1)
+    grads = learned_levels(params, 0)[1]({name: normal(2, 2) for name in reversed(names)})
+    assert list(grads) == [f"{name}:level" for name in names]
+    assert learned_levels(params, 0)[1]({"w3": normal(2, 2)}).keys() == {"w3:level"}

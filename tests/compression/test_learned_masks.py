@@ -21,8 +21,17 @@ def test_the_mask_and_the_gradients_by_hand():
     seen, pullback = learned_masks(0.5)(params, 0)
     assert seen["w"].tolist() == [[1, 0], [0, 4]]
     grads = pullback({"w": np.array([[10, 20], [30, 40]], np.float32), "b": np.ones(2, np.float32)})
-    assert grads.keys() == {"w:score", "b"}  # the weights are not trained
+    assert list(grads) == ["b", "w:score"]  # the weights are not trained
     assert grads["w:score"].tolist() == [[10, -40], [90, 160]]  # of those left out, too
+
+
+def test_gradients_come_in_the_order_of_the_parameters():
+    """A norm over all of them is summed in this order: the same bits in every run."""
+    names = [f"w{i}" for i in range(12)]
+    params = add_scores({name: normal(2, 2) for name in names}, seed=0)
+    grads = learned_masks(0.5)(params, 0)[1]({name: normal(2, 2) for name in reversed(names)})
+    assert list(grads) == [f"{name}:score" for name in names]
+    assert learned_masks(0.5)(params, 0)[1]({"w3": normal(2, 2)}).keys() == {"w3:score"}
 
 
 @pytest.mark.parametrize("sparsity", [0.0, 0.3, 0.9, 1.0])
@@ -57,6 +66,11 @@ def test_what_is_refused():
         learned_masks(0.5)({"w": normal(2, 2)}, 0)
     with pytest.raises(ValueError, match="w:score must have the shape"):
         learned_masks(0.5)({"w": normal(2, 2), "w:score": normal(2, 1)}, 0)
+    bad = {"w": normal(2, 2), "w:score": np.full((2, 2), np.nan, np.float32)}
+    with pytest.raises(ValueError, match="w:score must be finite"):
+        prune_by_scores(bad, 0.5)
+    with pytest.raises(ValueError, match="w must be finite"):
+        prune_by_scores({"w": bad["w:score"], "w:score": bad["w"]}, 0.5)
     with pytest.raises(ValueError, match="finite"):
         add_scores({"w": np.full((2, 2), np.nan, np.float32)})
 

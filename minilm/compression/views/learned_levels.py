@@ -54,8 +54,9 @@ def learned_levels(params: Params, step: int) -> tuple[Params, Pullback]:
 
     def pullback(grads: Params) -> Params:
         pulled = {name: g for name, g in grads.items() if name not in coded}
-        for name in coded.keys() & grads.keys():
-            code, level = coded[name]
+        for name, (code, level) in coded.items():  # in their order: a set's changes with each run
+            if name not in grads:
+                continue
             of_level = np.bincount(code.ravel(), grads[name].ravel(), minlength=len(level))
             pulled[f"{name}:level"] = of_level.astype(level.dtype)
         return as_is(params, step)[1](pulled)
@@ -66,11 +67,14 @@ def learned_levels(params: Params, step: int) -> tuple[Params, Pullback]:
 def quantize_with_levels(params: Params, bits: Bits) -> Params:
     """Each weight that has levels as their codes, packed; its companions are gone.
 
-    bits: as given to `add_levels`. All else is as it was.
+    bits: as given to `add_levels`, ValueError for others. All else is as it was.
     """
     chosen, packed = bits_by_name(trainable(params), bits), dict(params)
     for name, (code, level) in codes_and_levels(params):
         axis = 0 if is_table(name) else -1
+        if len(level) != 2 ** chosen.get(name, 0):
+            raise ValueError(f"bits must be those of add_levels: {name} has {len(level)} levels, "
+                             f"got {chosen.get(name)!r}")
         packed[name] = QuantizedTensor.from_codes(
             to_rows(code, axis),
             np.ones((1, 1), np.float32),
@@ -90,4 +94,6 @@ def codes_and_levels(params: Params) -> Iterator[tuple[str, tuple[Array, Array]]
     if not coded:
         raise ValueError("params must have companions w:level and w:code: add_levels makes them")
     for name in coded:
+        if f"{name}:code" not in params:
+            raise ValueError(f"params must have {name}:code beside {name}:level")
         yield name, (params[f"{name}:code"], params[f"{name}:level"])

@@ -28,7 +28,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from minilm.compression.parameters import matrices, plain_array
+from minilm.compression.parameters import check_finite, matrices, plain_array
 from minilm.compression.pruning import as_schedule, check_sparsity, floats, keep_highest
 from minilm.compression.pruning.schedules import Sparsities
 from minilm.compression.views.combining import trainable
@@ -74,8 +74,9 @@ def learned_masks(sparsity: float | Sparsities, *, weights: bool = False) -> Vie
 
         def pullback(grads: Params) -> Params:
             pulled = {name: g for name, g in grads.items() if name not in scored}
-            for name in scored.keys() & grads.keys():
-                w, mask = scored[name]
+            for name, (w, mask) in scored.items():  # in their order: a set's changes with each run
+                if name not in grads:
+                    continue
                 pulled[f"{name}:score"] = grads[name] * w
                 if weights:
                     pulled[name] = grads[name] * mask
@@ -89,12 +90,14 @@ def learned_masks(sparsity: float | Sparsities, *, weights: bool = False) -> Vie
 def prune_by_scores(params: Params, sparsity: float) -> Params:
     """Each weight that has a `w:score` as a SparseTensor: what `learned_masks` saw, and no scores.
 
-    All else is as it was.
+    All else is as it was. ValueError for a sparsity outside [0, 1], weights or scores that are not
+    finite, or params in which nothing has a score.
     """
     check_sparsity(sparsity)
     pruned = dict(params)
     for name, w, mask in masks_of(params, sparsity):
-        pruned[name] = SparseTensor.from_dense(w, mask)
+        check_finite(f"{name}:score", params[f"{name}:score"])
+        pruned[name] = SparseTensor.from_dense(floats(name, w), mask)
         del pruned[f"{name}:score"]
     return pruned
 

@@ -33,7 +33,8 @@ def masked(masks: Masks | float | Sparsities, *, regrow: bool = True, **how: Any
     False: what is left out once stays out. The view then remembers it from step to step, so a run
     that goes on from a checkpoint is refused: prune in rounds instead, see `lottery_ticket`.
     ValueError for a sparsity outside [0, 1], other settings that `keep_masks` refuses, or a mask of
-    another shape or of no parameter, TypeError for the mask of a weight that is compressed.
+    another shape or of no parameter, TypeError for the mask of a weight that is compressed, or one
+    that is no array.
     """
     masks_at: MasksAt
     if isinstance(masks, dict):
@@ -85,6 +86,8 @@ def check_masks(masks: Masks, params: Params) -> None:
         if name not in params:
             raise ValueError(f"masks must be of parameters, got one of {name!r}")
         shape = plain_array(name, params[name]).shape
+        if not isinstance(mask, np.ndarray):
+            raise TypeError(f"the mask of {name} must be an array, got {type(mask).__name__}")
         if mask.dtype != np.bool_ or mask.shape != shape:
             raise ValueError(f"the mask of {name} must be bool of its shape {shape}, "
                              f"got {mask.dtype} {mask.shape}")
