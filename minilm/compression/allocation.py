@@ -119,7 +119,7 @@ def error_damage(params: Params, sensitivities: Mapping[str, float]) -> Damage:
     def damage(name: str, weight: Any) -> float:
         if name not in sensitivities:
             raise ValueError(f"sensitivities must hold {name}, got {', '.join(sensitivities)}")
-        error = params[name] - as_dense(weight)
+        error = as_dense(params[name]) - as_dense(weight)
         return sensitivities[name] / 2 * float(np.square(error, dtype=np.float64).sum())
 
     return damage
@@ -177,11 +177,14 @@ def sensitivities(
 def greedy(choices: Mapping[str, Sequence[Choice]], budget: int) -> dict[str, Choice]:
     """One choice for each weight, of at most `budget` bytes together, by greedy marginal gain.
 
-    ValueError if even the smallest choices take more.
+    ValueError if even the smallest choices take more, or a weight has none.
     """
     paths = {name: convex_hull(options) for name, options in choices.items()}
+    if not all(paths.values()):
+        raise ValueError("choices must hold one or more for each weight, got none for "
+                         + ", ".join(name for name, path in paths.items() if not path))
     spent = sum(path[0].size for path in paths.values())
-    if spent > budget:
+    if not spent <= budget:
         raise ValueError(f"budget must be at least {spent} bytes, the smallest of all choices "
                          f"together, got {budget}")
     # of one weight the gains fall from upgrade to upgrade, so the order of all keeps its own
@@ -225,7 +228,7 @@ def mixed_precision(
     choices = choices_for(params, arguments, damage)
     rest = nbytes({name: w for name, w in params.items() if name not in choices})
     least = rest + sum(min(choice.size for choice in options) for options in choices.values())
-    if budget < least:
+    if not budget >= least:
         raise ValueError(f"budget must be at least {least} bytes, of which {rest} stay as they "
                          f"are, got {budget}")
     chosen = greedy(choices, budget - rest)

@@ -141,7 +141,7 @@ def damped(gram: Array, damping: float = 0.01) -> Array:
     diagonal, and so is projected as it is.
     """
     if not 0 <= damping < np.inf:
-        raise ValueError(f"damping must not be negative, got {damping!r}")
+        raise ValueError(f"damping must be a finite number of at least 0, got {damping!r}")
     h = np.array(gram, np.float64)
     diagonal = np.diagonal(h).copy()
     if not np.isfinite(h).all() or diagonal.min(initial=0) < 0:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minilm.compression import quantize
+from minilm.compression import prune, quantize
 from minilm.compression.allocation import (
     Choice,
     convex_hull,
@@ -20,7 +20,7 @@ from minilm.compression.allocation import (
     water_filling_bits,
 )
 from minilm.models import TransformerLanguageModel
-from minilm.weights import HalfTensor, QuantizedTensor, nbytes
+from minilm.weights import HalfTensor, QuantizedTensor, SparseTensor, nbytes
 
 
 def test_water_filling_by_hand():
@@ -227,3 +227,24 @@ def test_damage_is_the_rise_of_the_loss():
 def test_what_is_refused(call, said):
     with pytest.raises(ValueError, match=said):
         call()
+
+
+def test_a_budget_that_is_no_number_is_refused():
+    with pytest.raises(ValueError, match="budget must be at least"):
+        greedy({"a": made((7, 1), (9, 0))}, math.nan)
+    with pytest.raises(ValueError, match="budget must be at least"):
+        mixed_precision(params(), CHOICES, lambda n, w: 0.0, budget=math.nan)
+    with pytest.raises(ValueError, match="one or more for each weight, got none for b"):
+        greedy({"a": made((7, 1)), "b": []}, 9)
+
+
+def test_what_is_pruned_is_given_bits_too():
+    floats = params()
+    pruned = {**floats, "loud": prune(floats["loud"], 0.5)}
+    damage = error_damage(pruned, {"loud": 100.0, "quiet": 1.0})
+    assert damage("loud", pruned["loud"]) == 0
+    choices = {str(bits): {"bits": bits, "axis": "tensor"} for bits in (2, 4, 8)}
+    mixed = mixed_precision(pruned, choices, damage, budget=32 + 84 + 40)
+    assert isinstance(mixed["loud"], SparseTensor)
+    assert not mixed["loud"].dense()[~pruned["loud"].kept].any()
+    assert mixed["loud"].values.bits > mixed["quiet"].bits

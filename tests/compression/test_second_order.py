@@ -193,7 +193,7 @@ def test_bad_input_is_refused():
         ({"block": 0}, "block must be at least 1, got 0"),
         ({"order": [0, 1, 2, 3, 3]}, "order must be a permutation"),
         ({"order": [0, 1]}, "order must be a permutation"),
-        ({"damping": -1}, "damping must not be negative"),
+        ({"damping": -1}, "damping must be a finite number of at least 0, got -1"),
         ({"gram": np.where(gram > 0, np.nan, gram)}, "gram must be finite"),
         ({"gram": -gram}, "nowhere negative"),
         ({"gram": np.triu(gram)}, "gram must be symmetric"),
