@@ -174,3 +174,6 @@ def test_a_teacher_is_no_wonder():
         assert soft < softer and hard > alone
         closed[model] = 1 - soft / alone
     assert closed["Transformer"] > 0.3 > 0.2 > closed["LSTM"]
+    cut, alone = (FOUND["LSTM", name, 50].mean for name in (
+        "student, cut from its teacher", "student alone"))  # fmt: skip
+    assert cut < 0.5 * alone
