@@ -191,7 +191,9 @@ def home_section() -> str:
         "*Each dot is a stage: the file as `ls` shows it, and what is lost against the float32 "
         f"model of the same seed. Means of {seeds} seed{'s' * (seeds > 1)}, bars from the lowest "
         "to the highest; axes are linear up to the dashed line, then logarithmic. A full mark at "
-        "the end: no other recipe's end undercuts it in bytes, quality and time.*\n\n"
+        "the end: no other recipe's end undercuts it in bytes, quality and time. In the table, "
+        "inference is the time of an evaluation with the weights as they are stored, over that of "
+        "the float32 model.*\n\n"
         f"{ends(rows)}\n{of_the_control(rows)}"
     )
 
