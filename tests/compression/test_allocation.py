@@ -241,7 +241,7 @@ def test_a_budget_that_is_no_number_is_refused():
 def test_what_is_pruned_is_given_bits_too():
     floats = params()
     pruned = {**floats, "loud": prune(floats["loud"], 0.5)}
-    damage = error_damage(pruned, {"loud": 100.0, "quiet": 1.0})
+    damage = error_damage(pruned, {"loud": 1e4, "quiet": 1.0})
     assert damage("loud", pruned["loud"]) == 0
     choices = {str(bits): {"bits": bits, "axis": "tensor"} for bits in (2, 4, 8)}
     mixed = mixed_precision(pruned, choices, damage, budget=32 + 84 + 40)
