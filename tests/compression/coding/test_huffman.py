@@ -117,7 +117,8 @@ def test_rare_symbols_are_not_too_long():
         fibonacci.append(fibonacci[-1] + fibonacci[-2])
     counts = np.array(fibonacci)
     free, limited = huffman.tree_lengths(counts), lengths_of(counts)
-    assert free.max() == 39 and limited.max() <= LONGEST and kraft(limited) == 1
+    assert free.max() == 39 and 0 < limited.min() <= limited.max() <= LONGEST
+    assert kraft(limited) == 1
     assert (counts * limited).sum() < 1.001 * (counts * free).sum()
     assert lengths_of(np.ones(2**LONGEST, np.int64)).tolist() == [LONGEST] * 2**LONGEST
 
@@ -132,7 +133,8 @@ def test_symbols_that_cross_chunks(monkeypatch):
 
 
 def test_lengths_that_are_no_code():
-    for bad in ([1], [1, 1, 1], [1, 2], [17] * 2**10, [-1, 1], [2, 2, 2], [2**62, 1], [0, 1]):
+    for bad in ([1], [1, 1, 1], [1, 2], [17] * 2**10, [-1, 1], [2, 2, 2], [2**62, 1], [0, 1],
+                [*range(1, 16), 16, 16, 17]):
         with pytest.raises(ValueError, match="lengths must"):
             decode(b"\0", np.array(bad, np.int64), 1)
     with pytest.raises(ValueError, match="int64"):

@@ -1,3 +1,4 @@
+import heapq
 import time
 
 import numpy as np
@@ -128,6 +129,25 @@ def test_shares_of_any_counts(counts):
     assert ideal - 1e-6 <= bits_with(counts, shares) <= ideal + 0.01 * counts.sum()
 
 
+def best_shares(counts):
+    """One share to each, then one after the other to where it saves the most bits: no shares are
+    better, because what the next one saves falls."""
+    shares = np.ones(len(counts), np.int64)
+    heap = [(-count * np.log1p(1), symbol) for symbol, count in enumerate(counts)]
+    heapq.heapify(heap)
+    for _ in range(TOTAL - len(counts)):
+        symbol = heap[0][1]
+        shares[symbol] += 1
+        heapq.heapreplace(heap, (-counts[symbol] * np.log1p(1 / shares[symbol]), symbol))
+    return shares
+
+
+@pytest.mark.parametrize("k", [2, 20, 200, 3000])
+def test_no_shares_are_much_better(k):
+    counts = (np.random.default_rng(0).pareto(1.0, k) * 10 + 1).astype(np.int64)
+    assert bits_with(counts, shares_of(counts)) <= 1.00001 * bits_with(counts, best_shares(counts))
+
+
 def test_shares_by_hand():
     assert shares_of(np.array([3, 1])).tolist() == [12288, 4096]
     assert shares_of(np.array([0, 5, 0])).tolist() == [0, TOTAL]
@@ -155,7 +175,8 @@ def test_a_symbol_without_a_share_is_refused():
 
 
 def test_shares_that_are_none():
-    for bad in ([1], [TOTAL, 1], [TOTAL + 1, -1], [2**62] * 4, [TOTAL - 1]):
+    wrapped = [2**62] * 4 + [TOTAL]  # in 64 bits their sum is 2^14
+    for bad in ([1], [TOTAL, 1], [TOTAL + 1, -1], [2**62] * 4, wrapped, [TOTAL - 1]):
         with pytest.raises(ValueError, match="shares must not be negative and sum to 16384"):
             decode(bytes(8), np.array(bad, np.int64), 1)
     with pytest.raises(ValueError, match="int64"):
