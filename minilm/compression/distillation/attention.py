@@ -5,8 +5,8 @@
 
 Both are distributions over tokens, whatever the widths of the models: no map stands between them,
 as hidden states need one. The means are over heads, of which both models have as many, and over
-tokens. Of the last layer only, so the numbers of layers are free. Wang et al. 2020 (MiniLM), eqs.
-5–7; hidden keys are hidden in both.
+tokens. Of the last layer only, so the numbers of layers are free. Wang et al. 2020 (MiniLM),
+sections 3.1 and 3.2; hidden keys are hidden in both.
 
 For ∂/∂scores of KL(p ‖ softmax(scores)) = softmax(scores) − p to reach the student's q and k, it
 must meet there what comes back from the logits. `attend` is the opening: it answers attention's
@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from minilm.nn import attention, attention_weights
+from minilm.nn.checks import require_shape
 from minilm.types import Array, Cache
 
 
@@ -30,8 +31,12 @@ def relation_loss(
 
     a: (..., T, d), b: (..., S, d), mask: as of `attention`, p: (..., T, S), rows that sum to 1 (or
     are 0), weight: (..., T)  ->  loss, da, db. Attention: a = q, b = k. Values: a = b = v.
+    ValueError for a p or weight of another shape.
     """
     q = attention_weights(a, b, mask)
+    require_shape(q.shape, p=p)
+    require_shape(q.shape[:-1], weight=weight)
+    p = p.astype(q.dtype, copy=False)
     tiny = np.finfo(q.dtype).tiny                     # a probability of 0 counts as this in the log
     log_ratio = np.log(np.maximum(p, tiny)) - np.log(np.maximum(q, tiny))
     loss = float(np.vdot(np.einsum("...s,...s->...", p, log_ratio), weight))

@@ -42,7 +42,7 @@ class LogitCache:
     def __init__(
         self, folder: str | os.PathLike[str], *, max_bytes: int = 2**30, half: bool = False
     ) -> None:
-        if max_bytes < 0:
+        if not max_bytes >= 0:
             raise ValueError(f"max_bytes must be at least 0, got {max_bytes!r}")
         self.folder, self.max_bytes, self.half = Path(folder), max_bytes, half
         if self.folder.exists() and not self.folder.is_dir():

@@ -11,13 +11,14 @@ when the lesson is over:
     params = drop_hint(params)
 
 Romero et al. 2015 (FitNets), eq. 3; Jiao et al. 2020 (TinyBERT), eq. 8. What is compared here is
-what the heads of the two models read, cache["hidden"].
+what the heads of the two models read, cache["hidden"]: the last hidden states, no others.
 """
 
 import math
 
 import numpy as np
 
+from minilm.nn.checks import require_shape
 from minilm.nn.sums import flat
 from minilm.types import Array, Params
 
@@ -47,14 +48,16 @@ def hidden_state_loss(
     """Σ weight · mean of (student w − teacher)², and its gradients: loss, dstudent, dw.
 
     student: (..., D), teacher: (..., D'), w: (D, D') or None, which stands for the identity;
-    weight: (...), what each token counts. The teacher gets no gradient.
-    ValueError where the widths do not meet.
+    weight: (...), what each token counts. The teacher gets no gradient, and its dtype changes none.
+    ValueError where the widths do not meet, or the tokens.
     """
+    require_shape(student.shape[:-1], weight=weight)
+    require_shape((*student.shape[:-1], teacher.shape[-1]), teacher=teacher)
     need = (student.shape[-1], teacher.shape[-1])
     if (w is None and need[0] != need[1]) or (w is not None and w.shape != need):
         raise ValueError(f"{HINT} must have shape {need} to compare the hidden states, got "
                          f"{'none' if w is None else w.shape}: add_hint(params, {need}, seed=0)")
-    difference = (student if w is None else student @ w) - teacher
+    difference = (student if w is None else student @ w) - teacher.astype(student.dtype, copy=False)
     dmapped = difference * (weight / need[1])[..., None]
     loss = float(np.vdot(dmapped, difference))
     dmapped *= 2

@@ -15,7 +15,7 @@ import numpy as np
 from minilm.compression.distillation.attention import LastLook, check_attends, query_weights
 from minilm.compression.distillation.cache import LogitCache, fingerprint
 from minilm.compression.distillation.hidden import HINT, hidden_state_loss
-from minilm.compression.distillation.labels import LABELS, check_settings
+from minilm.compression.distillation.labels import LABELS, checked
 from minilm.nn import IGNORED
 from minilm.training.openings import Loss
 from minilm.types import Array, Batch, Params
@@ -47,16 +47,18 @@ def distil(
     batch: what both read, then the targets, as in `minilm.training.cross_entropy_loss`.
     ValueError for settings out of range, TypeError for attention of a model that has none.
     """
-    check_settings(temperature, alpha)
+    temperature, alpha = checked(temperature, alpha)
     check_terms(labels, cache, hidden=hidden, attention=attention, values=values)
+    hidden, attention, values = float(hidden), float(attention), float(values)
     looks = bool(attention or values)
     if looks:
         check_attends(teacher, "teacher")
     key = b"" if cache is None else fingerprint(teacher, teacher_params)
 
-    def taught_by(inputs: list[Any], look: dict[str, Any]) -> tuple[Array, Any]:
+    def taught_by(inputs: list[Any], look: dict[str, Any]) -> tuple[Array, Array | None]:
         if cache is None:
-            return teacher.forward(teacher_params, *inputs, **look)
+            logits, kept = teacher.forward(teacher_params, *inputs, **look)
+            return logits, kept["hidden"] if hidden else None  # all else is let go
         return cache.logits(key, inputs, lambda: teacher.forward(teacher_params, *inputs)[0]), None
 
     def loss(
@@ -68,23 +70,24 @@ def distil(
         own, theirs = LastLook(), LastLook()
         if looks:
             check_looks(model, inputs, values)
-        teacher_logits, teacher_cache = taught_by(inputs, {"attend": theirs} if looks else {})
+        teacher_logits, teacher_hidden = taught_by(inputs, {"attend": theirs} if looks else {})
         opened = {"attend": own} if looks else {}
         logits, forward_cache = model.forward(seen, *inputs, rng=rng, **opened)
         mean, dlogits = LABELS[labels](
             logits, teacher_logits, targets, temperature=temperature, alpha=alpha
         )
         total, dhidden, dhint = mean * count, None, None
-        if hidden:
+        if teacher_hidden is not None:
             part, dhidden, dhint = hidden_state_loss(
-                forward_cache["hidden"], teacher_cache["hidden"], seen.get(HINT),
+                forward_cache["hidden"], teacher_hidden, seen.get(HINT),
                 hidden * counted.astype(logits.dtype),
             )  # fmt: skip
             total += part
         if looks:
             shares = query_weights(model, inputs, counted).astype(logits.dtype)
             total += own.toward(theirs, shares, attention, values)
-        grads = model.backward(dlogits * count, forward_cache, dhidden)
+        dlogits *= count
+        grads = model.backward(dlogits, forward_cache, dhidden)
         return total, grads if dhint is None else {**grads, HINT: dhint}, count
 
     return loss

@@ -6,6 +6,7 @@ import pytest
 from minilm.compression.distillation import LogitCache, cache, distil
 from minilm.models import LSTMLanguageModel, Seq2SeqTransformer
 from minilm.training import fit
+from minilm.weights import Product, Sum
 
 
 class Counting:
@@ -109,6 +110,23 @@ def test_a_damaged_file_is_computed_anew(tmp_path, how):
     assert list(tmp_path.iterdir()) == [file]
 
 
+def test_a_damaged_file_makes_room_for_its_like(tmp_path):
+    run(MODEL, PARAMS, LogitCache(tmp_path))
+    (file,) = tmp_path.iterdir()
+    good = file.read_bytes()
+    file.write_bytes(damage(good)["one bit"])
+    kept = LogitCache(tmp_path, max_bytes=3 * 5 * 7 * 4 + cache.OVERHEAD)
+    run(MODEL, PARAMS, kept)
+    assert file.read_bytes() == good
+    assert kept.nbytes == len(good)
+
+
+def test_a_teachers_names_and_kinds_of_weights_are_its_own():
+    a = np.eye(2, dtype=np.float32)
+    forms = [{"u": a}, {"v": a}, {"u": Product(a, a)}, {"u": Sum(a, a)}]
+    assert len({cache.fingerprint(MODEL, form) for form in forms}) == len(forms)
+
+
 def test_a_file_of_another_entry_is_not_believed(tmp_path):
     teacher, kept = Counting(MODEL), LogitCache(tmp_path)
     run(teacher, PARAMS, kept)
@@ -152,6 +170,8 @@ def test_half_precision_is_asked_for_and_then_used_from_the_first_time(tmp_path)
     same(run(teacher, PARAMS, LogitCache(tmp_path))[0], whole)  # another entry
     with pytest.raises(ValueError, match="half holds logits up to 65504, got"):
         run(Counting(MODEL, 1e6), PARAMS, kept, (5,))
+    with pytest.raises(ValueError, match="half holds logits up to 65504, got nan"):
+        run(Counting(MODEL, np.nan), PARAMS, kept, (5,))
 
 
 def test_a_disk_that_fails_leaves_nothing_behind(tmp_path, monkeypatch):
@@ -179,7 +199,8 @@ def test_bad_settings(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(ValueError, match="folder must not be a file"):
         LogitCache(tmp_path / "file")
-    with pytest.raises(ValueError, match=r"max_bytes .*-1"):
-        LogitCache(tmp_path, max_bytes=-1)
+    for max_bytes in (-1, float("nan")):
+        with pytest.raises(ValueError, match=f"max_bytes .*{max_bytes}"):
+            LogitCache(tmp_path, max_bytes=max_bytes)
     with pytest.raises(ValueError, match="cache keeps logits alone"):
         distil(MODEL, PARAMS, alpha=1, hidden=1, cache=LogitCache(tmp_path))

@@ -57,6 +57,28 @@ def test_hidden_states_by_finite_differences():
     assert without[2] is None
 
 
+def test_shapes_that_do_not_meet_and_teachers_of_another_dtype():
+    student, teacher, w, weight = (
+        normal(*shape).astype(np.float32) for shape in ((2, 3, 4), (2, 3, 5), (4, 5), (2, 3))
+    )
+    for of, message in (
+        ((student, teacher, w[:, :4], weight), r"hint:w must have shape \(4, 5\).* got \(4, 4\)"),
+        ((student, teacher, None, weight), r"hint:w must have shape \(4, 5\).* got none"),
+        ((student, teacher[:1], w, weight), r"teacher must have .* \(2, 3, 5\), got \(1, 3, 5\)"),
+        ((student, teacher, w, weight[:1]), r"weight must have shape \(2, 3\), got \(1, 3\)"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            hidden_state_loss(*of)
+    p = np.full((2, 3, 3), 1 / 3, np.float32)
+    with pytest.raises(ValueError, match=r"p must have shape \(2, 3, 3\), got \(2, 3, 2\)"):
+        relation_loss(student, student, None, p[..., :2], weight)
+    with pytest.raises(ValueError, match=r"weight must have shape \(2, 3\), got \(2, 1\)"):
+        relation_loss(student, student, None, p, weight[:, :1])
+    _, *gradients = hidden_state_loss(student, teacher.astype(np.float64), w, weight)
+    gradients += relation_loss(student, student, None, p.astype(np.float64), weight)[1:]
+    assert {g.dtype for g in gradients} == {np.dtype(np.float32)}
+
+
 def test_a_hint_is_made_and_dropped():
     params = {"w": np.ones((2, 2), np.float32)}
     hinted = add_hint(params, (300, 200), seed=4)
@@ -157,6 +179,34 @@ def test_it_is_the_mean_over_heads_of_the_last_layer():
     targets[:] = -100  # tokens that do not count: nothing is asked of where they look
     part, count = part_of(model, params, teacher, (TOKENS, targets), attention=1.5)
     assert (part, count) == (0, 0)
+
+
+@pytest.mark.parametrize("groups", [4, 2])
+def test_values_are_compared_group_by_group_of_keys(groups):
+    """Against the values that one sees from outside: no query enters, so of a group there is one
+    relation, whatever the number of its heads; nobody looks ahead."""
+    sizes = {**SMALL, "heads": 4, "key_value_heads": groups}
+    model = TransformerLanguageModel(**sizes)
+    params, teacher = (
+        {n: 2 * w.astype(np.float64) for n, w in model.init(seed).items()} for seed in (0, 1)
+    )
+    relations = []
+    for w in (params, teacher):
+        look = LastLook()
+        model.forward(w, TOKENS, attend=look)
+        v = look.heads[2]                                                   # (B, G, T, d)
+        scores = np.where(np.tri(6, dtype=bool), v @ v.swapaxes(-1, -2) / math.sqrt(2), -np.inf)
+        exponentials = np.exp(scores)
+        relations.append(exponentials / exponentials.sum(axis=-1, keepdims=True))
+    q, p = relations
+    assert p.shape[1] == groups
+    seen = p > 0
+    divergence = (p[seen] * np.log(p[seen] / q[seen])).sum() / groups
+    part, _ = part_of(model, params, teacher, (TOKENS, TOKENS), values=1.5)
+    assert part == pytest.approx(1.5 * divergence, rel=1e-4)
+    both, _ = part_of(model, params, teacher, (TOKENS, TOKENS), values=1.5, attention=0.7)
+    looks, _ = part_of(model, params, teacher, (TOKENS, TOKENS), attention=0.7)
+    assert both == pytest.approx(part + looks, rel=1e-4)
 
 
 def test_hidden_states_of_tokens_that_count():

@@ -62,6 +62,40 @@ def test_float32_stays(case):
     assert {g.dtype for g in grads.values()} == {np.dtype(np.float32)}
 
 
+def test_neither_a_wide_teacher_nor_wide_numbers_widen_the_student(case):
+    teacher, teacher_params, student, params, batch = case
+    wide = {n: p.astype(np.float64) for n, p in teacher_params.items()}
+    one = np.float64(1)
+    how = {"attention": one} if has_attention(teacher, student) else {}
+    loss = distil(teacher, wide, temperature=2 * one, alpha=0.5 * one, hidden=one, **how)
+    total, grads, _ = loss(student, hinted(params, teacher, student), batch, None)
+    assert type(total) is float
+    assert {g.dtype for g in grads.values()} == {np.dtype(np.float32)}
+
+
+def test_targets_that_are_all_ignored_teach_nothing(case):
+    teacher, teacher_params, student, params, batch = case
+    how = {"attention": 1.0} if has_attention(teacher, student) else {}
+    loss = distil(teacher, teacher_params, alpha=0.5, hidden=1.0, **how)
+    ignored = (*batch[:-1], np.full_like(batch[-1], -100))
+    total, grads, count = loss(student, hinted(params, teacher, student), ignored, None)
+    assert (total, count) == (0, 0)
+    assert not any(g.any() for g in grads.values())
+
+
+def test_a_compressed_teacher_teaches_too(case):
+    """Its leaves answer x @ w like any others; here as it would be without rounding."""
+    teacher, teacher_params, student, params, batch = case
+    how = {"attention": 1.0} if has_attention(teacher, student) else {}
+    start = hinted(params, teacher, student)
+    exact, near = (
+        distil(teacher, theirs, alpha=1, hidden=1, **how)(student, start, batch, None)[0]
+        for theirs in (teacher_params, quantize(teacher_params, 8))
+    )
+    assert near == pytest.approx(exact, rel=0.1)
+    assert near != exact
+
+
 def test_a_student_learns_all_of_it_and_the_teacher_stays_bit_for_bit(case):
     teacher, teacher_params, student, params, batch = case
     frozen = {name: w.tobytes() for name, w in teacher_params.items()}
@@ -199,6 +233,8 @@ def test_models_that_do_not_meet():
         run(narrow, lstm, attention=1)
     with pytest.raises(ValueError, match=r"as many heads .* 4 and 2"):
         run(wide, narrow, attention=1)
+    with pytest.raises(ValueError, match=r"teacher_logits must have shape \(2, 4, 7\)"):
+        run(LSTMLanguageModel(9, width=4), narrow)
     with pytest.raises(ValueError, match=r"hint:w must have shape \(4, 8\).* got none"):
         run(wide, narrow, hidden=1)
     with pytest.raises(ValueError, match="temperature must be 1"):

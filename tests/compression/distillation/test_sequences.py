@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from minilm.compression.distillation import answered_examples, written_texts
+from minilm.compression.distillation import answered_examples, sequences, written_texts
 from minilm.generation import answer
 from minilm.models import LSTMLanguageModel, Seq2SeqLSTM, Seq2SeqTransformer
 from minilm.text import PairTokenizer, pair_batches, windows
@@ -61,6 +61,36 @@ def test_a_student_of_another_kind_comes_to_say_what_the_teacher_says(teacher):
     params = trained(student, taught, steps=120, seed=1)
     said = dict(zip(SOURCES, answers(student, params), strict=True))
     assert [said[e.source] for e in taught] == [e.target for e in taught]
+
+
+def test_settings_of_the_search_and_of_the_drawing_are_passed_on(teacher, monkeypatch):
+    passed = []
+
+    def answer(*_, **how):
+        passed.append(how)
+        return [[] for _ in SOURCES]
+
+    def generate_batch(*_, **how):
+        passed.append(how)
+        return [np.zeros(3, np.int32)]
+
+    monkeypatch.setattr(sequences, "answer", answer)
+    monkeypatch.setattr(sequences, "generate_batch", generate_batch)
+    answered_examples(*teacher, TOKENIZER, SOURCES, length=5, beams=3, alpha=0.25)
+    written_texts(*teacher, np.arange(9), texts=1, length=3, seed=0, temperature=0.5, top_k=2)
+    assert {name: passed[0][name] for name in ("length", "beams", "alpha")} == {
+        "length": 5, "beams": 3, "alpha": 0.25
+    }  # fmt: skip
+    assert {name: passed[1][name] for name in ("temperature", "top_k")} == {
+        "temperature": 0.5, "top_k": 2
+    }  # fmt: skip
+
+
+def test_each_seed_draws_its_own_text_even_after_one_prompt():
+    model = LSTMLanguageModel(11, width=4)
+    how = {"texts": 2, "length": 12, "prompt": 9}
+    drawn = [written_texts(model, model.init(0), np.arange(9), **how, seed=s) for s in (0, 1)]
+    assert not np.array_equal(*drawn)
 
 
 def test_nothing_is_no_answer():
