@@ -1,11 +1,16 @@
 """Neurons, heads and hidden units that are removed, of every model that has them."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from minilm.compression import calibrate, prune, quantize
 from minilm.compression.shrinking import groups_of, keep, shrink, silence
-from minilm.compression.shrinking.scores import activation
+from minilm.compression.shrinking.groups import Cut, Groups
+from minilm.compression.shrinking.scores import activation, magnitude
 from minilm.generation import answer, generate
 from minilm.models import (
     BagOfWordsClassifier,
@@ -99,6 +104,75 @@ def test_shrinking_is_masking(name, what):
         assert all((w == before[n]).all() for n, w in params.items())
         for layer, groups in groups_of(smaller, small, what).items():
             assert groups.count == len(kept[layer])
+
+
+@st.composite
+def transformers(draw):
+    """A small Transformer of any make."""
+    heads = draw(st.sampled_from([1, 2, 4]))
+    return TransformerLanguageModel(
+        7, width=8 * draw(st.integers(1, 2)), layers=draw(st.integers(1, 2)), heads=heads,
+        context=6, feed_forward=draw(st.integers(1, 9)),
+        key_value_heads=draw(st.sampled_from([g for g in (1, 2, 4) if heads % g == 0])),
+        norm=draw(st.sampled_from(["pre", "post"])), tied=draw(st.booleans()),
+        positions=draw(st.sampled_from(["sinusoidal", "learned", "rotary"])),
+        normalization=draw(st.sampled_from(["layer", "rms"])),
+        activation=draw(st.sampled_from(["gelu", "swiglu"])), biases=draw(st.booleans()),
+    )  # fmt: skip
+
+
+@st.composite
+def lstms(draw):
+    """A small LSTM of any make."""
+    return LSTMLanguageModel(
+        7, width=draw(st.integers(1, 6)), layers=draw(st.integers(1, 3)), tied=draw(st.booleans()),
+        embedding_width=draw(st.sampled_from([None, 3])),
+    )  # fmt: skip
+
+
+def mixed(draw, model, what):
+    """float64 parameters, and any groups of every layer, one at least."""
+    params = float64(model.init(0))
+    kept = {
+        name: draw(st.lists(st.integers(0, groups.count - 1), min_size=1, unique=True))
+        for name, groups in groups_of(model, params, what).items()
+    }
+    return params, kept
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.one_of(transformers(), lstms()), st.data())
+def test_whatever_the_model_and_whatever_is_kept_shrinking_is_masking(model, data):
+    is_lstm = isinstance(model, LSTMLanguageModel)
+    what = "units" if is_lstm else data.draw(st.sampled_from(["neurons", "heads"]))
+    params, kept = mixed(data.draw, model, what)
+    smaller, small = keep(model, params, kept, what)
+    tokens = TOKENS % 7
+    masked = silence(model, params, kept, what)
+    said = smaller.forward(small, tokens)[0]
+    np.testing.assert_allclose(said, model.forward(masked, tokens)[0], atol=1e-9)
+    left = groups_of(smaller, small, what)
+    assert {name: groups.count for name, groups in left.items()} == {
+        name: len(numbers) for name, numbers in kept.items()
+    }
+
+
+def test_every_attention_of_an_encoder_decoder_has_heads():
+    model, _ = MODELS["encoder–decoder"]
+    params = model.init(0)
+    attentions = {name.removesuffix(".w_out") for name in params if name.endswith(".w_out")}
+    assert groups_of(model, params, "heads").keys() == attentions
+    assert len(attentions) == 6  # of two layers: the encoder's, the decoder's, between the two
+
+
+def test_silence_leaves_what_writes_as_it_is():
+    model, _ = MODELS["transformer"]
+    params = model.init(0)
+    layers = groups_of(model, params, "heads")
+    silent = silence(model, params, some_of_each(layers), "heads")
+    assert {name for name, w in silent.items() if w is not params[name]} == {
+        f"{layer}.w_out" for layer in layers
+    }
 
 
 @by_case
@@ -214,6 +288,48 @@ def test_given_scores_and_ties():
         assert sum(counts) == 6
 
 
+def test_of_equal_scores_the_first_stay():
+    model, _ = MODELS["transformer"]
+    scores = {f"block.{i}.feed_forward": np.zeros(64) for i in range(2)}
+    params = model.init(0)
+    _, small = shrink(model, params, number=np.int64(40), scores=scores)
+    for name in scores:
+        np.testing.assert_array_equal(small[f"{name}.b_up"], params[f"{name}.b_up"][:40])
+        np.testing.assert_array_equal(small[f"{name}.w_down"], params[f"{name}.w_down"][:40])
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int8, np.float16])
+@pytest.mark.parametrize("scope", ["local", "global"])
+def test_scores_of_any_kind_of_numbers(dtype, scope):
+    """Of unsigned numbers 0 is the lowest, though its negative is not the highest."""
+    model, _ = MODELS["transformer"]
+    params = model.init(0)
+    scores = {f"block.{i}.attention": np.array([0, 3, 1, 2], dtype) for i in range(2)}
+    _, small = shrink(model, params, 0.5, what="heads", scores=scores, scope=scope)
+    for name in scores:
+        rows = params[f"{name}.w_out"].reshape(4, 4, 16)[[1, 3]].reshape(8, 16)
+        np.testing.assert_array_equal(small[f"{name}.w_out"], rows)
+
+
+def test_magnitude_by_hand():
+    """The root mean square of the matrices' entries, whatever the sizes of the groups."""
+    params = {"w": np.array([[3.0, 0, 1], [4, 0, 1]]), "v": np.array([[0.0], [6], [1]]),
+              "b": np.array([9.0, 9, 9])}  # fmt: skip
+    each = np.arange(3)[:, None]
+    writers = (Cut("w", 1, each), Cut("b", 0, each))
+    groups = Groups(writers, (Cut("v", 0, each),))
+    expected = np.sqrt([25 / 3, 36 / 3, 1])
+    np.testing.assert_allclose(magnitude(params, groups, None), expected)
+
+
+def test_what_cancels_out_leaves_no_negative_square():
+    """The rows of a group say opposite things, and rounding made of XᵀX what no X has."""
+    groups = Groups((), (Cut("v", 0, np.array([[0, 1]])),))
+    seen = SimpleNamespace(gram=np.array([[1, 1 + 1e-12], [1 + 1e-12, 1]]), width=2, count=4)
+    params = {"v": np.array([[1.0], [-1]])}
+    assert activation(params, groups, {"v": seen}) == 0
+
+
 @pytest.mark.parametrize(("name", "what"), [case for case in CASES if "regressor" not in case[0]])
 def test_activation_scores_are_what_leaves_with_a_group(name, what):
     """Of the first layer's reader: the mean square of the difference that its silence makes."""
@@ -269,6 +385,7 @@ T, L = MODELS["transformer"][0], MODELS["lstm"][0]
         (T, {"share": float("nan")}, "share must lie"),
         (T, {"share": 0.9, "what": "heads"}, "leave 0 of 4 in block.0.attention"),
         (T, {"share": 0.99, "what": "heads", "scope": "global"}, "leave 0 of 8 in all layers"),
+        (T, {"share": 0.85, "what": "heads", "scope": "global"}, "1 of 8 in .* from 2 to 8"),
         (T, {"number": 0}, "number=0 would leave 0 of 64"),
         (T, {"number": 65}, "number=65 would leave 65 of 64"),
         (T, {"number": 2.0}, "number must be an integer"),
@@ -293,10 +410,18 @@ def test_bad_input(model, how, message):
 
 def test_bad_scores_groups_and_weights():
     params = T.init(0)
-    for bad in (np.ones(3), np.array([1, np.nan, 1, 1])):
+    for bad in (np.ones(3), np.array([1, np.nan, 1, 1]), 1j * np.ones(4), [True] * 4, [*"abcd"]):
         scores = {f"block.{layer}.attention": bad for layer in range(2)}
         with pytest.raises(ValueError, match=r"scores of block\.0\.attention must be 4 finite"):
             shrink(T, params, 0.5, what="heads", scores=scores)
+    with pytest.raises(ValueError, match="scores must have the layers"):
+        shrink(T, params, 0.5, scores=[1, 2])
+    with pytest.raises(TypeError, match=r"calibration of params must be a dict by name"):
+        shrink(T, params, 0.5, scores="activation", calibration=np.ones((3, 64)))
+    other = TransformerLanguageModel(**{**SMALL, "width": 8})
+    seen = calibrate(other, other.init(0), [TOKENS])
+    with pytest.raises(ValueError, match=r"w_down must be of rows of width 64, got .* width 32"):
+        shrink(T, params, 0.5, scores="activation", calibration=seen)
     for kept in ([], [4], [-1], [1, 1], [True, False, True, True], [0.5], [[1]]):
         with pytest.raises(ValueError, match=r"kept of block\.0\.attention must be different"):
             keep(T, params, {"block.0.attention": kept}, "heads")

@@ -1,10 +1,10 @@
 """How much a group matters: the lowest scores go first.
 
     magnitude     √(mean of w²), over all weights of the group            Li et al. 2017 (with |w|)
-    activation    √Σ over what reads it of  E‖x_g W_g‖² / outputs         Molchanov et al. 2017
+    activation    √Σ over what reads it of  E‖x_g W_g‖² / outputs         Luo et al. 2017 (ThiNet)
 
 x_g is what the group says and W_g the rows that read it, so the second is the mean square of what
-leaves with the group. From H = Σ xᵀx, which calibration has counted over N rows:
+leaves with the group, each by itself. From H = Σ xᵀx, which calibration has counted over N rows:
 E‖x_g W_g‖² = tr(W_gᵀ H_gg W_g) / N, the group's block of it, all correlations inside included.
 """
 
@@ -15,6 +15,7 @@ import numpy as np
 
 from minilm.compression.parameters import needed
 from minilm.compression.shrinking.groups import Cut, Groups
+from minilm.nn.checks import describe
 from minilm.types import Array, Params
 
 Scores = str | Mapping[str, Array]
@@ -42,6 +43,9 @@ def activation(params: Params, groups: Groups, calibration: Any) -> Array:
 
 def mean_square_added(params: Params, cut: Cut, calibration: Any) -> Array:
     """E‖x_g W_g‖² / outputs of one reader: (groups,)."""
+    if not isinstance(calibration, dict | None):
+        raise TypeError("calibration of params must be a dict by name, as calibrate makes it, got "
+                        f"{describe(calibration)}")
     seen = needed((calibration or {}).get(cut.name), cut.name, "scores 'activation'")
     w = np.moveaxis(params[cut.name], cut.axis, 0)                           # (in, out)
     if seen.gram is None or seen.width != len(w):
@@ -62,19 +66,20 @@ SCORES: dict[str, Callable[[Params, Groups, Any], Array]] = {
 def scores_of(
     params: Params, layers: dict[str, Groups], scores: Scores, calibration: Any
 ) -> dict[str, Array]:
-    """{layer: (groups,)}: by a row of SCORES, or those given. ValueError for others."""
+    """{layer: (groups,) float64}: by a row of SCORES, or those given. ValueError for others."""
     if isinstance(scores, str):
         if scores not in SCORES:
             rows = ", ".join(map(repr, SCORES))
             raise ValueError(f"scores must be one of {rows}, or a dict by layer, got {scores!r}")
         made = {name: SCORES[scores](params, g, calibration) for name, g in layers.items()}
-    elif set(scores) == set(layers):
+    elif isinstance(scores, Mapping) and set(scores) == set(layers):
         made = {name: np.asarray(scores[name]) for name in layers}
     else:
         raise ValueError(f"scores must have the layers {', '.join(layers)}, got "
                          f"{', '.join(map(str, scores)) or 'none'}")
     for name, values in made.items():
-        if values.shape != (layers[name].count,) or not np.isfinite(values).all():
+        numbers = values.dtype.kind in "fiu" and values.shape == (layers[name].count,)
+        if not numbers or not np.isfinite(values).all():
             raise ValueError(f"scores of {name} must be {layers[name].count} finite numbers, got "
                              f"{values!r:.60}")
-    return made
+    return {name: values.astype(np.float64) for name, values in made.items()}

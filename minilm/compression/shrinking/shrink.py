@@ -169,11 +169,11 @@ def others(layer: str, count: int, kept: Any) -> Array:
 def highest(
     scores: dict[str, Array], share: float | None, number: int | None
 ) -> dict[str, Array]:
-    """The groups of the highest scores in each layer."""
+    """The groups of the highest scores in each layer, of equal ones the first."""
     kept = {}
     for name, values in scores.items():
         left = left_of(name, len(values), share, number)
-        kept[name] = np.sort(np.argsort(-values, kind="stable")[:left])
+        kept[name] = np.argsort(-values, kind="stable")[:left]
     return kept
 
 
