@@ -15,8 +15,9 @@ But W multiplies X, and what counts is ‖X W − X A B‖². Nothing of rank r 
 and that is X times Ŵ = (W V_r) V_rᵀ, a matrix of rank r. So A = W V_r and B = V_rᵀ are the best
 that there is for these X, and the output error is Σ_{i>r} σ_i² of X W: what is cut off is exactly
 what is lost, as in SVD-LLM (Wang et al. 2024, section 3.1), which whitens by the Cholesky factor of
-XᵀX and undoes that by its inverse. Here nothing is inverted, and too few rows X do no harm. It
-takes H = XᵀX alone, as any R with RᵀR = H has the V and σ of R W. With H = I it is the plain SVD.
+XᵀX and undoes that by its inverse. Here nothing is inverted. It takes H = XᵀX alone, as any R with
+RᵀR = H has the V and σ of R W. With H = I it is the plain SVD. Too few rows X, or zeros, say
+nothing of some directions: there the plain SVD decides.
 
 Each matrix is the best for itself, its inputs those of the float model; what errors of one do to
 the next is not asked. A small vocabulary's table has the flattest σ, and most depends on it: left
@@ -48,6 +49,7 @@ from minilm.types import Array, Params
 from minilm.weights import Product
 
 LEFT, RIGHT = "left.", "right."
+UNMET = 1e-12  # what an error counts where no X looks, beside one where they look most
 
 
 def factorize(
@@ -138,13 +140,14 @@ def factors_of(
 
 
 def directions(w: Array, cost: Array | None) -> tuple[Array, Array]:
-    """Vᵀ and σ² of R W, RᵀR = cost (None: R = I): rows of Vᵀ with the largest σ first.
+    """Vᵀ and σ² of R W, RᵀR = cost (None, or 0: R = I): rows of Vᵀ with the largest σ first.
 
     w: (m, n), cost: (m, m)  ->  vᵀ: (min(m, n), n), what each costs if it is cut off
     """
-    if cost is not None:
+    if cost is not None and cost.any():
         values, vectors = np.linalg.eigh(cost)
-        values = np.maximum(values, 0)                # XᵀX has none below 0 but by rounding
+        # XᵀX has none below 0 but by rounding; of what no X meets, some error counts all the same
+        values = np.maximum(values, 0) + UNMET * values.max()
         w = np.sqrt(values)[:, None] * (vectors.T @ w)
     _, sigma, v_t = np.linalg.svd(w, full_matrices=False)
     return v_t, sigma**2
@@ -209,11 +212,16 @@ def split_factors(params: Params) -> Params:
     """Each Product as two parameters, left.NAME and right.NAME: to compress or train them.
 
     joined(quantize(split_factors(params), 4)) has both factors of each in four bits: a table's are
-    tables too, so that the rows of E[ids] stay rows. All else is passed on.
+    tables too, so that the rows of E[ids] stay rows. All else is passed on. ValueError for a name
+    that is taken.
     """
     split: Params = {}
     for name, w in params.items():
-        split |= {LEFT + name: w.a, RIGHT + name: w.b} if isinstance(w, Product) else {name: w}
+        parts = {LEFT + name: w.a, RIGHT + name: w.b} if isinstance(w, Product) else {name: w}
+        taken = [part for part in parts if part != name and part in params]
+        if taken:
+            raise ValueError(f"params must not have {taken[0]}, the name of a factor of {name}")
+        split |= parts
     return split
 
 

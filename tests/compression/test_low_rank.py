@@ -88,6 +88,25 @@ def test_calibration_with_equal_directions_is_the_plain_svd():
     np.testing.assert_allclose(aware.dense(), factorize(w, rank=3).dense(), atol=1e-12)
 
 
+def test_calibration_that_never_met_anything_is_the_plain_svd():
+    w = normal(8, 10)
+    aware = factorize(w, rank=3, calibration=np.zeros((5, 8)))
+    np.testing.assert_allclose(aware.dense(), factorize(w, rank=3).dense(), atol=1e-12)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(1, 3), st.integers(0, 99), st.floats(-3, 3))
+def test_what_few_rows_leave_open_the_plain_svd_decides(rows, seed, exponent):
+    """Nothing is lost of X W, and of all Ŵ of which that is true the nearest to W is chosen."""
+    w, x = normal(9, 10, seed=seed), 10**exponent * normal(rows, 9, seed=seed + 1)
+    product = factorize(w, rank=4, calibration=x)
+    assert error(x, w, product) <= 1e-9 * np.square(x @ w).sum()
+    _, _, v_t = np.linalg.svd(x @ w, full_matrices=False)
+    rest = w - w @ v_t.T @ v_t
+    lost = np.square(np.linalg.svd(rest, compute_uv=False)[4 - rows :]).sum()
+    assert error(np.eye(9), w, product) == pytest.approx(lost, rel=1e-5)
+
+
 def test_calibration_matters_where_the_inputs_are_not_alike():
     w, x = normal(16, 16), normal(200, 16, seed=1, decay=0.5)
     aware, plain = factorize(w, rank=4, calibration=x), factorize(w, rank=4)
@@ -108,6 +127,7 @@ def test_break_even_is_named_and_refused():
 def test_share_and_energy():
     w = normal(20, 30, decay=0.3)
     assert factorize(w, share=0.5).a.shape == (20, 6)  # break-even 12
+    assert factorize(w, share=0.58).a.shape == (20, 6)  # 6.96: at most this share
     assert factorize(w, share=0.01).a.shape == (20, 1)
     squares = np.square(np.linalg.svd(w, compute_uv=False))
     for energy in (0.1, 0.9, 0.97):
@@ -134,6 +154,8 @@ def test_a_table_keeps_its_axes():
     params = factorize({"token_embedding": table}, rank=4, calibration={"token_embedding": h})
     product = params["token_embedding"]
     assert product.shape == (40, 12)
+    assert product.a.flags.c_contiguous
+    assert product.b.flags.c_contiguous
     ids = np.array([[3, 3], [39, 0]])
     np.testing.assert_allclose(product[ids], product.dense()[ids], atol=1e-12)
     np.testing.assert_allclose(h @ product.T, h @ product.dense().T, atol=1e-12)
@@ -176,6 +198,27 @@ def test_calibrated_models(model):
         change = [as_multiplied(name, params[name] - p[name].dense()) for p in (aware, plain)]
         ours, theirs = (np.vdot(e, own.cost @ e) for e in change)
         assert ours <= theirs * (1 + 1e-4)
+
+
+def test_a_tied_table_is_read_in_all_directions():
+    """Its rows are the tokens' vectors too: what the head never looks at is not free to go."""
+    model = MODELS[0]
+    params = model.init(0)
+    seen = calibrate(model, params, [np.random.default_rng(0).integers(0, 11, (8, 8))])
+    own = seen["token_embedding"]
+    ours, of_head = (
+        factorize(params["token_embedding"].T, rank=5, calibration=cost)
+        for cost in (as_rows(own.cost), as_rows(own.gram))
+    )
+    made = factorize(params, rank={"token_embedding": 5}, calibration=seen)["token_embedding"]
+    np.testing.assert_allclose(made.dense().T, ours.dense(), atol=1e-5)
+    assert np.abs(made.dense().T - of_head.dense()).max() > 1e-3
+
+
+def as_rows(cost):
+    """Rows X with XᵀX = cost."""
+    values, vectors = np.linalg.eigh(cost)
+    return np.sqrt(np.maximum(values, 0))[:, None] * vectors.T
 
 
 def as_multiplied(name, w):
@@ -229,6 +272,23 @@ def test_gradients_of_the_factors():
         d = rng.standard_normal(p.shape) * 1e-6
         up, down = total({**parts, name: p + d}), total({**parts, name: p - d})
         assert np.vdot(grads[name], d) == pytest.approx((up - down) / 2, rel=1e-5, abs=1e-11)
+
+
+def test_factors_that_are_compressed_are_seen_and_not_trained():
+    model = MODELS[0]
+    parts = split_factors(factorize(model.init(0), share=0.6))
+    frozen = next(name for name in parts if name.startswith("right."))
+    parts[frozen] = quantize(parts[frozen], 8)
+    seen, pullback = in_factors()(parts, 0)
+    grads = pullback(cross_entropy_loss(model, seen, text(0), None)[1])
+    assert parts.keys() - grads.keys() == {frozen}
+
+
+def test_a_name_that_is_taken_is_no_factors():
+    product = factorize(normal(6, 8), rank=1)
+    for side in ("left", "right"):
+        with pytest.raises(ValueError, match=rf"must not have {side}\.w, .* of a factor of w"):
+            split_factors({f"{side}.w": np.ones((2, 2)), "w": product})
 
 
 def test_split_and_joined_are_inverse():
