@@ -146,6 +146,14 @@ def test_gradual_pruning_prunes_more_and_more_of_factors_too():
     assert zeros[0] == 0 < zeros[1] < zeros[2]
 
 
+def test_gradual_pruning_of_what_is_pruned_counts_all_zeros():
+    bench = Toy(*CASES["Transformer"])
+    again = stage("prune", sparsity=0.75, steps=6)
+    _, _, params = Recipe(stage("prune", sparsity=0.5), again).run(bench)
+    w = bench.runs[0]["view"](bench.fitted[0], 6)[0]["block.0.feed_forward.w_up"]
+    assert np.mean(w == 0) == params["block.0.feed_forward.w_up"].sparsity == 0.75
+
+
 QUANTIZED = {
     "straight-through": stage("quantize", bits=3),
     "asymmetric": stage("quantize", bits=2, symmetric=False),
@@ -251,6 +259,15 @@ def test_mixed_precision_keeps_to_its_bits_and_spends_them_where_they_help():
     assert rows[-1]["loss"] <= alike[-1]["loss"] + 0.05
 
 
+@pytest.mark.parametrize("before", [name for name in BEFORE if name != "whole"])
+def test_mixed_precision_of_what_is_pruned_or_in_factors(before):
+    mixed = stage("quantize", bits=[2, 8], mean_bits=7.0)
+    *_, params = Recipe(*BEFORE[before], mixed).run(Toy(*CASES["Transformer"]))
+    leaves = [leaf for w in params.values() if w.ndim > 1
+              for leaf in ((w.a, w.b) if hasattr(w, "a") else (w,))]  # fmt: skip
+    assert {getattr(leaf, "values", leaf).bits for leaf in leaves} == {2, 8}
+
+
 def test_shrinking_makes_another_model_that_is_trained_and_saved(tmp_path):
     bench = Toy(*CASES["Transformer"])
     rows, last, params = Recipe(
@@ -282,11 +299,31 @@ def test_what_the_end_refuses_is_refused_before_any_training(tmp_path):
             Recipe(long[0], stage("tune", steps=1, **asked)).run(bench)
     with pytest.raises(ValueError, match="stage 2, tune: alpha"):
         Recipe(long[0], stage("tune", steps=1, alpha=2.0)).run(bench)
+    pruned, thin = stage("prune", sparsity=0.5), stage("low_rank", share=0.9)
+    for first in (pruned, thin):
+        with pytest.raises(ValueError, match="stage 3, quantize: calibrated goes with weights"):
+            Recipe(long[0], first, stage("quantize", bits=4, calibrated=True)).run(bench)
+    with pytest.raises(ValueError, match="stage 3, prune: what multiplies the factors of low_rank"):
+        Recipe(long[0], thin, stage("prune", sparsity=0.5, score="wanda")).run(bench)
+    with pytest.raises(ValueError, match=r"stage 2, quantize: .*group_size"):
+        Recipe(stage("distil", width=8, steps=2), long[1]).run(bench)
     with pytest.raises(FileNotFoundError):
         Recipe(long[0]).run(bench, tmp_path / "nowhere" / "out")
     with pytest.raises(ValueError, match="path must name a file"):
         Recipe(long[0]).run(bench, tmp_path)
     assert bench.fitted == [] and not list(tmp_path.iterdir())
+
+
+def test_training_that_diverges_names_its_stage(tmp_path):
+    class Diverging(Toy):
+        def fit(self, params, steps, **how):
+            raise FloatingPointError("the loss is nan at step 3")
+
+    with pytest.raises(FloatingPointError, match="stage 2, tune: the loss is nan at step 3"):
+        Recipe(stage("prune", sparsity=0.5), stage("tune", steps=5)).run(
+            Diverging(*CASES["LSTM"]), tmp_path / "out"
+        )
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_file_that_gives_something_else_back_is_noticed(monkeypatch, tmp_path):
@@ -346,7 +383,8 @@ def test_word_vectors_are_compressed_without_training(word_vectors, tmp_path):
 @pytest.mark.parametrize("trains", [
     stage("tune", steps=5), stage("prune", sparsity=0.5, steps=5),
     stage("distil", width=8, steps=5), stage("shrink", share=0.5),
-    stage("prune", sparsity=0.5, score="wanda"), stage("low_rank", share=0.5, calibrated=True),
+    stage("prune", sparsity=0.5, score="wanda"),
+    stage("prune", sparsity=0.5, compensate=True), stage("low_rank", share=0.5, calibrated=True),
     stage("quantize", bits=[2, 3], mean_bits=2.5),
 ], ids=str)  # fmt: skip
 def test_stages_that_ask_the_model_are_refused_for_word_vectors_by_name(word_vectors, trains):
