@@ -214,6 +214,7 @@ def test_the_examples_run_one_after_another(tmp_path):
         ("train word2vec --learning-rate nan --out x.npz", "--learning-rate: must be a positive"),
         ("train lstm --seed -1 --out x.npz", "--seed: must be 0 or more"),
         ("generate x.npz --prompt a --seed -1", "--seed: must be 0 or more"),
+        ("prune x.npz --sparsity 0.5 --out y --seed -1", "--seed: must be 0 or more"),
     ],
 )
 def test_a_number_out_of_range_is_a_bad_command_line(capsys, line, said):

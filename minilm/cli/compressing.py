@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from minilm import compression
-from minilm.cli.options import add
+from minilm.cli.options import add, whole_number
 from minilm.compression.pruning import SCOPES, SCORES
 from minilm.study.measure import compressed_size, weight_sqnr
 from minilm.study.saved import saved_parameters
@@ -45,7 +45,7 @@ def add_prune(commands: Any) -> None:
                          help="element, row, column, or n:m: 2:4 keeps 2 of 4 inputs")
     command.add_argument("--scope", choices=tuple(SCOPES), default="local")
     command.add_argument("--score", choices=NEED_NOTHING, default="magnitude")
-    command.add_argument("--seed", type=int, default=0, help="of random scores")
+    command.add_argument("--seed", type=whole_number, default=0, help="of random scores")
     command.add_argument("--out", required=True)
 
 

@@ -9,7 +9,7 @@ from minilm.compression.parameters import is_table, plain_array
 from minilm.compression.pruning.scores import Known
 from minilm.compression.pruning.structures import columns
 from minilm.compression.quantization.calibration.statistics import as_seen
-from minilm.compression.quantization.scheme import is_real
+from minilm.compression.quantization.scheme import is_integer, is_real
 from minilm.types import Array
 
 
@@ -36,6 +36,8 @@ class Evidence:
         self.calibration, self.gradients, self.damping = calibration, gradients, damping
         if not (is_real(damping) and 0 <= damping < np.inf):
             raise ValueError(f"damping must be a finite number of at least 0, got {damping!r}")
+        if not (is_integer(seed) and seed >= 0):
+            raise ValueError(f"seed must be an integer, 0 or more, got {seed!r}")
         self.rng = np.random.default_rng(seed)
 
     def of(self, name: str, w: Array, needs: str) -> Known:
