@@ -146,6 +146,17 @@ def test_groups_add_up_what_their_numbers_would_cost():
         [0, 1], [0, 1]]  # fmt: skip
 
 
+@pytest.mark.parametrize("size", [1e-30, 1e30])  # whose squares are no float32
+def test_squares_of_huge_and_tiny_weights_are_told_apart(size):
+    w = size * np.array([[1, 2], [3, 4]], np.float32)
+    ones = Gradients(np.ones((2, 2)), np.ones((2, 2)))
+    known = {"obd": {"gradients": ones}, "obs": {"calibration": np.eye(2)}}
+    for name, data in known.items():
+        for block in (None, 2) if name == "obs" else (None,):
+            pruned = prune(w, 0.5, score=name, block=block, compensate=block is not None, **data)
+            assert pruned.kept.tolist() == [[False, False], [True, True]]
+
+
 def test_scores_that_are_given():
     w = np.ones((2, 3), np.float32)
     given = np.array([[-1.0, 5, 2], [3, 0, 4]])
