@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from minilm.compression.shrinking import groups_of
+from minilm.compression.shrinking import groups_of, shrink
 from minilm.study.methods import students
 from minilm.study.methods.bench import Bench
 from minilm.study.methods.narrower import NARROWER
@@ -44,12 +44,18 @@ def test_so_many_groups_are_left_out_and_what_is_left_may_be_tuned(bench, percen
             made = by_score[how] = NARROWER[f"{what}, {how}"].make(bench, percent)
             for name, groups in groups_of(made.model, made.params, what).items():
                 assert groups.count == before[name].count * (100 - percent) / 100
+        for scores in ("magnitude", "activation"):
+            expected = shrink(bench.model, bench.params, percent / 100, what=what, scores=scores,
+                              calibration=bench.seen)[1]  # fmt: skip
+            for name, w in by_score[f"by {scores}"].params.items():
+                np.testing.assert_array_equal(w, expected[name])
         untouched, tuned = by_score["by activation"].params, by_score["tuned"].params
         assert {n: w.shape for n, w in tuned.items()} == {n: w.shape for n, w in untouched.items()}
         assert any((w != untouched[name]).any() for name, w in tuned.items())
 
 
 def test_factors_have_the_rank_of_the_share_that_is_left_and_may_be_tuned(bench):
+    changes = {}
     for how in ("SVD", "SVD, activation-aware"):
         plain, tuned = (NARROWER[name].make(bench, 75).params for name in (how, f"{how}, tuned"))
         assert isinstance(plain["token_embedding"], np.ndarray)  # and the rest are products
@@ -63,6 +69,12 @@ def test_factors_have_the_rank_of_the_share_that_is_left_and_may_be_tuned(bench)
             assert tuned[name].a.shape == plain[name].a.shape
             assert (tuned[name].a != plain[name].a).any()
             assert (tuned[name].b != plain[name].b).any()
+            change = bench.params[name] - plain[name].dense()
+            cost = bench.seen[name].cost
+            changes.setdefault(name, []).append((np.vdot(change, change),
+                                                 np.vdot(change, cost @ change)))  # fmt: skip
+    for (of_weights, of_outputs), (of_weights_aware, of_outputs_aware) in changes.values():
+        assert of_weights < of_weights_aware and of_outputs_aware < of_outputs
 
 
 LESSONS = {
