@@ -410,12 +410,32 @@ def test_hostile_entries(tmp_path, entry, message):
     tracemalloc.stop()
 
 
+@pytest.mark.parametrize("coder", CODERS)
+@pytest.mark.parametrize("coded", [41, 10**9, -1, 8.0, None])
+def test_more_coded_bytes_than_there_are(tmp_path, coder, coded):
+    save_coded(tmp_path / "f", {"a": np.zeros(0, np.float32)}, coder=coder)
+    index, _ = parts_of(tmp_path / "f")
+    table = [16384] if coder == "rans" else [0]
+    entry = {"dtype": "|u1", "shape": [10**9], "parts": [[0, table]]}
+    write_parts(tmp_path / "f", {**index, "arrays": {"a": entry}, "coded": coded}, bytes(40))
+    tracemalloc.start()
+    with pytest.raises(ValueError, match=f"f cannot be loaded: {coded} of 40 bytes cannot be"):
+        load(tmp_path / "f")
+    assert tracemalloc.get_traced_memory()[1] < 5e6
+    tracemalloc.stop()
+
+
 def test_an_index_that_is_none(tmp_path):
     for text in (b"", b"[]", b"3", b"{", b"\xff\xfe", b"[" * 100_000, b'{"format": "other"}'):
         packed = zlib.compress(text)
         (tmp_path / "f").write_bytes(MAGIC + struct.pack("<I", len(packed)) + packed)
         with pytest.raises(ValueError, match="f cannot be loaded"):
             load(tmp_path / "f")
+    save_coded(tmp_path / "f", {})
+    packed = zlib.compress(json.dumps(parts_of(tmp_path / "f")[0]).encode()) + b"more"
+    (tmp_path / "f").write_bytes(MAGIC + struct.pack("<I", len(packed)) + packed)
+    with pytest.raises(ValueError, match="its index does not end where it should"):
+        load(tmp_path / "f")
     (tmp_path / "f").write_bytes(MAGIC + b"\xff" * 4)
     with pytest.raises(ValueError, match="it is truncated or damaged"):
         load(tmp_path / "f")

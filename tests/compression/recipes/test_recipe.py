@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from minilm.compression import quantize
 from minilm.compression.recipes import Recipe, stage
 from minilm.compression.recipes import recipe as recipes
 from minilm.models import (
@@ -159,6 +160,7 @@ QUANTIZED = {
     "asymmetric": stage("quantize", bits=2, symmetric=False),
     "steps": stage("quantize", bits=2, train="steps", grid="mid_rise"),
     "levels": stage("quantize", bits=3, train="levels"),
+    "halves": stage("quantize", bits=16, grid="fp16"),
 }
 BEFORE = {
     "whole": [],
@@ -213,10 +215,13 @@ def test_the_teacher_is_the_large_float_model_as_it_was_last():
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("minilm.compression.recipes.stages.taught_by", remembered)
-        for small in (stage("distil", width=8, steps=2), stage("prune", sparsity=0.5)):
+        for small in ("distil", "prune", "low_rank", "quantize"):
+            options = {"distil": {"width": 8, "steps": 2}, "prune": {"sparsity": 0.5},
+                       "low_rank": {"share": 0.9}, "quantize": {"bits": 4}}[small]
+            rest = [] if small == "quantize" else [stage("quantize", bits=4)]
             bench.fitted.clear()
             taught.clear()
-            Recipe(stage("tune", steps=2), small, tune, stage("quantize", bits=4), tune).run(bench)
+            Recipe(stage("tune", steps=2), stage(small, **options), tune, *rest, tune).run(bench)
             real = taught[len(taught) // 2 :]  # before them, the rehearsal's
             assert len(real) in (2, 3)
             for model, params in real:
@@ -259,6 +264,25 @@ def test_mixed_precision_keeps_to_its_bits_and_spends_them_where_they_help():
     assert rows[-1]["loss"] <= alike[-1]["loss"] + 0.05
 
 
+def test_bf16_is_for_vectors_alone():
+    bench = Toy(*CASES["Transformer"])
+    *_, params = Recipe(stage("tune", steps=2), stage("code", vectors="bf16")).run(bench)
+    for name, w in bench.fitted[0].items():
+        lower = params[name].view(np.uint32) & 0xFFFF
+        assert lower.any() if w.ndim > 1 else not lower.any()
+        np.testing.assert_allclose(params[name], w, rtol=0 if w.ndim > 1 else 2**-8)
+
+
+def test_what_is_compressed_already_stays_so_while_the_rest_is_trained():
+    bench, model = Toy(*CASES["Transformer"]), CASES["Transformer"][0]
+    begun = quantize(model.init(0), {"token_embedding": 4})
+    object.__setattr__(bench, "trained", lambda: begun)
+    *_, params = Recipe(stage("tune", steps=2), stage("code")).run(bench)
+    np.testing.assert_array_equal(params["token_embedding"].packed, begun["token_embedding"].packed)
+    up = "block.0.feed_forward.w_up"
+    assert (params[up] != begun[up]).any()
+
+
 @pytest.mark.parametrize("before", [name for name in BEFORE if name != "whole"])
 def test_mixed_precision_of_what_is_pruned_or_in_factors(before):
     mixed = stage("quantize", bits=[2, 8], mean_bits=7.0)
@@ -299,6 +323,10 @@ def test_what_the_end_refuses_is_refused_before_any_training(tmp_path):
             Recipe(long[0], stage("tune", steps=1, **asked)).run(bench)
     with pytest.raises(ValueError, match="stage 2, tune: alpha"):
         Recipe(long[0], stage("tune", steps=1, alpha=2.0)).run(bench)
+    for foreign in ({"train": "steps", "symmetric": False}, {"train": "levels", "axis": "tensor"}):
+        message = f"stage 2, quantize: train '{foreign['train']}' has no {[*foreign][1]}; it has"
+        with pytest.raises(ValueError, match=message):
+            Recipe(long[0], stage("quantize", bits=4, **foreign)).run(bench)
     pruned, thin = stage("prune", sparsity=0.5), stage("low_rank", share=0.9)
     for first in (pruned, thin):
         with pytest.raises(ValueError, match="stage 3, quantize: calibrated goes with weights"):

@@ -62,6 +62,21 @@ def test_what_is_no_stage_is_refused_by_its_number(given, error, message):
         Recipe(stage("tune", steps=1), given)
 
 
+@pytest.mark.parametrize("do, options, asks", [
+    ("tune", {"steps": 1}, {"fit"}),
+    ("shrink", {"share": 0.5}, {"model", "sized"}),
+    ("shrink", {"share": 0.5, "scores": "activation"}, {"model", "sized", "batches"}),
+    ("prune", {"sparsity": 0.5, "score": "random"}, set()),
+    ("prune", {"sparsity": 0.5, "steps": 3}, {"fit"}),
+    ("prune", {"sparsity": 0.5, "score": "nonsense"}, set()),  # the stage itself says so
+    ("prune", {"sparsity": 0.5, "score": "taylor"}, {"model", "batches"}),
+    ("quantize", {"bits": 3, "calibrated": True}, {"model", "batches"}),
+    ("code", {}, set()),
+])  # fmt: skip
+def test_what_a_stage_asks_of_a_bench(do, options, asks):
+    assert {*stage(do, **options).asks} == asks
+
+
 PRUNE, TUNE = stage("prune", sparsity=0.5), stage("tune", steps=1)
 QUANTIZE, CODE = stage("quantize", bits=3), stage("code")
 DISTIL, SHRINK = stage("distil", width=8, steps=1), stage("shrink", share=0.5)
