@@ -85,8 +85,9 @@ def test_in_one_scope_the_order_is_the_textbooks(damage, percent):
     assert magnitude > wanda > sparse
 
 
-def test_in_the_scopes_of_papers_it_is_not():
-    assert FOUND["LSTM", "Wanda", 70].mean > FOUND["LSTM", "magnitude", 70].mean - 0.05
+def test_in_the_scopes_of_papers_it_is_less_clear():
+    wanda, magnitude = (FOUND["LSTM", name, 70].damage for name in ("Wanda", "magnitude"))
+    assert max(min(wanda), min(magnitude)) < min(max(wanda), max(magnitude))
 
 
 @pytest.mark.parametrize("percent", [50, 60, 70])
@@ -169,11 +170,14 @@ def test_a_teacher_is_no_wonder():
     closed = {}
     for model in MODELS:
         alone, soft, softer, hard = (
-            FOUND[model, name, 50].mean for name in (
+            FOUND[model, name, 50] for name in (
                 "student alone", "student, soft targets", "student, soft targets, T = 2",
                 "student, hard labels"))  # fmt: skip
-        assert soft < softer and hard > alone
-        closed[model] = 1 - soft / alone
+        assert max(softer.damage) >= min(soft.damage)
+        assert min(hard.damage) > max(alone.damage)
+        if model == "LSTM":
+            assert min(softer.damage) > max(alone.damage)
+        closed[model] = 1 - soft.mean / alone.mean
     assert closed["Transformer"] > 0.3 > 0.2 > closed["LSTM"]
     cut, alone = (FOUND["LSTM", name, 50].mean for name in (
         "student, cut from its teacher", "student alone"))  # fmt: skip
