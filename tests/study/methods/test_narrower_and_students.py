@@ -117,14 +117,17 @@ def test_one_student_begins_as_a_part_of_its_teacher_and_all_learn_as_long(bench
     begun = []
 
     def fit(subject, params, steps, **how):
-        begun.append((params, steps))
+        begun.append((params, steps, sorted(how)))
         return params, []
 
     monkeypatch.setattr(type(bench.subject), "fit", fit)
     names = [ALONE, "student, soft targets"]
     names += ["student, cut from its teacher"] if is_lstm(bench) else []
     made = [STUDENTS[name].make(bench, 50) for name in names]
-    assert {steps for _, steps in begun} == {TRAINING["steps"]}
+    assert {steps for _, steps, _ in begun} == {TRAINING["steps"]}
+    assert [how for *_, how in begun] == [[], ["loss"], ["loss"]][: len(names)]
+    fresh = made[0].model.init(bench.subject.seed)
+    assert all((w == fresh[name]).all() for name, w in begun[0][0].items())
     for one, other in zip(made[0].params.values(), made[1].params.values(), strict=True):
         np.testing.assert_array_equal(one, other)  # both begin from the same numbers
     if is_lstm(bench):
