@@ -224,3 +224,10 @@ def test_a_thousand_by_a_thousand_takes_seconds():
     start = time.perf_counter()
     sweep(w, gram, to_grid)
     assert time.perf_counter() - start < 5  # 0.1 s on a quiet core
+
+
+def test_rows_are_projected_in_the_precision_of_the_weights():
+    w, gram = problem(10, 3, dtype=np.float32)
+    kinds = []
+    sweep(w, gram, lambda place, values: kinds.append(values.dtype) or values, block=4)
+    assert set(kinds) == {np.dtype(np.float32)}
