@@ -13,6 +13,7 @@ from minilm.compression.allocation import (
     Choice,
     convex_hull,
     error_damage,
+    gather_gradients,
     greedy,
     loss_damage,
     mixed_precision,
@@ -248,3 +249,12 @@ def test_what_is_pruned_is_given_bits_too():
     assert isinstance(mixed["loud"], SparseTensor)
     assert not mixed["loud"].dense()[~pruned["loud"].kept].any()
     assert mixed["loud"].values.bits > mixed["quiet"].bits
+
+
+def test_gradients_are_gathered_in_float64():
+    """Of many batches: squares of float32 would be lost beside the sum."""
+    found = gather_gradients(
+        None, {}, [None], loss=lambda *_: (0.0, {"w": np.full((1, 2), 1e-30, np.float32)}, 1)
+    )["w"]
+    assert found.mean.dtype == found.mean_square.dtype == np.float64
+    assert found.mean_square.min() > 0
