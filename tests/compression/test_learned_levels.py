@@ -94,3 +94,4 @@ def test_gradients_come_in_the_order_of_the_parameters():
     grads = learned_levels(params, 0)[1]({name: normal(2, 2) for name in reversed(names)})
     assert list(grads) == [f"{name}:level" for name in names]
     assert learned_levels(params, 0)[1]({"w3": normal(2, 2)}).keys() == {"w3:level"}
+    assert {g.dtype for g in grads.values()} == {np.dtype(np.float32)}
