@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from minilm import compression
@@ -61,8 +62,8 @@ def compress(arguments: argparse.Namespace, change: Callable[[Any], Any]) -> Non
     changed = change(params)
     save(arguments.out, changed, header=read_header(arguments.file))
     before, after = compressed_size(params), compressed_size(changed)
-    print(f"{'file':>20}  {before['file_bytes']:,} -> {after['file_bytes']:,} bytes "
-          f"({after['file_bytes'] / before['file_bytes']:.3f})")
+    whole, small = (Path(file).stat().st_size for file in (arguments.file, arguments.out))
+    print(f"{'file':>20}  {whole:,} -> {small:,} bytes ({small / whole:.3f})")
     print(f"{'bits per weight':>20}  {before['bits_per_weight']:.3f} -> "
           f"{after['bits_per_weight']:.3f}")
     sqnr = weight_sqnr(params, changed)

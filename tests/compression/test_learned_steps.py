@@ -264,3 +264,12 @@ def test_without_learning_it_is_straight_through():
     np.testing.assert_array_equal(seen["w"], plain["w"])
     gradient = {"w": normal(16, 4, seed=1)}
     np.testing.assert_array_equal(pullback(gradient)["w"], plain_pullback(gradient)["w"])
+
+
+def test_gradients_come_in_the_order_of_the_parameters():
+    rng = np.random.default_rng(0)
+    names = [f"w{i}" for i in range(12)]
+    floats = {name: rng.standard_normal((2, 2)) for name in names}
+    view = learned_steps(2)
+    grads = view(add_steps(floats, 2), 0)[1]({name: floats[name] for name in reversed(names)})
+    assert [name for name in grads if name.endswith(":step")] == [f"{name}:step" for name in names]

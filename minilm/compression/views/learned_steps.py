@@ -92,7 +92,9 @@ def learned_steps(bits: Bits, *, grid: str = "int") -> View:
 
         def pullback(grads: Params) -> Params:
             pulled = dict(grads)
-            for name in caches.keys() & grads.keys():
+            for name in caches:  # in their order: a set's changes with each run
+                if name not in grads:
+                    continue
                 w, steps = params[name], params[f"{name}:step"]
                 dx_hat = grouped(name, grads[name], steps)
                 dx, ds = learned_step_backward(dx_hat, caches[name])
