@@ -12,10 +12,11 @@ weight, Wanda: each output, SparseGPT: each weight), and in one scope for all, t
 model, where a score says too from which weights how much is taken.
 """
 
-import csv
 import sys
 from itertools import pairwise
 from pathlib import Path
+
+from measures_of_a_study import Study
 
 MODELS = ("LSTM", "Transformer")
 FURTHER = "float, trained further"
@@ -34,27 +35,15 @@ CUT = "student, cut from its teacher"  # it does not begin from nothing: told, n
 
 
 def main(path: Path) -> int:
-    with path.open(encoding="utf-8") as file:
-        rows = [row for row in csv.DictReader(file) if row["loss_above_float"]]
+    study = Study(path)
+    check = study.check
 
     def damage(model: str, method: str, left_out: int) -> float:
-        """Mean over seeds; what was refused has none."""
-        each = [float(row["loss_above_float"]) for row in rows
-                if (row["model"], row["method"], row["left_out"]) == (model, method, str(left_out))]
-        return sum(each) / len(each)
+        return study.damage(model=model, method=method, left_out=left_out)
 
-    missed = 0
-
-    def check(name: str, value: float, limit: float) -> None:
-        nonlocal missed
-        met = value <= limit
-        missed += not met
-        print(f"{'met   ' if met else 'MISSED'}  {name}: {value:.4f} <= {limit:.4f}")
-
-    print(f"seeds: {', '.join(sorted({row['seed'] for row in rows}))}")
     for model in MODELS:
         for left_out, limit in TUNED.items():
-            there = {row["method"] for row in rows if row["left_out"] == str(left_out)}
+            there = {row["method"] for row in study.rows if row["left_out"] == str(left_out)}
             found = {name: damage(model, name, left_out) for name in MAGNITUDE if name in there}
             best = min(found, key=found.__getitem__)
             check(f"{model}, {left_out} % left out, {best}", found[best], limit)
@@ -70,7 +59,7 @@ def main(path: Path) -> int:
                     list(zip(order, falls, strict=True))[1:]
                 ):
                     check(f"{model}, {left_out} %, {scope}, {better} against {worse}", low, high)
-        taught = {row["method"]: damage(model, row["method"], 50) for row in rows
+        taught = {row["method"]: damage(model, row["method"], 50) for row in study.rows
                   if (row["model"], row["kind"]) == (model, "student")}
         alone = taught.pop(ALONE)
         closed = {method: 1 - own / alone for method, own in taught.items()}
@@ -80,7 +69,7 @@ def main(path: Path) -> int:
               1 - CLOSED)
         print("        gap closed: "
               + ", ".join(f"{name} {share:.0%}" for name, share in closed.items()))
-    return int(missed > 0)
+    return int(study.missed > 0)
 
 
 if __name__ == "__main__":

@@ -5,9 +5,10 @@
 Prints every measure with its limit; exit status 1 if one is missed. Means are over seeds.
 """
 
-import csv
 import sys
 from pathlib import Path
+
+from measures_of_a_study import Study
 
 RTN = "in groups"  # round to nearest: integers, the largest magnitude, groups
 SAME_GRID = "least squares, asymmetric in groups"  # what GPTQ's best row adds its rounding to
@@ -17,13 +18,13 @@ MODELS = ("LSTM", "Transformer")
 
 
 def main(path: Path) -> int:
-    with path.open(encoding="utf-8") as file:
-        rows = [row for row in csv.DictReader(file) if row["loss_above_float"]]
+    study = Study(path)
+    check = study.check
 
     def damages(model: str, bits: int, kind: str | None = None) -> dict[str, float]:
         """{method: mean damage} of what rounds every weight to so many bits."""
         by_method: dict[str, list[float]] = {}
-        for row in rows:
+        for row in study.rows:
             wanted = row["model"] == model and row["bits"] == str(bits)
             wanted = wanted and not row["method"].startswith(SHARED_OUT)
             if wanted and kind in (None, row["kind"]) and float(row["bits_per_weight"]) < 24:
@@ -31,19 +32,8 @@ def main(path: Path) -> int:
         return {method: sum(each) / len(each) for method, each in by_method.items()}
 
     def damage(model: str, method: str, bits: int) -> float:
-        each = [float(row["loss_above_float"]) for row in rows
-                if (row["model"], row["method"], row["bits"]) == (model, method, str(bits))]
-        return sum(each) / len(each)
+        return study.damage(model=model, method=method, bits=bits)
 
-    missed = 0
-
-    def check(name: str, value: float, limit: float) -> None:
-        nonlocal missed
-        met = value <= limit
-        missed += not met
-        print(f"{'met   ' if met else 'MISSED'}  {name}: {value:.4f} <= {limit:.4f}")
-
-    print(f"seeds: {', '.join(sorted({row['seed'] for row in rows}))}")
     for model in MODELS:
         of_training = damages(model, 4, TRAINED)
         four = {name: d for name, d in damages(model, 4).items() if name not in of_training}
@@ -65,7 +55,7 @@ def main(path: Path) -> int:
         check(f"{model}, integer-only, 8 bits", damage(model, "integer-only", 8), 0.01)
         check(f"{model}, gradients at 4 bits with error feedback",
               damage(model, "gradients, error feedback", 4), 0.02)
-    return int(missed > 0)
+    return int(study.missed > 0)
 
 
 if __name__ == "__main__":
