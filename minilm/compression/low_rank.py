@@ -8,20 +8,20 @@ Nothing of rank r is nearer to W than its singular value decomposition cut off (
 
     ‖W − A B‖² = Σ_{i>r} σ_i²
 
-But W multiplies X, and what counts is ‖X W − X A B‖². Nothing of rank r is nearer to X W than
+But W multiplies rows X, and what counts is ‖X W − X A B‖². Let U Σ Vᵀ be the SVD of X W this time.
+Nothing of rank r is nearer to X W than
 
-    X W = U Σ Vᵀ,   X W V_r V_rᵀ                  V_r: the first r columns of V
+    X W V_r V_rᵀ = X A B,   A = W V_r,  B = V_rᵀ          V_r: the first r columns of V
 
-and that is X times Ŵ = (W V_r) V_rᵀ, a matrix of rank r. So A = W V_r and B = V_rᵀ are the best
-that there is for these X, and the output error is Σ_{i>r} σ_i² of X W: what is cut off is exactly
-what is lost, as in SVD-LLM (Wang et al. 2024, section 3.1), which whitens by the Cholesky factor of
-XᵀX and undoes that by its inverse. Here nothing is inverted. It takes H = XᵀX alone, as any R with
-RᵀR = H has the V and σ of R W. With H = I it is the plain SVD. Too few rows X, or zeros, say
-nothing of some directions: there the plain SVD decides.
+So these are the best A and B for these X, and the error of the outputs is Σ_{i>r} σ_i² of X W: what
+is cut off is exactly what is lost, as in SVD-LLM (Wang et al. 2024, section 3.1), which multiplies
+by the Cholesky factor of XᵀX and afterwards by its inverse. Here nothing is inverted. H = XᵀX is
+all that it takes: where RᵀR = H, R W has the V and σ of X W. With H = I it is the plain SVD. Of
+directions that X does not have, as its rows are too few or zeros, the plain SVD decides.
 
-Each matrix is the best for itself, its inputs those of the float model; what errors of one do to
-the next is not asked. A small vocabulary's table has the flattest σ, and most depends on it: left
-whole, the others take a rank much better.
+Each matrix is the best for itself, with the inputs of the float model; what the error of one does
+to the next is not asked. A small vocabulary's table has the σ that fall slowest, and is best left
+whole:
 
     names = [name for name, w in params.items() if w.ndim == 2 and not name.endswith("embedding")]
     params = factorize(params, share=dict.fromkeys(names, 0.5), calibration=seen)
@@ -49,7 +49,7 @@ from minilm.types import Array, Params
 from minilm.weights import Product
 
 LEFT, RIGHT = "left.", "right."
-UNMET = 1e-12  # what an error counts where no X looks, beside one where they look most
+UNMET = 1e-12  # weight of an error in a direction that X lacks, over that of its largest one
 
 
 def factorize(
@@ -70,10 +70,10 @@ def factorize(
     calibration: the vectors that multiply W, as a Seen or as rows X (N, m); of a params dict a dict
         of these by name, as `calibrate` makes it. None: the plain SVD.
 
-    A W (in, out) is multiplied as x @ W, a table E (its name ends in `embedding`) as h @ E.T, and
-    its rows are taken, for which E.T has the place of W. Vectors, companions `w:role` and tensors
-    of more axes stay as they are. With share or energy, so does a matrix of which no rank, or none
-    that is enough, is below break-even.
+    A W (in, out) is used as x @ W; a table E (its name ends in `embedding`) as h @ E.T and E[ids],
+    and there E.T takes the place of W. Vectors, companions `w:role` and tensors of more axes stay
+    as they are. With share or energy, so does a matrix that no rank, or none that is enough, makes
+    smaller.
 
     A and B are float64 where W is, else float32. Not their signs, but their product and its error
     are the same on all machines, up to rounding.
@@ -127,26 +127,26 @@ def factors_of(
 ) -> tuple[Array, Array] | None:
     """A and B of one matrix; None where it should stay as it is. how: a row of RANKS."""
     table = is_table(name)
-    wide = (w.T if table else w).astype(np.float64)
-    seen = None if calibration is None else as_seen(calibration, len(wide), name)
-    v_t, errors = directions(wide, None if seen is None else seen.cost)
+    used = (w.T if table else w).astype(np.float64)  # as it is multiplied: x @ used
+    seen = None if calibration is None else as_seen(calibration, len(used), name)
+    v_t, errors = directions(used, None if seen is None else seen.cost)
     r = RANKS[how](name, w.shape, much, errors)
     if r > largest_rank(w.shape):
         return None
-    a, b = wide @ v_t[:r].T, v_t[:r]
+    a, b = used @ v_t[:r].T, v_t[:r]
     a, b = (b.T, a.T) if table else (a, b)
     dtype = float_type(w)
     return np.ascontiguousarray(a, dtype), np.ascontiguousarray(b, dtype)
 
 
 def directions(w: Array, cost: Array | None) -> tuple[Array, Array]:
-    """Vᵀ and σ² of R W, RᵀR = cost (None, or 0: R = I): rows of Vᵀ with the largest σ first.
+    """Vᵀ and σ² of R W, the largest σ first; RᵀR = cost, which is H (None, or 0: R = I).
 
-    w: (m, n), cost: (m, m)  ->  vᵀ: (min(m, n), n), what each costs if it is cut off
+    w: (m, n), cost: (m, m)  ->  vᵀ: (min(m, n), n), σ²: what each row costs if it is cut off
     """
     if cost is not None and cost.any():
         values, vectors = np.linalg.eigh(cost)
-        # XᵀX has none below 0 but by rounding; of what no X meets, some error counts all the same
+        # cost = QΛQᵀ, so R = √Λ Qᵀ. XᵀX has no λ below 0 but by rounding
         values = np.maximum(values, 0) + UNMET * values.max()
         w = np.sqrt(values)[:, None] * (vectors.T @ w)
     _, sigma, v_t = np.linalg.svd(w, full_matrices=False)

@@ -1,6 +1,6 @@
 """Distillation: a model, the student, is taught by another, the teacher.
 
-    loss=distil(teacher, its_params, temperature=1, alpha=0.5)          for fit
+    params, _ = fit(student, params, batches, loss=distil(teacher, its_params, alpha=0.5))
 
     loss.py       distil: the terms below together, as a loss of `fit`
     labels.py     what the teacher answers: soft labels with a temperature, and hard ones

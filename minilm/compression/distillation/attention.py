@@ -5,12 +5,15 @@
 
 Both are distributions over tokens, whatever the widths of the models: no map stands between them,
 as hidden states need one. The means are over heads, of which both models have as many, and over
-tokens. Of the last layer only, so the numbers of layers are free. Wang et al. 2020 (MiniLM),
-sections 3.1 and 3.2; hidden keys are hidden in both.
+tokens. Of the last layer only, so the numbers of layers are free. What a mask hides is hidden in
+both models. Wang et al. 2020 (MiniLM), sections 3.1 and 3.2.
 
-For ∂/∂scores of KL(p ‖ softmax(scores)) = softmax(scores) − p to reach the student's q and k, it
-must meet there what comes back from the logits. `attend` is the opening: it answers attention's
-cache and a list, and what the list holds by the time of the backward pass is added.
+    ∂/∂scores of KL(p ‖ softmax(scores)) = softmax(scores) − p           and scores = q kᵀ / √d
+
+So the student's q, k and v get a gradient from here, beside the one that comes from the logits. It
+comes in by `attend`: a model calls that in the place of `attention`, and here it returns the same y
+and a cache with an empty list at its end. What is put into the list before model.backward, dq, dk
+and dv, is added there (nn/attention.py).
 """
 
 import math
@@ -33,14 +36,14 @@ def relation_loss(
     are 0), weight: (..., T)  ->  loss, da, db. Attention: a = q, b = k. Values: a = b = v.
     ValueError for a p or weight of another shape.
     """
-    q = attention_weights(a, b, mask)
-    require_shape(q.shape, p=p)
-    require_shape(q.shape[:-1], weight=weight)
-    p = p.astype(q.dtype, copy=False)
-    tiny = np.finfo(q.dtype).tiny                     # a probability of 0 counts as this in the log
-    log_ratio = np.log(np.maximum(p, tiny)) - np.log(np.maximum(q, tiny))
+    own = attention_weights(a, b, mask)
+    require_shape(own.shape, p=p)
+    require_shape(own.shape[:-1], weight=weight)
+    p = p.astype(own.dtype, copy=False)
+    tiny = np.finfo(own.dtype).tiny                   # a probability of 0 counts as this in the log
+    log_ratio = np.log(np.maximum(p, tiny)) - np.log(np.maximum(own, tiny))
     loss = float(np.vdot(np.einsum("...s,...s->...", p, log_ratio), weight))
-    dscores = (q - p) * (weight / math.sqrt(a.shape[-1]))[..., None]
+    dscores = (own - p) * (weight / math.sqrt(a.shape[-1]))[..., None]
     return loss, dscores @ b, dscores.swapaxes(-1, -2) @ a
 
 
@@ -87,14 +90,17 @@ class LastLook:
 
 
 def by_query(weight: Array, q: Array) -> Array:
-    """weight (B, T) for each row of q (B, G, H/G · T, d), one H-th each: (B, G, H/G · T)."""
+    """weight / H, (B, T), for each query of each of the H heads: (B, G, H/G · T), as q's rows are.
+
+    q: (B, G, H/G · T, d); G: heads of keys and values, fewer than H where queries share them.
+    """
     B, T = weight.shape
     heads = q.shape[1] * q.shape[2] // T
     return np.broadcast_to(weight[:, None] / heads, (B, heads, T)).reshape(q.shape[:-1])
 
 
 def alike(p: Array, weight: Array, q: Array) -> Array:
-    """The teacher's distributions (B, G', H/G' · T, S), set out as the student's queries q are."""
+    """The teacher's p, (B, G', H/G' · T, S), laid out as the student's q, (B, G, H/G · T, d)."""
     T = weight.shape[1]
     theirs, own = (x.shape[1] * x.shape[2] // T for x in (p, q))
     if theirs != own:

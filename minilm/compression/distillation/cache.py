@@ -70,7 +70,8 @@ class LogitCache:
             return kept[key].astype(kept["as"].dtype, copy=False)
         computed = compute()
         stored = in_half(computed) if self.half else computed
-        self._keep(file, {key: stored, "as": np.empty(0, computed.dtype)}, stored.nbytes)
+        dtype = np.empty(0, computed.dtype)  # what they are given back as, half or not
+        self._keep(file, {key: stored, "as": dtype}, stored.nbytes)
         return stored.astype(computed.dtype, copy=False)
 
     def _keep(self, file: Path, arrays: Params, size: int) -> None:

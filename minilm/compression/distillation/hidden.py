@@ -2,9 +2,9 @@
 
     loss = mean over tokens of  mean over j of (h_student W − h_teacher)²_j
 
-The two may be of different widths, so a linear map W stands between them: no part of the student,
-but of what teaches it. It is trained along with the student as the parameter `hint:w`, and dropped
-when the lesson is over:
+The two may be of different widths, so a linear map W stands between them. The student does not need
+it for its work, only for being taught: it is trained along with the student as the parameter
+`hint:w`, and dropped afterwards:
 
     params = add_hint(params, (student_width, teacher_width), seed=0)
     params, _ = fit(student, params, batches, loss=distil(teacher, its_params, alpha=0.5, hidden=1))
@@ -60,7 +60,7 @@ def hidden_state_loss(
     difference = (student if w is None else student @ w) - teacher.astype(student.dtype, copy=False)
     dmapped = difference * (weight / need[1])[..., None]
     loss = float(np.vdot(dmapped, difference))
-    dmapped *= 2
+    dmapped *= 2                                              # ∂loss/∂(student w)
     if w is None:
         return loss, dmapped, None
     return loss, dmapped @ w.T, flat(student).T @ flat(dmapped)

@@ -1,15 +1,16 @@
 """What the teacher answers: its whole distribution, or the one answer that it thinks right.
 
-    p = softmax(teacher / T),  q = softmax(student / T)                    Hinton et al. 2015, §2.1
+    p = softmax(teacher / T),  q = softmax(student / T)                      of the logits of each
     soft    α·T²·KL(p ‖ q) + (1 − α)·CE(student, targets)
     hard    α·CE(student, argmax teacher) + (1 − α)·CE(student, targets)
 
     ∂soft/∂student = α·T·(q − p) / N + (1 − α)·(softmax(student) − one_hot) / N
 
-KL's first argument is the teacher. The KL's gradient shrinks as 1/T²; the factor T² keeps the two
-terms in proportion. As T → ∞ the first term becomes half the mean squared difference of the logits,
-each set centred on its mean. All terms are means over the N counted tokens. The teacher gets no
-gradient.
+T is the temperature: the higher, the flatter both distributions, and the more the unlikely answers
+count. α is the teacher's share. KL's first argument is the teacher. The KL's gradient shrinks as
+1/T²; the factor T² keeps the two terms in proportion. As T → ∞ the first term becomes half the mean
+squared difference of the logits, each set centred on its mean. All terms are means over the N
+counted tokens. The teacher gets no gradient. Hinton et al. 2015, section 2; for T → ∞ section 2.1.
 
 Hard labels say which answer, not how sure the teacher is, nor what else might be right: that is
 lost. They are what is left where only a teacher's answers are known.
@@ -26,7 +27,7 @@ from minilm.nn.checks import require_float, require_shape
 from minilm.nn.sums import flat, row_dot, row_sum
 from minilm.types import Array
 
-PIECE = 2**16  # numbers of rows that are softened together: what they need stays in a CPU's cache
+PIECE = 2**16  # numbers whose softmax is taken at once: what that needs stays in a CPU's cache
 
 
 def distillation_loss(
@@ -48,7 +49,7 @@ def distillation_loss(
     """
     temperature, alpha = checked(temperature, alpha)
     check_logits(student_logits, teacher_logits)
-    hard, cache = cross_entropy(student_logits, targets)
+    right, cache = cross_entropy(student_logits, targets)
     dlogits = cross_entropy_backward(1 - alpha, cache)
     weight = (targets != IGNORED).astype(dlogits.dtype).reshape(-1, 1)              # (N, 1)
     weight /= max(np.count_nonzero(weight), 1)                                      # 1/N or 0
@@ -61,7 +62,7 @@ def distillation_loss(
         gradient[rows] += difference
     if not math.isfinite(soft):
         check_finite("teacher_logits", teacher_logits, math.inf)
-    return alpha * soft + (1 - alpha) * float(hard), dlogits
+    return alpha * soft + (1 - alpha) * float(right), dlogits
 
 
 def pieces(shape: tuple[int, ...]) -> Iterator[slice]:
@@ -122,8 +123,7 @@ LABELS: dict[str, Callable[..., tuple[float, Array]]] = {
 
 
 def check_logits(student_logits: Array, teacher_logits: Array) -> None:
-    """Refuse what is no logits, and logits of two shapes: the models choose among different things.
-    """
+    """Refuse what are no logits, and two shapes: such models choose among different things."""
     require_float("student_logits", student_logits)
     require_float("teacher_logits", teacher_logits)
     require_shape(student_logits.shape, teacher_logits=teacher_logits)

@@ -1,10 +1,12 @@
 """The loss of being taught by a teacher: what it answers, what it thinks, where it looks.
 
-    loss = α·labels + (1 − α)·CE  +  hidden·hints  +  attention·KL of A  +  values·KL of R
+    loss = α·labels + (1 − α)·CE          what it answers (labels.py)
+         + hidden·hints                   what it thinks (hidden.py)
+         + attention·KL of A + values·KL of R                  where it looks (attention.py)
 
 All from one forward pass of the teacher, without dropout, and one forward and backward pass of the
-student, on the same batch. Of any combination of models that choose among the same: an LSTM learns
-from a Transformer, and the other way round. (Only attention wants both to have some.)
+student, on the same batch. Any two models will do that choose among the same tokens or classes: an
+LSTM learns from a Transformer, and the other way round. (For A and R both must have attention.)
 """
 
 import math
@@ -58,7 +60,7 @@ def distil(
     def taught_by(inputs: list[Any], look: dict[str, Any]) -> tuple[Array, Array | None]:
         if cache is None:
             logits, kept = teacher.forward(teacher_params, *inputs, **look)
-            return logits, kept["hidden"] if hidden else None  # all else is let go
+            return logits, kept["hidden"] if hidden else None  # the rest of its cache is let go
         return cache.logits(key, inputs, lambda: teacher.forward(teacher_params, *inputs)[0]), None
 
     def loss(
@@ -76,7 +78,7 @@ def distil(
         mean, dlogits = LABELS[labels](
             logits, teacher_logits, targets, temperature=temperature, alpha=alpha
         )
-        total, dhidden, dhint = mean * count, None, None
+        total, dhidden, dhint = mean * count, None, None  # a Loss gives sums over the batch
         if teacher_hidden is not None:
             part, dhidden, dhint = hidden_state_loss(
                 forward_cache["hidden"], teacher_hidden, seen.get(HINT),

@@ -3,9 +3,9 @@
     Σ_y p_teacher(y | x) · −log p_student(y | x)   ≈   −log p_student(ŷ | x),   ŷ = teacher's answer
 
 Taught word by word (labels.py), a student copies the teacher's next word after texts that people
-wrote. Here it copies whole texts. What several people say in several ways, a teacher says in one,
-and that is easier to learn for a small model: it need not spread over all ways. No new loss: train
-on what these functions return with `cross_entropy_loss`, or with `distil` on top.
+wrote. Here it copies whole texts. What people say in several ways, a teacher mostly says in one,
+and that is easier to learn for a small model. No new loss: train on what these functions return,
+with `cross_entropy_loss` or with `distil`.
 
 Kim and Rush 2016, section 3.2. The sum over all y is replaced by its likeliest term, found greedily
 or by beam search; for texts of a language model, whose likeliest text repeats itself without end,
@@ -37,7 +37,7 @@ def answered_examples(
     """Each source with the teacher's answer: training pairs, for `pair_batches` as any others.
 
     length: the most tokens of an answer; one that is not over by then is kept as it stands.
-    beams, alpha: 1 is greedy; more: beam search, see `minilm.generation.answer`.
+    beams: 1 is greedy; more, beam search. alpha: its length penalty (minilm.generation.answer).
     Sources to which the teacher answers nothing are left out: there may be fewer than sources.
     ValueError for no sources, and what `answer` raises.
     """

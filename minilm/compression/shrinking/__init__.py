@@ -1,9 +1,9 @@
 """Structured pruning that makes the matrices smaller: neurons, heads, hidden units.
 
-    groups.py    what belongs together: Groups, Cut
-    units.py     the same for LSTMs
+    groups.py    what belongs together: Groups, Cut; neurons and heads
+    units.py     the same for the hidden units of LSTMs
     scores.py    how much a group matters
-    shrink.py    shrink, keep, silence, groups_of
+    shrink.py    shrink: the lowest go; keep: these stay; silence: zeros instead; groups_of
 """
 
 from minilm.compression.shrinking.groups import Cut, Groups

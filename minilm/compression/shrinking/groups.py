@@ -6,8 +6,8 @@
     unit      a column of each of the four gates in w_x, w_h and b, its row of w_h, and its row
               of whatever else reads the state (units.py)
 
-What a group says comes out of its columns (they *write*) and goes into its rows alone (they
-*read*). So with its rows at zero a group says nothing, and then it may as well be gone.
+A group's columns compute its values (they *write*), and only its rows multiply them (they *read*).
+So with its rows at zero what it computes goes nowhere, and then it may as well be gone.
 """
 
 from dataclasses import dataclass
@@ -20,7 +20,9 @@ from minilm.types import Array, Params
 
 
 class Cut(NamedTuple):
-    """A parameter, one of its axes, and who owns what along it: places[g], of (groups, k)."""
+    """The part of one parameter that groups own: along this axis group g the indices places[g].
+
+    places: (groups, k)."""
 
     name: str
     axis: int
@@ -46,7 +48,7 @@ class Groups:
 
 
 def places(count: int, each: int = 1, first: int = 0) -> Array:
-    """`each` neighbours for every group, one group after the other: (count, each)."""
+    """`each` neighbouring indices for every group, from `first` on: (count, each)."""
     return first + np.arange(count * each).reshape(count, each)
 
 
@@ -79,13 +81,13 @@ def neurons(model: Any, params: Params) -> dict[str, Groups]:
 def heads(model: Any, params: Params) -> dict[str, Groups]:
     """The heads of every attention, by key and value: {"block.0.attention": Groups, …}."""
     found = {}
-    for name in prefixes(params, ".w_qkv"):
+    for name in prefixes(params, ".w_qkv"):  # columns: H heads of queries, G of keys, G of values
         w_qkv, w_out, d = params[f"{name}.w_qkv"], params[f"{name}.w_out"], model.head_dim
         H, G = head_counts(w_qkv.shape[1], w_out.shape[0], d)
         queries = places(G, H // G * d)
         columns = [queries, places(G, d, H * d), places(G, d, (H + G) * d)]
         found[name] = attention_groups(params, name, {"qkv": np.hstack(columns)}, queries)
-    for name in prefixes(params, ".w_kv"):
+    for name in prefixes(params, ".w_kv"):  # cross attention, where w_q is by itself
         d = model.head_dim
         H = params[f"{name}.w_out"].shape[0] // d
         queries = places(H, d)
@@ -97,7 +99,7 @@ def heads(model: Any, params: Params) -> dict[str, Groups]:
 def attention_groups(
     params: Params, name: str, columns: dict[str, Array], rows: Array
 ) -> Groups:
-    """Columns of w_… and b_… by their endings, rows of w_out."""
+    """Writers: columns of w_… and b_…, by the end of their names. Reader: rows of w_out."""
     cuts = [
         cut
         for end, owned in columns.items()

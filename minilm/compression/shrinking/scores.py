@@ -3,9 +3,9 @@
     magnitude     √(mean of w²), over all weights of the group            Li et al. 2017 (with |w|)
     activation    √Σ over what reads it of  E‖x_g W_g‖² / outputs         Luo et al. 2017 (ThiNet)
 
-x_g is what the group says and W_g the rows that read it, so the second is the mean square of what
-leaves with the group, each by itself. From H = Σ xᵀx, which calibration has counted over N rows:
-E‖x_g W_g‖² = tr(W_gᵀ H_gg W_g) / N, the group's block of it, all correlations inside included.
+x_g are the group's values and W_g the rows that read them, so the second is the root mean square of
+what the outputs lose if this group alone goes. From H = Σ xᵀx over the N rows of the calibration:
+E‖x_g W_g‖² = tr(W_gᵀ H_gg W_g) / N, with H_gg the group's block, correlations inside it included.
 """
 
 from collections.abc import Callable, Mapping

@@ -3,12 +3,13 @@
     feed-forward  128 → 512 → 128,  half the neurons:   w_up (128, 512) becomes (128, 256),
                                                         w_down (512, 128) becomes (256, 128)
 
-The model that is left says exactly what the larger one says when what reads the removed groups is
-set to zero (`silence`). It is a plain model with narrower layers: it trains, is saved, generates
+The model that is left gives exactly the outputs of the larger one with zeros in all that reads the
+removed groups (`silence`). It is a plain model with narrower layers: it trains, is saved, generates
 and is quantized as any other. This is what saves time: a product with single weights at zero takes
 NumPy as long as one without.
 
-Michel, Levy and Neubig 2019 (heads); Li et al. 2017; Wen et al. 2018 (units of LSTMs).
+Michel, Levy and Neubig 2019 (heads); Li et al. 2017 (filters, for neurons); Wen et al. 2018 (units
+of LSTMs).
 """
 
 from collections.abc import Callable, Mapping
@@ -27,15 +28,15 @@ SCOPES = ("local", "global")
 
 
 class Kind(NamedTuple):
-    """A row of the table. find(model, params) -> {layer: Groups}; follow(model, n) -> the model
-    whose configuration says n groups in every layer, or the same where none can say it."""
+    """A row of KINDS. find(model, params) -> {layer: Groups}; follow(model, n) -> the model whose
+    configuration says n groups in every layer, or the same model where no field can say it."""
 
     find: Callable[[Any, Params], dict[str, Groups]]
     follow: Callable[[Any, int], Any]
 
 
 def follow_units(model: Any, n: int) -> Any:
-    """The width, where it is that of the LSTMs alone."""
+    """The model with another width, where a width says no more than the units of its LSTMs."""
     return replace(model, width=WIDTHS[type(model)](n)) if type(model) in WIDTHS else model
 
 
@@ -69,10 +70,11 @@ def shrink(
         left of each, one at least.
 
     Layers may end up with different widths: the forward pass reads them from the shapes. Where all
-    are alike and a configuration can say so, the model returned says it, and its `init` makes such
-    shapes; heads, and the units of a Seq2SeqLSTM, no configuration tells, and it is the same model.
-    A table tied to an LSTM keeps its columns, as it reads the tokens too: the head gets a
-    head.w_project, which picks the units' columns and can be trained from there.
+    are alike and the configuration has a field for it, the model returned has the new number there,
+    and its `init` makes such shapes. For heads, and the units of a Seq2SeqLSTM, there is no field,
+    and the same model is returned.
+    A table of tokens that is the LSTM's head too (tied) keeps its columns, as they read tokens: the
+    head gets a head.w_project, which picks the columns of the units, and can be trained.
 
     ValueError: a model that has none of these, a share or number out of range or that leaves a
     layer with nothing, scores of other layers. TypeError: weights that are compressed already.
@@ -86,7 +88,7 @@ def shrink(
 
 
 def groups_of(model: Any, params: Params, what: str = "neurons") -> dict[str, Groups]:
-    """{layer: Groups} of all that can be removed. ValueError and TypeError as `shrink`."""
+    """{layer: Groups}: all groups of this sort. ValueError and TypeError as `shrink`."""
     if what not in KINDS:
         raise ValueError(f"what must be one of {', '.join(map(repr, KINDS))}, got {what!r}")
     layers = KINDS[what].find(model, params)
@@ -102,8 +104,8 @@ def groups_of(model: Any, params: Params, what: str = "neurons") -> dict[str, Gr
 def keep(
     model: Any, params: Params, kept: Mapping[str, Any], what: str = "neurons"
 ) -> tuple[Any, Params]:
-    """Only these groups, the others gone: kept, {layer: numbers of groups}; a layer not in it stays
-    whole. Errors as `shrink`, and ValueError for numbers that are none of the layer."""
+    """Only these groups, the others gone. kept: {layer: which groups, counted from 0}; a layer not
+    in it stays whole. Errors as `shrink`, and ValueError for a group that a layer has not."""
     layers = groups_of(model, params, what)
     small = changed(params, layers, kept, np.delete)
     sizes = {len(kept[name]) if name in kept else groups.count for name, groups in layers.items()}
@@ -146,7 +148,7 @@ def changed(
                 gone.setdefault((cut.name, cut.axis), []).append(cut.places[removed].ravel())
     small = dict(params)
     for (name, axis), places in gone.items():
-        if is_table(name):  # it reads the tokens too: only a copy of its columns goes
+        if is_table(name):  # it reads tokens too: whole it stays, the head picks columns of it
             picks = np.eye(small[name].shape[1], dtype=small[name].dtype)
             small["head.w_project"] = change(picks, np.concatenate(places), 0)
         else:

@@ -31,7 +31,7 @@ def own(params: Params, prefix: str, units: Array | None = None) -> Groups:
 
 
 def language_model_units(model: LSTMLanguageModel, params: Params) -> dict[str, Groups]:
-    """Layer by layer; the last is read by the head, and by a tied table as the head."""
+    """Layer by layer; the last is read by the head, which may be the (tied) table of tokens."""
     found = {}
     for layer in range(model.layers):
         groups = own(params, f"lstm.{layer}")
@@ -45,7 +45,7 @@ def language_model_units(model: LSTMLanguageModel, params: Params) -> dict[str, 
 
 
 def regressor_units(model: LSTMRegressor, params: Params) -> dict[str, Groups]:
-    """Of its one layer."""
+    """The units of its one layer."""
     groups = own(params, "lstm")
     head = Cut("head.w", 0, places(groups.count))
     return {"lstm": Groups(groups.writers, (*groups.readers, head))}
@@ -54,9 +54,9 @@ def regressor_units(model: LSTMRegressor, params: Params) -> dict[str, Groups]:
 def encoder_units(
     model: Any, params: Params, last: Callable[[Array, int], tuple[Cut, ...]]
 ) -> dict[str, Groups]:
-    """Each way of each level of a bidirectional encoder.
+    """The units of each way (forwards, backwards) of each level of a bidirectional encoder.
 
-    last(units, width): who reads these of the last level, numbered through both ways.
+    last(units, width): who reads these units of the last level; both ways are numbered as one.
     """
     found = {}
     for level in range(model.layers):
@@ -77,12 +77,12 @@ def encoder_units(
 
 
 def classifier_units(model: LSTMClassifier, params: Params) -> dict[str, Groups]:
-    """Of the encoder, which the head reads."""
+    """The units of the encoder, whose last level the head reads."""
     return encoder_units(model, params, lambda units, _: (Cut("head.w", 0, units[:, None]),))
 
 
 def seq2seq_units(model: Seq2SeqLSTM, params: Params) -> dict[str, Groups]:
-    """Of the encoder, each with its partner in the decoder.
+    """The units of the encoder, each with its partner in the decoder.
 
     ValueError for dot attention: its scale is the width's, which would no longer be the same.
     """
@@ -91,7 +91,7 @@ def seq2seq_units(model: Seq2SeqLSTM, params: Params) -> dict[str, Groups]:
                          f"of attention={model.attention!r} depends on how many there are")
 
     def last(units: Array, width: int) -> tuple[Cut, ...]:
-        """The attention's keys, and in its sum with the decoder's state their place comes after."""
+        """Attention's keys; its queries are the partners; `combine` reads both, decoder's first."""
         both = np.stack([units, width + units], axis=1)
         return (
             Cut("attention.w_k", 0, units[:, None]),
