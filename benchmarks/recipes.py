@@ -69,7 +69,7 @@ def settings_of(model: str) -> Settings:
 
 
 def texts(model: str, name: str) -> tuple[str, str]:
-    """The float model's recipe and that of its compression, by which a finished run is known."""
+    """How the float model is trained, and the stages: by these two a finished run is known."""
     settings = settings_of(model)
     return (
         plain(recipe_in(settings, model)) + f" {settings.corpus}",

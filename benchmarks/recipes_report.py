@@ -1,4 +1,5 @@
-"""What `benchmarks/recipes.py` found: docs/recipes.svg, a table of all stages, one of the ends."""
+"""What `benchmarks/recipes.py` found: docs/recipes.svg, a table of all stages, and one of the last.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any

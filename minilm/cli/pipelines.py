@@ -1,4 +1,4 @@
-"""compress: what a recipe says, stage after stage, on a saved model."""
+"""compress: do the stages of a recipe, one after the other, to a saved model."""
 
 import argparse
 import csv

@@ -5,13 +5,13 @@
                      bytes of floats look random and stay as they are; the high ones, sign and
                      exponent, are alike
 
-What an array was is told by its *entry*, plain JSON:
+What puts an array together again is its *entry*, plain JSON:
 
     dtype, shape     of the array; "fortran": its axes are the other way round in memory
     codes            [bits, codes in a row], for packed codes
     parts            for each stream [first, table]: symbol s is coded as s − first, by this table
-                     of shares or lengths; or null: kept as it is, a byte a symbol. Without any
-                     parts, the bytes of the array are kept as they are
+                     of shares (rans.py) or lengths (huffman.py); or null: kept as it is, a byte a
+                     symbol. Without any parts, the bytes of the array are kept as they are
 """
 
 import json
@@ -30,12 +30,12 @@ from minilm.weights.packing import check_bits, code_type, pack, row_bytes, unpac
 Entry = dict[str, Any]
 Codes = tuple[int, int]  # bits, and how many codes there are in a row
 
-EXPANSION = 2**11  # symbols that a coded byte stands for at most: how much memory a file can claim
+EXPANSION = 2**11  # symbols a coded byte may stand for: bounds what memory a false file can claim
 NUMBERS = "biufc"  # kinds of dtype
 
 
 class Coder(NamedTuple):
-    """What both coders can do; most: so many different symbols."""
+    """What both coders can do; most: of how many different symbols, at the most."""
 
     table_of: Callable[[Array], Array]  # of counts
     cost: Callable[[Array, Array], float]  # in bits, of counts with a table
@@ -75,7 +75,7 @@ def take_apart(
         entry["fortran"] = True
     raw = stored.tobytes()
     packed = codes is not None and np.array_equal(pack(unpack(stored, *codes), codes[0]), stored)
-    if codes is not None and packed:  # and what pads its rows is zeros
+    if codes is not None and packed:  # unpacking loses nothing: what pads the rows is zeros
         streams, bytes_of = [unpack(stored, *codes).reshape(-1)], [raw]
     else:
         streams = list(np.frombuffer(raw, np.uint8).reshape(-1, array.dtype.itemsize).T)

@@ -1,7 +1,7 @@
 """How many bits a symbol needs: the floor under every coder that takes symbols one by one.
 
     H = −Σ p·log2 p            p: the share of the symbols that are this one (Shannon 1948)
-    −Σ p·log2 f  ≥  H          when they are written by other shares f: more by KL(p ‖ f)
+    −Σ p·log2 f  ≥  H          when they are written by other shares f: Σ p·log2(p / f) more
 
     counts 2 1 1:   p = ½ ¼ ¼,   H = ½·1 + ¼·2 + ¼·2 = 1.5 bits
 """

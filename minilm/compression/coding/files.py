@@ -2,8 +2,8 @@
 
     8 bytes     MAGIC
     4           the length of the next, uint32
-    …           the index, JSON deflated (zlib's checksum is its own): as that of an archive
-                (weights/files.py), with the coder, an entry for each array (arrays.py), how many
+    …           the index, JSON deflated by zlib, which adds a checksum: that of an archive
+                (weights/files.py), and the coder, an entry for each array (arrays.py), how many
                 bytes are coded, and the CRC-32 of all that follows
     …           what is coded, of all arrays; then what is kept as it is
 

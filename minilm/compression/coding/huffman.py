@@ -10,9 +10,9 @@ Which bits does not matter, only how many. So they are the *canonical* ones (Sch
 
     counts 5 2 1 1   lengths 1 2 3 3   codes 0 10 110 111       0 1 0 2 is written 0 10 0 110
 
-A code that wastes nothing has Σ 2^−length = 1 (Kraft). A symbol that never occurs has length 0. So
-has one that is alone, which needs no bits; it is the last of its table, as tables end with a symbol
-in use.
+A code that wastes nothing has Σ 2^−length = 1 (Kraft 1949). A symbol that never occurs has length
+0. So has the only one of a stream, which needs no bits; it is the last of its table, as tables end
+with a symbol in use.
 """
 
 import heapq
@@ -22,7 +22,7 @@ import numpy as np
 
 from minilm.types import Array
 
-LONGEST = 16  # bits: a table of all that can follow has 65536 entries
+LONGEST = 16  # bits of a code: a table of all that the next 16 bits can be has 65536 entries
 CHUNK = 1 << 16  # bytes decoded at once
 
 
@@ -166,7 +166,7 @@ def windows(octets: Array) -> Array:
 
 
 def hops(length_at: bytes, place: int, most: int) -> list[int]:
-    """From `place` on, by the length that stands there, to the end: all places, `most` at most."""
+    """Where codes begin: at `place`, then each time a code's length further; `most` at the most."""
     places: list[int] = []
     while place < len(length_at) and len(places) < most:
         places.append(place)

@@ -1,12 +1,13 @@
-"""rANS, a range coder whose state is one number: fractions of a bit, at the speed of a table.
+"""rANS, range asymmetric numeral systems: all that is written is one number x, the state.
 
-All shares f_s are whole numbers that sum to 2^B; c_s is the sum of those before s. To write s down,
+All shares f_s are whole numbers that sum to 2^B, so p_s = f_s / 2^B; c_s is the sum of those before
+s. To write symbol s is to make x larger, by −log2 p_s bits, which need not be whole:
 
-    x'  =  ⌊x / f_s⌋·2^B + c_s + x mod f_s          x grows by a factor 2^B / f_s: −log2 p_s bits
+    x'  =  ⌊x / f_s⌋·2^B + c_s + x mod f_s          x' is about x·2^B / f_s
     s   :  the symbol with c_s ≤ x' mod 2^B < c_s + f_s
     x   =  f_s·⌊x' / 2^B⌋ + x' mod 2^B − c_s        and reading takes back what writing did
 
-so the last symbol written is the first one read (Duda 2013, section 3). To keep x within 32 bits,
+so the last symbol written is the first one read (Duda 2013). To keep x within 32 bits,
 
     writing   while x ≥ f_s·2^(32 − B):   put out its low 16 bits, x = ⌊x / 2^16⌋
     reading   while x < 2^16:             x = x·2^16 + the next 16 bits
@@ -15,8 +16,8 @@ so the last symbol written is the first one read (Duda 2013, section 3). To keep
                                  read 89:  89 mod 4 = 1, a 0;   x = 3·22 + 1 − 0 = 67, and so on
 
 N states, the *lanes*, take the symbols in turn and share one stream of 16-bit words (Giesen 2014).
-One step is then N symbols in a few array operations. A lane costs 32 bits at the end, half of which
-are its first state, 2^16: that is the cost of the state. `lanes_for` says how many we can afford.
+One step is then N symbols in a few array operations. At the end each lane's state is written too,
+32 bits, of which its symbols fill 16 at the most (it began at 2^16): `lanes_for` says how many pay.
 
 Each symbol may be written by another table of shares than the one before, as long as the reader
 knows by which. So streams of different kinds follow each other in the same lanes, and a short one
@@ -31,7 +32,7 @@ from minilm.types import Array
 SHARE_BITS = 14  # B
 TOTAL = 2**SHARE_BITS
 FIRST = 2**16  # every lane's state before the first symbol, and the least there is between two
-AFFORDED = 1 / 200  # of the stream, for the states
+AFFORDED = 1 / 200  # of the stream's bits, for the lanes' last states
 MOST_STEPS = 2**13  # symbols a lane: the more lanes for symbols that take next to no bits
 
 
@@ -99,6 +100,7 @@ def encode(streams: list[Array], tables: list[Array], lanes: int | None = None) 
         raise ValueError(f"lanes must be at least {lanes_for(0, len(symbols))} for {len(symbols)} "
                          f"symbols, got {lanes}")
     states, words = np.full(lanes, FIRST, np.int64), []
+    # below: c_s. x' = whole·2^B + c_s + (x − whole·f_s), so x grows by whole·2^B − whole·f_s + c_s
     for start in reversed(range(0, len(symbols), lanes)):
         step = symbols[start : start + lanes]
         x, share = states[: len(step)], shares[step]

@@ -7,7 +7,7 @@
         stage("tune", steps=150),
         stage("code"),
     )
-    rows = recipe.run(subject, "small.npz").rows            or Recipe.read("small.toml").run(…)
+    rows = recipe.run(bench, "small.npz").rows              or Recipe.read("small.toml").run(…)
 
     recipe.py      Recipe: run, a file and a row for each stage
     checks.py      stage: written down, and checked before any time is spent
@@ -15,7 +15,7 @@
     state.py       State: what earlier stages fixed, and how it is seen, packed and written
     roundings.py   what quantized weights are trained by: straight-through, steps, levels
     bench.py       Bench: the model, its data and its judge; Rehearsal: all but the training
-    front.py       rows that no other row undercuts: pareto_front
+    front.py       rows that no other row beats in bytes, loss and time: pareto_front
 """
 
 from minilm.compression.recipes.bench import Bench

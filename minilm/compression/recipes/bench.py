@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from minilm.training import Loss, View, as_is, cross_entropy_loss
 from minilm.types import Batch, Params
 
-AFTER_TRAINING = 10**6  # a step whose batch no training draws
+AFTER_TRAINING = 10**6  # a step that no training reaches: its batches are drawn afresh
 
 
 class Bench(Protocol):

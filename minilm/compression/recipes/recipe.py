@@ -14,7 +14,8 @@ After each stage the model is packed, written and judged, and that is a row:
     file_bytes         of the file that it is saved in, header and all
     smaller            the first row's file_bytes / this one's
     memory_bytes       held, scales, masks, codebooks and float vectors included
-    bits_per_weight    true ones: 8 · memory_bytes / numbers of the model; once coded, of the file
+    bits_per_weight    8 · memory_bytes / the numbers that the model has by then, zeros included;
+                       after a code stage 8 · file_bytes / those
     loss, …            what the bench judges by
     seconds, total_seconds    that the stage took, and all so far, without judging
 
@@ -141,6 +142,7 @@ class Recipe:
 
 
 def begun(bench: Any, params: Params) -> State:
+    """The state before any stage: the float model, which is the first teacher as well."""
     return State(bench, params, (getattr(bench, "model", None), params))
 
 

@@ -1,11 +1,12 @@
 """What quantized weights are trained by, until they are packed.
 
-    straight-through   scales are taken anew from the weights at each step    views/straight_through
-    steps              the steps of the grid are trained too (LSQ)            views/learned_steps
-    levels             codes stay, the levels of a codebook are trained       views/learned_levels
+    straight-through   weights are trained, scales taken from them anew at each step
+    steps              the steps of the grid are trained too (LSQ)
+    levels             codes stay, the levels of a codebook are trained
 
-A row of ROUNDINGS makes a Rounding of bits, the other arguments of `quantize`, and the parameters,
-to which it may add companions. Whichever it is, what the model sees last is what is packed.
+Each is a view of that name: straight_through, learned_steps, learned_levels (compression/views).
+A row of ROUNDINGS is a function (params, bits by name, other arguments of `quantize`) -> params,
+perhaps with companions, and a Rounding. What the model sees last is what is packed.
 """
 
 from collections.abc import Callable
@@ -51,7 +52,7 @@ def steps(params: Params, bits: dict[str, int], how: dict[str, Any]) -> tuple[Pa
 
 
 def levels(params: Params, bits: dict[str, int], how: dict[str, Any]) -> tuple[Params, Rounding]:
-    """A codebook for each weight, which Lloyd and Max begin."""
+    """A codebook for each weight; its levels begin as Lloyd and Max choose them."""
     if how.get("grid", "lloyd_max") != "lloyd_max":
         raise ValueError(f"train 'levels' has grid 'lloyd_max', got {how['grid']!r}")
     check_options("levels", how, ("grid",))

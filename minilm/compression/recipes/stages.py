@@ -59,7 +59,7 @@ def tune(
 
 
 def taught(state: State, alpha: float, temperature: float, labels: str) -> Loss:
-    """The loss. ValueError for a teacher who is asked in some way, and has no share."""
+    """The loss. ValueError for settings of a teacher whose share is 0."""
     if not alpha:
         if (temperature, labels) != (1.0, "soft"):
             raise ValueError("temperature and labels are of a teacher: with alpha above 0, got "
@@ -75,7 +75,7 @@ def distil(
 ) -> State:  # fmt: skip
     """A fresh model of this width, trained on the same data and taught by the one there is.
 
-    seed: of its first numbers; None: that of the bench.
+    seed: of its first, random numbers; None: that of the bench.
     """
     bench = state.bench.sized(width=width)
     params = bench.model.init(state.seed if seed is None else seed)
@@ -106,7 +106,7 @@ def low_rank(
     state: State, *, share: float | None = None, energy: float | None = None,
     rank: int | None = None, calibrated: bool = False,
 ) -> State:  # fmt: skip
-    """See `factorize`. calibrated: for the vectors that multiply each matrix."""
+    """See `factorize`. calibrated: nearest in the outputs, for the vectors that multiply it."""
     seen = calibration(state) if calibrated else None
     products = factorize(state.params, rank, share=share, energy=energy, calibration=seen)
     return replace(state, params=split_factors(products), factored=True)
@@ -158,7 +158,7 @@ def quantize(
 
     bits: one number; by name; or several, and mean_bits: each weight gets one of them, such that
     the loss should rise least at so many bits a number, scales included (mixed precision).
-    train: what later training does about it, see roundings.py.
+    train: what a later `tune` trains: see roundings.py. calibrated: for the inputs of each weight.
     """
     if train not in ROUNDINGS:
         raise ValueError(f"train must be one of {', '.join(map(repr, ROUNDINGS))}, got {train!r}")
@@ -183,10 +183,10 @@ def bits_of(
     state: State, bits: int | list[int] | dict[str, int], mean_bits: float | None,
     how: dict[str, Any],
 ) -> dict[str, int]:  # fmt: skip
-    """The bits of each weight; of several the one that serves best at mean_bits altogether.
+    """The bits of each weight; of several those by which the loss should rise least at mean_bits.
 
-    Its damage is by `error_damage`, from training data; its error that of the grid before any
-    training.
+    What an error does to the loss is `error_damage`, from training data; the error of so many bits
+    is that of rounding now, before any training.
     """
     if isinstance(bits, list) == (mean_bits is None):
         raise ValueError("several bits come with mean_bits, and others without, "
@@ -211,14 +211,14 @@ def calibration(state: State) -> dict[str, Any]:
 
 
 def slopes(state: State) -> dict[str, Any]:
-    """The gradients of the float numbers, zeros too, on training data."""
+    """Gradients of the loss on training data by the float numbers, pruned ones (zeros) included."""
     factors = replace(state, masks={}).view()
     return gather_gradients(state.bench.model, state.dense(), training_batches(state.bench),
                             loss=through(factors))
 
 
 def through(view: View) -> Loss:
-    """The loss of what is seen through a view, as a function of what is stored."""
+    """The loss as a function of what is stored, where the model sees that through a view."""
 
     def loss(model: Any, params: Params, batch: Batch, rng: Any) -> tuple[float, Params, int]:
         seen, pullback = view(params, 0)
@@ -229,7 +229,7 @@ def through(view: View) -> Loss:
 
 
 def code(state: State, *, coder: str = "rans", vectors: str = "float32") -> State:
-    """The file entropy-coded. vectors: "bf16" rounds biases and gains to half precision."""
+    """The file entropy-coded. vectors: "bf16" rounds biases and gains to the upper 16 bits."""
     for name, value, table in (("coder", coder, CODERS), ("vectors", vectors, VECTORS)):
         if value not in table:
             raise ValueError(f"{name} must be one of {', '.join(map(repr, table))}, got {value!r}")

@@ -1,10 +1,12 @@
 """The state between two stages: float numbers that can still be trained, and what is fixed of them.
 
-    params                 the numbers that are left: floats, and companions `w:role`
-    → rounded              as they will be packed, once there is a quantize stage
-    → spread               pruned weights get their zeros back, in their places
-    → joined               of factors the products
-    = what the model sees in training; packed, what it is measured by and written as
+    params        the numbers that are left: floats, and companions such as `w:step`
+    → rounded     after a quantize stage: to the values that their codes will stand for
+    → spread      after prune: pruned weights get their zeros back, in their places
+    → joined      after low_rank: two factors become one product
+
+The model sees the last in training (`view`). `packed` goes the same way with leaves in the place of
+arrays, codes and masks: that is what is judged and written.
 
 Of a pruned weight only the kept numbers are stored, as one channel: (kept, 1), or of a table
 (1, kept). What was pruned is not there, so no later training brings it back, and a scale or
@@ -59,7 +61,7 @@ class State:
         return getattr(self.bench, "seed", 0)
 
     def view(self, *more: View) -> View:
-        """What the model sees of `params` while it is trained. more: looks at the float numbers."""
+        """What the model sees of `params` in training. more: views of the numbers once spread."""
         views = [] if self.rounding is None else [self.rounding.view]
         views += [spread(self.masks), *more]
         return compose(*views, *([in_factors()] if self.factored else []))
@@ -69,7 +71,7 @@ class State:
         return spread(self.masks)(self.params, 0)[0]
 
     def packed(self) -> Params:
-        """The parameters as leaves, in the fewest bytes of memory that they have so far."""
+        """The parameters as they are to be held: codes after quantize, masks after prune."""
         params = self.params if self.rounding is None else self.rounding.pack(self.params)
         params = {name: gathered(w, self.masks.get(name)) for name, w in params.items()}
         params = joined(params) if self.factored else params
@@ -91,7 +93,7 @@ def floats_as_they_are(w: Any) -> Any:
 
 
 def upper_halves(w: Any) -> Any:
-    """A vector of floats rounded to bf16: its lower bytes are zeros, which a coder writes in none.
+    """A vector of floats rounded to bf16: its lower bytes are all 0, which a coder writes for free.
     """
     if not isinstance(w, np.ndarray) or w.dtype != np.float32 or w.ndim > 1:
         return w

@@ -42,7 +42,7 @@ def shrunk(what: str, scores: str, train: bool = False) -> Tried:
 
 
 def factored(bench: Bench, percent: int, calibrated: bool) -> Params:
-    """Every matrix but the table of the tokens, which has the flattest spectrum and reads them."""
+    """Every matrix as a Product, but the table of the tokens, whose σ fall slowest."""
     names = [name for name, w in matrices(bench.params).items() if w.ndim == 2]
     share = {name: 1 - percent / 100 for name in names if not is_table(name)}
     products: Params = factorize(

@@ -1,11 +1,11 @@
 """Students: models of half the width, trained from nothing, alone or taught by the float model.
 
-One begins as a part of its teacher instead: what it closes of the gap is not by the lesson alone.
+One begins as a part of its teacher instead, so not all that it closes of the gap is the lesson's.
 
     gap closed = (loss alone − loss taught) / (loss alone − loss of the teacher)
 
-Each sees the same batches in the same order, with the schedule of the recipe. An amount is the
-percentage of the width that is left out.
+Each is trained as the float model was: the same batches in the same order, as many steps, the same
+learning rates. An amount is the percentage of the width that is left out.
 """
 
 from collections.abc import Mapping
@@ -23,7 +23,8 @@ ALONE = "student alone"
 
 
 def student(**lesson: Any) -> Tried:
-    """lesson: of `distil`; nothing: the text alone. Who has no attention refuses its lesson."""
+    """lesson: arguments of `distil`; none: the text alone. Who has no attention is refused one in
+    attention (TypeError)."""
 
     def make(bench: Bench, percent: int) -> Made:
         width = bench.subject.recipe.config["width"]
@@ -45,7 +46,8 @@ def student(**lesson: Any) -> Tried:
 
 
 def cut(bench: Bench, percent: int) -> Made:
-    """An LSTM that begins as half of its teacher's units; DistilBERT as every second layer."""
+    """An LSTM that begins as half of its teacher's units, as DistilBERT began as every second layer
+    of its teacher (Sanh et al. 2019, section 3)."""
     small, params = shrink(bench.model, bench.params, percent / 100, what="units",
                            scores="activation", calibration=bench.seen)  # fmt: skip
     subject = subject_of(bench, small)
