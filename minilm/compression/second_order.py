@@ -11,9 +11,9 @@ divided by its diagonal entry. With r = Mᵀ E,
     loss = Σ_j V_jj² ‖r_j‖²,     r_j = w_j + Σ_{i<j} M_ij E_i − ŵ_j
 
 Row by row, the j-th term depends on the rows before it and on ŵ_j: whatever they have spoilt is
-known, so project w_j + Σ_{i<j} M_ij E_i instead of w_j; r_j is what this takes away. No inverse is
-needed. The papers' numbers come from H⁻¹ = UᵀU with U = V⁻¹: e_j = r_j / U_jj, and Σ‖e_j‖² is the
-loss.
+known, so project w_j + Σ_{i<j} M_ij E_i instead of w_j; r_j is what the projection takes off. No
+inverse is needed. The papers' numbers come from H⁻¹ = UᵀU with U = V⁻¹: e_j = r_j / U_jj, and
+Σ‖e_j‖² is the loss.
 
 OBS (Hassibi and Stork 1992), OBQ and GPTQ (Frantar et al. 2022, Algorithm 1), in the form of LDLQ
 (Chee et al. 2023, eq. 4). `project` rounds to a grid, or sets to zero, or both. It is greedy: what
@@ -30,7 +30,7 @@ from minilm.types import Array
 
 Project = Callable[[slice, Array], Array]
 BeforeBlock = Callable[[Array, Array, Array], None]
-MOST_DAMPING = 1e4  # no rounding error of a true XᵀX needs as much
+MOST_DAMPING = 1e4  # a true XᵀX, however rounded, is positive definite long before
 
 
 def sweep(
@@ -49,9 +49,9 @@ def sweep(
     -> (1, out); damping: λ in units of the mean of gram's diagonal; order: in which the rows are
     visited, a permutation of 0 … n−1 (None: as they stand); block: rows after which what has been
     spoilt is carried over to all others, one large product in the place of many small ones;
-    before_block(rows, values (b, out), costs (b,)): told, before the first row of a block is
-    projected, which rows it has, what they will be if all of them are kept, and V_jj², what a
-    square of r_j costs
+    before_block(rows, values (b, out), costs (b,)): called before the first row of a block is
+    projected, with the numbers of its rows, what they will be if all of them are kept, and V_jj²,
+    what a square of r_j costs
       ->  (n, out), of w's dtype
     ValueError for shapes that do not fit, numbers that are not finite, an order that is none, or a
     gram that is no XᵀX, which `feedback` tells; TypeError for a w that is not of floats.
@@ -68,20 +68,20 @@ def sweep(
     visited = np.arange(n) if order is None else np.asarray(order)
     if visited.dtype.kind not in "iu" or not np.array_equal(np.sort(visited), np.arange(n)):
         raise ValueError(f"order must be a permutation of 0 … {n - 1}, got {order!r}")
-    share, costs = feedback(gram[np.ix_(visited, visited)], damping)   # Mᵀ, V_jj²
-    share = share.astype(w.dtype)
+    m_t, costs = feedback(gram[np.ix_(visited, visited)], damping)      # Mᵀ, V_jj²
+    m_t = m_t.astype(w.dtype)
     wanted, errors = w[visited], np.zeros_like(w)
     for start in range(0, n, block):
         stop = min(start + block, n)
-        wanted[start:stop] += share[start:stop, :start] @ errors[:start]
+        wanted[start:stop] += m_t[start:stop, :start] @ errors[:start]
         if before_block is not None:
-            # if all of them are kept: S now = wanted + (S − I) w, S the block of Mᵀ
+            # all of them kept: every r_j = 0, so S (now − w) = wanted − w, S the block of Mᵀ
             change = wanted[start:stop] - w[visited[start:stop]]
-            now = w[visited[start:stop]] + np.linalg.solve(share[start:stop, start:stop], change)
+            now = w[visited[start:stop]] + np.linalg.solve(m_t[start:stop, start:stop], change)
             before_block(visited[start:stop], now, costs[start:stop])
         for j in range(start, stop):
             place = slice(visited[j], visited[j] + 1)
-            now = wanted[j : j + 1] + share[j : j + 1, start:j] @ errors[start:j]
+            now = wanted[j : j + 1] + m_t[j : j + 1, start:j] @ errors[start:j]
             wanted[j] = project(place, now)[0]
             errors[j] = w[visited[j]] - wanted[j]
     projected = np.empty_like(w)
@@ -94,8 +94,8 @@ def inverse_diagonal(gram: Array, damping: float = 0.01) -> Array:
 
     gram: (n, n), damping: as for `sweep`, which says what is refused. H⁻¹ = M⁻ᵀ D⁻¹ M⁻¹.
     """
-    share, costs = feedback(gram, damping)
-    inverse = np.linalg.inv(share)  # (M⁻¹)ᵀ
+    m_t, costs = feedback(gram, damping)
+    inverse = np.linalg.inv(m_t)  # (M⁻¹)ᵀ
     return np.square(inverse) @ (1 / costs)
 
 

@@ -149,7 +149,7 @@ class SparseTensor(PackedRows):
 
 
 def compressed_bytes(kept: Array) -> int:
-    """The bytes of `compressed_rows`, which is not made for it."""
+    """The bytes that `compressed_rows` would take, without making it."""
     (rows, n), count = kept.shape, int(np.count_nonzero(kept))
     offset, column = (np.iinfo(narrowest(largest)).bits // 8 for largest in (count, n - 1))
     return (rows + 1) * offset + count * column

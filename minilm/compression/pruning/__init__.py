@@ -3,10 +3,10 @@
     prune.py          prune: params -> params
     scores.py         which numbers matter: magnitude, random, Wanda, Taylor, OBD, OBS
     structures.py     what is pruned as one: element, row, column, n:m
-    masks.py          exactly k of the lowest; local, by output, global: keep_masks
-    compensation.py   the others make up for it: SparseGPT
+    masks.py          the scope, and exactly k of the lowest in it: keep_masks
+    compensation.py   what is left out, the others make up for: SparseGPT
     schedules.py      how much by which step: cubic
-    rewinding.py      train, prune, go back, again: lottery_ticket
+    rewinding.py      train, prune, go back to the first weights, train again: lottery_ticket
     measured.py       remove and evaluate, the slow reference: measured_effect
     methods.py        PRUNING: combinations by name, with their sources
     evidence.py       what the data say of each weight, checked

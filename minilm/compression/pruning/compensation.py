@@ -39,9 +39,9 @@ def pruned_in_blocks(
 ) -> tuple[Array, Array]:
     """ŵ and its mask, which is chosen in the sweep, for `block` rows at a time.
 
-    w: (n, out), gram: (n, n) -> both (n, out). Of all numbers, or with scope "output" of each
-    column's, exactly round(sparsity · how many) are pruned, and of the first rows as many: each
-    block's share is what brings them up to this. pattern: (n, m), in the place of a share.
+    w: (n, out), gram: (n, n) -> both (n, out). By the end of each block round(sparsity · numbers so
+    far) are pruned, with scope "output" so many of each column's. pattern: (n, m), instead of a
+    sparsity.
     """
     kept = np.ones(w.shape, np.bool_)
     seen_by = np.diagonal(gram) > 0  # an input that was always 0 makes its weights worth nothing

@@ -58,7 +58,7 @@ class Evidence:
         return as_seen(self.calibration[name], width, name).cost
 
     def slopes(self, name: str, w: Array) -> tuple[Array | None, Array | None]:
-        """g and F."""
+        """g and F of scores.py, (n, out)."""
         if self.gradients is None:
             return None, None
         found = self.gradients.get(name)

@@ -113,7 +113,7 @@ def group_scores(
 def groups_within(
     within: dict[str, Array], scores: dict[str, Array], weights: dict[str, Array]
 ) -> dict[str, Array]:
-    """Which groups `within` keeps any number of, of the scores' shapes."""
+    """The groups of which `within` keeps a number at least: {name: bool of the scores' shape}."""
     allowed: dict[str, Array] = {}
     for name, score in scores.items():
         mask, shape = within.get(name), weights[name].shape
@@ -182,7 +182,7 @@ def keep_highest(scores: Array, sparsity: float) -> Array:
 
 
 def all_but_lowest(scores: Array, k: int) -> Array:
-    """False at exactly k of the lowest scores down the first axis: of a vector, or each column."""
+    """False at exactly k scores, the lowest: of a vector, or of each column by itself."""
     kept = np.ones(scores.shape, np.bool_)
     if k > 0:
         lowest = np.argpartition(scores, k - 1, axis=0)[:k]

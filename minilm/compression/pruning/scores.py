@@ -1,7 +1,7 @@
 """Scores: how much each number of a weight matters; the lowest are pruned.
 
     w: (n, out), a column for each output; x: the rows that multiply it; H = XᵀX, (n, n)
-    g: the gradient of the mean loss by w; F: the mean square of the gradient of a term
+    g: the gradient of the mean loss by w; F: the mean of the squares of single tokens' gradients
 
     magnitude   |w|                      Han et al. 2015, section 3
     random      drawn                    the control
@@ -14,8 +14,9 @@ The last is what ‖X(w − ŵ)‖² becomes when w_j is 0 and all others of its
 up for it. With a diagonal H nothing makes up for anything, and it is the square of Wanda's; with
 H ∝ I it orders as the magnitude does.
 
-What a score knows of w is in `Known`. H is `Seen.cost`: of a tied table what its use as the head
-sees, and with it, in equal parts, that its rows are read as they are.
+What a score knows of w is in `Known`. H is `Seen.cost`. A tied table is used twice, as the head and
+to look tokens up: its H is the sum, in equal parts, of the head's H and of I, for its rows are read
+as they are.
 """
 
 from collections.abc import Callable, Mapping

@@ -8,9 +8,9 @@ So pruned weights stay exactly zero whatever the grid, even one without a zero, 
 nor a level is spent on them: absmean is the mean of the kept magnitudes, a codebook is fitted to
 the kept values alone. Han et al. 2016 (Deep Compression: prune, then share values, then code).
 
-One scale for the whole tensor, or one a channel, of a matrix: the channels are then divided by
-their largest magnitudes c, and one scale, zero point and codebook serve what is left,
-w = S(Q(w / c)) · diag(c). A symmetric grid with objective "absmax" then has the codes of the array.
+One scale for the whole tensor, or of a matrix one a channel: ŵ = S · diag(c), where c holds each
+channel's largest magnitude and S is the SparseTensor of w / c, coded with one scale, zero point and
+codebook for all. A symmetric grid with objective "absmax" then gives the codes that the array has.
 """
 
 from collections.abc import Callable

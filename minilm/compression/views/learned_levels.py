@@ -1,10 +1,10 @@
-"""Learned levels: which weights are equal is settled, and what they are equal to is trained.
+"""Learned levels: each weight's code stays, and the levels that codes stand for are trained.
 
     ŵ_i = level[code_i],    ∂/∂level_k = Σ over i with code_i = k of ∂/∂ŵ_i
 
-Han et al. 2016 (Deep Compression), section 3 and figure 3: k-means settles the codes of a weight's
-numbers, here in one dimension by Lloyd and Max, and its 2^b levels are then trained as any
-parameter. This is the derivative itself, and nothing passes straight through: no code changes.
+Han et al. 2016 (Deep Compression), section 3 and figure 3: k-means chooses the codes of a weight's
+numbers (in one dimension, that is Lloyd and Max), and its 2^b levels are then trained as any
+parameter. As no code changes, this is the true derivative, and no straight-through estimate.
 
     params = add_levels(trained, bits=3)
     params, _ = fit(model, params, batches, view=learned_levels)

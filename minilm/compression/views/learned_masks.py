@@ -5,7 +5,7 @@
     ∂seen/∂w = mask, if the weights are trained too           Sanh et al. 2020, section 4 (movement)
 
 The mask's derivative by the score is 0 or does not exist; straight through it is taken as 1, so a
-score rises where a larger w ⊙ mask would lower the loss, whether or not its weight is kept now. The
+score rises where having w lowers the loss (gradient · w < 0), whether or not w is kept now. The
 weights may be random and never trained (Ramanujan), or a trained network's, which learns a new task
 by choosing among them, one bit each (Mallya et al. 2018).
 
@@ -15,8 +15,8 @@ by choosing among them, one bit each (Mallya et al. 2018).
 
 **Movement pruning** trains weights and scores together, and more and more is left out. Scores begin
 at 0 and become −Σ rate·g·w: a weight that training moves away from 0 (g·w < 0) is kept however
-small it is, where magnitude pruning asks how large it is, and of a fine-tuned network that is
-mostly how large it was before.
+small it is. Magnitude pruning asks how large it is, which after fine-tuning is mostly how large it
+was before.
 
     params = add_scores(trained, zeros=True)
     params, _ = fit(model, params, batches, view=learned_masks(cubic(0.8, end=800), weights=True))
