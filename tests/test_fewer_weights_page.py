@@ -166,7 +166,7 @@ def test_a_trained_half_is_a_better_start_than_none():
             assert max(half.damage) < min(entry.damage)
 
 
-def test_a_teacher_is_no_wonder():
+def test_a_teacher_does_not_make_up_for_steps():
     closed = {}
     for model in MODELS:
         alone, soft, softer, hard = (
