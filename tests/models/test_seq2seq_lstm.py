@@ -3,8 +3,8 @@ import pytest
 
 from minilm import prune, quantize
 from minilm.compression import straight_through
-from minilm.models import Conditioned, Seq2SeqLSTM, build
-from minilm.nn import IGNORED, check_model_gradient
+from minilm.models import Conditioned, Seq2SeqLSTM
+from minilm.nn import IGNORED
 from minilm.training import AdamW, fit
 
 SOURCE = np.array([[3, 7, 1, 5], [2, 2, 0, 0], [9, 4, 6, 0]])
@@ -21,40 +21,7 @@ MODELS = {
 names = pytest.mark.parametrize("name", MODELS)
 
 
-@names
-def test_gradients_of_the_whole_model(name, of_pairs):
-    rng = np.random.default_rng(1) if MODELS[name].dropout else None
-    check_model_gradient(of_pairs(MODELS[name]), MODELS[name].init(0), BOTH, rng=rng)
-
-
-@pytest.mark.parametrize("name", ["additive", "untied"])
-def test_gradients_that_reach_the_hidden_state_another_way(name, reads_hidden, of_pairs):
-    check_model_gradient(reads_hidden(of_pairs(MODELS[name])), MODELS[name].init(0), BOTH)
-
-
-@names
-def test_float32_in_float32_out_and_one_gradient_per_parameter(name):
-    model = MODELS[name]
-    params = model.init(0)
-    before = {n: p.copy() for n, p in params.items()}
-    logits, cache = model.forward(params, *BOTH, rng=np.random.default_rng(0))
-    dlogits, dhidden = np.ones_like(logits), np.ones_like(cache["hidden"])
-    grads = model.backward(dlogits, cache, dhidden=dhidden)
-    again = model.backward(dlogits, cache, dhidden=dhidden)
-    assert logits.shape == (3, 5, 11)
-    assert cache["alignment"].shape == (3, 5, 4)
-    assert set(grads) == set(params)
-    public = (cache["hidden"], cache["memory"], cache["alignment"])
-    for array in (logits, *public, *params.values(), *grads.values()):
-        assert array.dtype == np.float32
-    for n, p in params.items():
-        assert grads[n].shape == p.shape
-        np.testing.assert_array_equal(grads[n], again[n])
-        np.testing.assert_array_equal(p, before[n])
-    assert (dlogits == 1).all() and (dhidden == 1).all()
-
-
-def test_names_shapes_and_configuration():
+def test_names_and_shapes():
     model = Seq2SeqLSTM(7, source_vocab_size=5, width=4, tied=False)
     half = {"w_x": (4, 8), "w_h": (2, 8), "b": (8,)}
     whole = {"w_x": (4, 16), "w_h": (4, 16), "b": (16,)}
@@ -66,8 +33,6 @@ def test_names_shapes_and_configuration():
         "attention.w_q": (4, 4), "attention.w_k": (4, 4), "attention.v": (4,),
         "combine.w": (8, 4), "head.w": (4, 7), "head.b": (7,),
     }  # fmt: skip
-    for model in MODELS.values():
-        assert build(model.config()) == model
 
 
 @names
@@ -82,6 +47,7 @@ def test_padding_changes_nothing(name):
         alone, _ = model.forward(params, SOURCE[one, :length], TARGET_INPUTS[one])
         np.testing.assert_allclose(alone, logits[one], atol=1e-5)
         assert not cache["alignment"][row, :, length:].any()
+    assert cache["alignment"].shape == (3, 5, 4)
     np.testing.assert_allclose(cache["alignment"].sum(axis=-1), 1, rtol=1e-5)
 
 
@@ -138,34 +104,6 @@ def test_with_its_source_it_is_a_language_model():
     np.testing.assert_allclose(np.concatenate(pieces, axis=1), whole, atol=1e-5)
 
 
-def test_dropout_is_on_exactly_when_an_rng_is_passed():
-    model = MODELS["dropout"]
-    params = model.init(0)
-    off = [model.forward(params, *BOTH)[0] for _ in range(2)]
-    on = [model.forward(params, *BOTH, rng=np.random.default_rng(s))[0] for s in (1, 1, 2)]
-    assert np.array_equal(off[0], off[1])
-    assert np.array_equal(on[0], on[1])
-    assert not np.array_equal(on[0], off[0])
-    assert not np.array_equal(on[0], on[2])
-
-
-@pytest.mark.parametrize(
-    ("settings", "named"),
-    [
-        ({"vocab_size": 0}, "vocab_size"),
-        ({"source_vocab_size": 0}, "source_vocab_size"),
-        ({"width": 7}, "width must be even"),
-        ({"layers": 0}, "layers"),
-        ({"attention": "general"}, "attention"),
-        ({"dropout": 1.0}, "dropout"),
-        ({"padding_id": 5}, "padding_id"),
-    ],
-)
-def test_settings_out_of_range_are_refused_by_name(settings, named):
-    with pytest.raises(ValueError, match=named):
-        Seq2SeqLSTM(**{"vocab_size": 5, "width": 8, **settings})
-
-
 def test_bad_tokens_are_refused():
     model = MODELS["two tables"]
     params = model.init(0)
@@ -193,24 +131,13 @@ def test_what_is_no_state_and_what_has_no_source_is_refused():
         model.backward(logits, cache)
 
 
-def reversals(step, rows=32, begin=9):
-    """Strings of 2 to 4 digits 1 … 8, to be written backwards; `begin` also means the end."""
-    rng = np.random.default_rng([1, step])
-    source = np.zeros((rows, 4), int)
-    target_inputs, targets = np.full((rows, 5), begin), np.full((rows, 5), IGNORED)
-    for row, length in enumerate(rng.integers(2, 5, size=rows)):
-        source[row, :length] = digits = rng.integers(1, 9, size=length)
-        target_inputs[row, 1 : length + 1] = digits[::-1]
-        targets[row, :length], targets[row, length] = digits[::-1], begin
-    return source, target_inputs, targets
-
-
 @pytest.mark.parametrize("attention", ["additive", "dot"])
-def test_compressed_it_runs_and_learns_with_no_new_code(attention):
+def test_compressed_it_runs_and_learns_with_no_new_code(attention, reversals):
     model = Seq2SeqLSTM(10, width=16, attention=attention)
-    source, target_inputs, _ = reversals(10_000)
+    batches = reversals(longest=4, rows=32)
+    source, target_inputs, _ = batches(10_000)
     params, history = fit(
-        model, model.init(0), reversals, steps=30, optimizer=AdamW(),
+        model, model.init(0), batches, steps=30, optimizer=AdamW(),
         view=straight_through(bits=4),
     )  # fmt: skip
     assert history[-1]["loss"] < history[0]["loss"]
@@ -226,12 +153,13 @@ def test_compressed_it_runs_and_learns_with_no_new_code(attention):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("attention", ["additive", "dot"])
-def test_it_learns_to_write_backwards(attention):
+def test_it_learns_to_write_backwards(attention, reversals):
     model = Seq2SeqLSTM(10, width=32, attention=attention)
+    batches = reversals(longest=4, rows=32)
     params, _ = fit(
-        model, model.init(0), reversals, steps=1500, optimizer=AdamW(), schedule=lambda step: 5e-3
+        model, model.init(0), batches, steps=1500, optimizer=AdamW(), schedule=lambda step: 5e-3
     )
-    source, target_inputs, targets = reversals(10_000, rows=500)
+    source, target_inputs, targets = batches(10_000, rows=500)
     logits, _ = model.forward(params, source, target_inputs)
     right = (logits.argmax(axis=-1) == targets) | (targets == IGNORED)
     assert right.all(axis=1).mean() > 0.95
