@@ -40,7 +40,7 @@ def test_the_page_is_made_of_the_results_and_of_todays_tables():
 
 
 def test_every_method_was_measured_at_each_amount_with_each_seed():
-    seeds = {int(row["seed"]) for row in ROWS}
+    seeds = methods_study(FEWER_WEIGHTS_STUDY).seeds
     measured = sorted((row["model"], row["method"], int(row["left_out"]), int(row["seed"]))
                       for row in ROWS if row["method"] != FLOAT)  # fmt: skip
     assert measured == sorted(
@@ -176,9 +176,13 @@ def test_a_teacher_does_not_make_up_for_steps():
         assert max(softer.damage) >= min(soft.damage)
         assert min(hard.damage) > max(alone.damage)
         if model == "LSTM":
-            assert min(softer.damage) > max(alone.damage)
+            assert max(softer.damage) >= min(alone.damage)
         closed[model] = 1 - soft.mean / alone.mean
-    assert closed["Transformer"] > 0.3 > 0.2 > closed["LSTM"]
-    cut, alone = (FOUND["LSTM", name, 50].mean for name in (
-        "student, cut from its teacher", "student alone"))  # fmt: skip
-    assert cut < 0.5 * alone
+    assert closed["Transformer"] > 0.4
+    alone, cut = (FOUND["LSTM", name, 50] for name in (
+        "student alone", "student, cut from its teacher"))  # fmt: skip
+    for (model, _, _), entry in FOUND.items():
+        if (model, entry.kind) == ("LSTM", STUDENT) and entry is not cut:
+            assert 1 - entry.mean / alone.mean < 0.25
+    assert cut.mean < 0.5 * alone.mean
+    assert FOUND["LSTM", "units, tuned", 50].mean < cut.mean
