@@ -34,7 +34,7 @@ def add_compress(commands: Any) -> None:
 def run_compress(arguments: argparse.Namespace) -> None:
     recipe = Recipe.read(arguments.recipe)
     check_targets(arguments)
-    subject = saved_subject(
+    subject = saved_subject(  # whole=False: of another file of examples, nine tenths are trained on
         study.default(), Path(arguments.file), arguments.corpus, progress=True, whole=False
     )
     print("".join(f"{name:>{width}}" for name, width in WIDE) + "  stage")
