@@ -11,8 +11,8 @@
     obs         w_j² / [H⁻¹]_jj          Hassibi and Stork 1992, eq. 5, without its factor of ½
 
 The last is what ‖X(w − ŵ)‖² becomes when w_j is 0 and all others of its column are changed to make
-up for it. With a diagonal H nothing makes up for anything, and it is the square of Wanda's; with
-H ∝ I it orders as the magnitude does.
+up for it. With a diagonal H no other can make up for it, and the score is the square of Wanda's;
+with H ∝ I it orders as the magnitude does.
 
 What a score knows of w is in `Known`. H is `Seen.cost`. A tied table is used twice, as the head and
 to look tokens up: its H is the sum, in equal parts, of the head's H and of I, for its rows are read
@@ -68,7 +68,7 @@ def taylor(w: Array, known: Known) -> Array:
 
 
 def obd(w: Array, known: Known) -> Array:
-    """½·F·w²: by how much the loss would rise, were it a parabola with axes along the weights."""
+    """½·F·w²: by how much the loss would rise, were it a parabola at its minimum, no cross terms."""
     return required(known.fisher, known.name, "score 'obd'") * np.square(w, dtype=np.float64) / 2
 
 
