@@ -3,15 +3,40 @@
 import numpy as np
 import pytest
 
-from minilm.models import LSTMLanguageModel, TransformerLanguageModel
+from minilm.models import (
+    LSTMLanguageModel,
+    Seq2SeqTransformer,
+    TransformerClassifier,
+    TransformerLanguageModel,
+)
 from minilm.weights import Diagonal, Product, SparseTensor, Weight, thaw
 
+TEXT = np.random.default_rng(0).integers(11, size=(3, 5))
+SOURCE = np.array([[3, 7, 1, 5], [2, 2, 0, 0], [9, 4, 6, 0]])  # 0 fills up
+SMALL = {"vocab_size": 11, "width": 8, "layers": 2, "heads": 2}
 MODELS = [
     LSTMLanguageModel(11, width=6, embedding_width=4, layers=2),
     LSTMLanguageModel(11, width=6, tied=False),
     TransformerLanguageModel(11, width=8, layers=2, heads=2),
     TransformerLanguageModel(11, width=8, layers=1, heads=2, norm="post", tied=False),
-]
+    *(
+        TransformerClassifier(**SMALL, classes=3, norm=norm, positions=positions, pooling=pooling)
+        for norm, positions, pooling in [
+            ("pre", "sinusoidal", "mean"), ("post", "sinusoidal", "mean"),
+            ("pre", "learned", "mean"), ("post", "learned", "mean"),
+            ("pre", "sinusoidal", "first"), ("post", "learned", "first"),
+        ]
+    ),
+    Seq2SeqTransformer(**SMALL),
+    Seq2SeqTransformer(**SMALL, source_vocab_size=13, norm="post"),
+    Seq2SeqTransformer(**SMALL, source_vocab_size=13, tied=False),
+]  # fmt: skip
+
+
+def inputs_of(model):
+    if hasattr(model, "classes"):
+        return (SOURCE,)
+    return (SOURCE, TEXT) if hasattr(model, "source_vocab_size") else (TEXT,)
 
 
 def sparse(w):
@@ -25,11 +50,11 @@ def nested(w):
 @pytest.mark.parametrize("leaf", [sparse, nested])
 @pytest.mark.parametrize("model", MODELS)
 def test_leaves_give_what_their_float_arrays_give(model, leaf):
-    tokens = np.random.default_rng(0).integers(11, size=(3, 5))
+    inputs = inputs_of(model)
     packed = {name: leaf(p) if p.ndim == 2 else p for name, p in model.init(0).items()}
     assert any(isinstance(p, Weight) for p in packed.values())
-    logits, cache = model.forward(packed, tokens)
-    expected, expected_cache = model.forward(thaw(packed), tokens)
+    logits, cache = model.forward(packed, *inputs)
+    expected, expected_cache = model.forward(thaw(packed), *inputs)
     np.testing.assert_allclose(logits, expected, atol=1e-5)
     dlogits = np.random.default_rng(1).standard_normal(logits.shape, dtype=np.float32)
     grads = model.backward(dlogits, cache)

@@ -19,7 +19,6 @@ from minilm.nn import (
     cross_entropy,
 )
 from minilm.training import AdamW, cross_entropy_loss, fit
-from minilm.weights import Diagonal, Product, SparseTensor, thaw
 
 PADDING = 0
 SOURCE = np.array([[3, 7, 1, 5], [2, 2, 0, 0], [9, 4, 6, 0]])
@@ -127,22 +126,6 @@ def test_pruned_widths_run_through_the_same_forward(of_pairs):
     params[inside + "b_kv"] = params[inside + "b_kv"][kept]
     params[inside + "w_out"] = params[inside + "w_out"][:4]
     check_model_gradient(of_pairs(model), params, BOTH)
-
-
-@pytest.mark.parametrize("name", ["pre-norm", "two tables", "two tables untied"])
-def test_leaves_give_what_their_float_arrays_give(name):
-    def leaf(w):
-        half = SparseTensor.from_dense(w, np.random.default_rng(0).random(w.shape) < 0.5)
-        return Product(Diagonal(np.full(w.shape[0], 2, np.float32)), half)
-
-    model = MODELS[name]
-    packed = {n: leaf(p) if p.ndim == 2 else p for n, p in model.init(0).items()}
-    logits, cache = model.forward(packed, *BOTH)
-    expected, expected_cache = model.forward(thaw(packed), *BOTH)
-    np.testing.assert_allclose(logits, expected, atol=1e-5)
-    grads, expected_grads = (model.backward(logits, c) for c in (cache, expected_cache))
-    for n, grad in expected_grads.items():
-        np.testing.assert_allclose(grads[n], grad, atol=1e-3, err_msg=n)
 
 
 def test_attend_opens_the_attention(maps_of):

@@ -6,7 +6,6 @@ import pytest
 from minilm.models import TransformerClassifier
 from minilm.nn import cross_entropy
 from minilm.training import AdamW, fit
-from minilm.weights import Diagonal, Product, SparseTensor, thaw
 
 PADDING = 0
 TOKENS = np.array([[3, 7, 1, 5], [2, 2, 0, 0], [9, 4, 6, 0]])
@@ -139,22 +138,6 @@ def test_attend_opens_the_attention(maps_of):
     for m in maps:
         assert not m[1, ..., 2:].any()  # the padding of the second text
         np.testing.assert_allclose(m.sum(axis=-1), 1, rtol=1e-5)
-
-
-@by_model
-def test_leaves_give_what_their_float_arrays_give(name):
-    def leaf(w):
-        half = SparseTensor.from_dense(w, np.random.default_rng(0).random(w.shape) < 0.5)
-        return Product(Diagonal(np.full(w.shape[0], 2, np.float32)), half)
-
-    model = MODELS[name]
-    packed = {n: leaf(p) if p.ndim == 2 else p for n, p in model.init(0).items()}
-    logits, cache = model.forward(packed, TOKENS)
-    expected, expected_cache = model.forward(thaw(packed), TOKENS)
-    np.testing.assert_allclose(logits, expected, atol=1e-5)
-    grads, expected_grads = (model.backward(logits, c) for c in (cache, expected_cache))
-    for n, grad in expected_grads.items():
-        np.testing.assert_allclose(grads[n], grad, atol=1e-3, err_msg=n)
 
 
 def test_bad_tokens_are_refused():
