@@ -68,7 +68,7 @@ def taylor(w: Array, known: Known) -> Array:
 
 
 def obd(w: Array, known: Known) -> Array:
-    """½·F·w²: by how much the loss would rise, were it a parabola at its minimum, no cross terms."""
+    """½·F·w²: by how much the loss would rise, a parabola at its minimum, without cross terms."""
     return required(known.fisher, known.name, "score 'obd'") * np.square(w, dtype=np.float64) / 2
 
 
