@@ -88,6 +88,7 @@ MODELS = {
        for n, more in SEQ2SEQ_TRANSFORMERS.items()},
 }  # fmt: skip
 DROPPING = [name for name, model in MODELS.items() if model.dropout]
+WRITING = [name for name, model in MODELS.items() if not hasattr(model, "classes")]
 each_model = pytest.mark.parametrize("name", MODELS)
 
 
@@ -176,6 +177,17 @@ def test_dropout_is_on_exactly_when_an_rng_is_passed(name):
     assert np.array_equal(on[0], on[1])
     assert not np.array_equal(on[0], off[0])
     assert not np.array_equal(on[0], on[2])
+
+
+@pytest.mark.parametrize("name", WRITING)
+def test_no_position_sees_what_comes_after_it(name):
+    model, (*source, text), _ = example(name)
+    params, changed = model.init(0), text.copy()
+    changed[:, 3] = (changed[:, 3] + 1) % 11
+    before, _ = model.forward(params, *source, text)
+    after, _ = model.forward(params, *source, changed)
+    np.testing.assert_array_equal(before[:, :3], after[:, :3])
+    assert not np.isclose(before[:, 3:], after[:, 3:]).all(axis=-1).any()
 
 
 OUT_OF_RANGE = {
