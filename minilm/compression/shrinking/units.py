@@ -3,9 +3,15 @@
     a = x w_x + h w_h + b       unit u has column u of each of the four gates, and row u of w_h
     layer above, or head        has a row for it too
 
-Where encoder and decoder are LSTMs, the decoder begins in the state that the encoder ends in:
-unit u of the one and unit u of the other are one group. In a bidirectional encoder the units
-that read backwards follow those that read forwards.
+Where encoder and decoder are LSTMs, the decoder begins in the state that the encoder ends in, in
+a bidirectional encoder in both states side by side, layer by layer:
+
+    encoder, forwards   units 0 1 2          ends with h =  a b c
+    encoder, backwards  units 0 1 2          ends with h =  d e f
+    decoder             units 0 1 2 3 4 5    begins with h =  a b c d e f
+
+So a unit of the encoder and the unit of the decoder that takes over its state, here unit 1 of those
+that read backwards and unit 4, are one group, and go together.
 """
 
 from collections.abc import Callable
