@@ -126,8 +126,8 @@ def decode(data: bytes, tables: list[Array], counts: list[int]) -> list[Array]:
     n, read = sum(counts), 0
     states, words = _taken_apart(data, n)
     starts, shares, below = _end_to_end(tables)
-    # all tables as one line of intervals, table t's from t·2^B on; those of no length left out: with
-    # B = 2 and shares 3 1 and 2 2 they begin at 0 3 and 4 6, and slot 2 of table 1 is place 4 + 2
+    # all tables as one line of intervals, table t's from t·2^B on; what has no length is left out.
+    # With B = 2, shares 3 1 and 2 2 they begin at 0 3 and 4 6; slot 2 of table 1 is place 4 + 2.
     used = np.flatnonzero(shares)
     begins = below[used] + TOTAL * np.repeat(np.arange(len(tables)), list(map(len, tables)))[used]
     table_of = np.repeat(np.arange(len(tables), dtype=np.int32), counts)
