@@ -77,7 +77,7 @@ def divergence(teacher: Array, student: Array, temperature: float) -> tuple[Arra
 
     With p = e^v / Σ e^v and q = e^z / Σ e^z:  KL = Σ p (v − z) + log(Σ e^z / Σ e^v)
     """
-    p, q = (logits / temperature for logits in (teacher, student))
+    p, q = (np.divide(logits, temperature, dtype=student.dtype) for logits in (teacher, student))
     p -= p.max(axis=-1, keepdims=True)                                              # v
     q -= q.max(axis=-1, keepdims=True)                                              # z
     apart = p - q
