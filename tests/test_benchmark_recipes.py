@@ -146,9 +146,9 @@ def test_the_tables(report):
 def test_the_figure(report):
     drawing = report.figure(ROWS)
     assert [axes.get_title(loc="left") for axes in drawing.axes] == ["LSTM", "translation"]
-    texts = [[text.get_text() for text in axes.texts] for axes in drawing.axes]
-    assert "control: 800,000 bytes, −0.10" in texts[0]
-    assert "code → translation\n40,000 bytes, 20.0 ×, +0.30" in texts[1]
+    beside = [[text.get_text() for text in axes.get_legend().get_texts()] for axes in drawing.axes]
+    assert "control\n800,000 bytes, −0.10" in beside[0]
+    assert "translation\n40,000 bytes, 20.0 ×, +0.30" in beside[1]
     drawing.canvas.draw()
 
 
@@ -166,7 +166,6 @@ def test_the_readmes_show_the_recipe_and_what_was_run(report):
     assert shown == report.section()
 
 
-@pytest.mark.skipif(not (ROOT / "benchmarks" / "recipes.csv").exists(), reason="still to be run")
 def test_what_was_run_is_what_would_be_run_now(monkeypatch):
     monkeypatch.syspath_prepend(ROOT)
     module = import_module("benchmarks.recipes")
@@ -174,6 +173,25 @@ def test_what_was_run_is_what_would_be_run_now(monkeypatch):
     assert all(map(module.current, rows))
     done = {(row["model"], row["recipe"], int(row["seed"])) for row in rows}
     assert done == set(module.jobs(list(module.RECIPES), 3))
+
+
+def test_what_the_readme_notices(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT)
+    module = import_module("benchmarks.recipes")
+    report = module.recipes_report
+    for recipes in report.found(module.read(report.RESULTS)).values():
+        for name, runs in recipes.items():
+            for begin, *stages in runs:
+                end, narrow = stages[-1], name.startswith("whole")
+                assert (end["inference_time"] < 0.9) == narrow
+                if name == module.CONTROL:
+                    continue
+                assert abs(end["loss"] - stages[-2]["loss"]) < 5e-4  # the coder's stage
+                *_, worst = sorted(stage["loss"] for stage in stages)
+                assert worst > begin["loss"] or narrow  # and training brings back
+                if narrow:
+                    further = recipes[module.CONTROL][runs.index([begin, *stages])][-1]
+                    assert begin["loss"] > end["loss"] > further["loss"]
 
 
 def test_an_unknown_model_is_refused(recipes, capsys):

@@ -93,14 +93,13 @@ def draw_recipes(
         draw_recipe(axes, name, runs, measure, style, name in front)
     bytes_axis(axes)
     lost_axis(axes, measure)
+    axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1), fontsize=8, labelspacing=1)
 
 
 def draw_control(axes: Axes, at: Mapping[str, float]) -> None:
-    """A line across, so that each recipe can be held against it, with its bytes."""
-    axes.axhline(at["lost"], zorder=1, **CONTROL)
-    text = f"control: {at['file_bytes']:,.0f} bytes, {signed(at['lost'])}"
-    axes.annotate(text, (1, at["lost"]), (0, -6), xycoords=("axes fraction", "data"), fontsize=7,
-                  textcoords="offset points", ha="right", va="center")
+    """A line across, so that each recipe can be held against it."""
+    text = f"control\n{at['file_bytes']:,.0f} bytes, {signed(at['lost'])}"
+    axes.axhline(at["lost"], zorder=1, label=text, **CONTROL)
 
 
 def draw_recipe(
@@ -115,13 +114,14 @@ def draw_recipe(
     axes.plot(x, y, color=colour, linewidth=0.9, alpha=0.7)
     axes.vlines(x, each.min(axis=0), each.max(axis=0), color=colour, linewidth=1.5, alpha=0.6)
     axes.plot(x[:-1], y[:-1], marker, color=colour, markersize=3.5, zorder=5)
-    axes.plot(x[-1], y[-1], marker, color=colour, markersize=8, label=name, zorder=5,
+    text = f"{name}\n{x[-1]:,.0f} bytes, {x[0] / x[-1]:.1f} ×, {signed(y[-1])}"
+    axes.plot(x[-1], y[-1], marker, color=colour, markersize=8, label=text, zorder=5,
               markerfacecolor=colour if full else "white")
     words = [row["do"].split()[0] for row in runs[0]]
-    for place in range(1, len(words) - 1):
-        write(axes, words[place], (x[place], y[place]), offset(x, y, place), colour)
-    text = f"{words[-1]} → {name}\n{x[-1]:,.0f} bytes, {x[0] / x[-1]:.1f} ×, {signed(y[-1])}"
-    write(axes, text, (x[-1], y[-1]), (8, 0), colour)
+    for place in range(1, len(words)):
+        last = place == len(words) - 1
+        away = (9, 0) if last else offset(x, y, place)
+        write(axes, words[place], (x[place], y[place]), away, colour)
 
 
 def signed(number: float) -> str:
@@ -142,10 +142,10 @@ def write(
 
 
 def bytes_axis(axes: Axes) -> None:
-    """Kilobytes, fewer and fewer to the right, as the stages go; room for the last one's words."""
+    """Kilobytes, fewer and fewer to the right, as the stages go; room for the last one's word."""
     least, most = axes.dataLim.intervalx
     axes.set_xscale("log")
-    axes.set_xlim(1.25 * most, least / 2.6)
+    axes.set_xlim(1.25 * most, least / 1.4)
     axes.xaxis.set_major_locator(FixedLocator([1000 * size for size in KILOBYTES]))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value / 1000:g}"))
