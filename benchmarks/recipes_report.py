@@ -20,7 +20,8 @@ README, HOME = HERE / "README.md", ROOT / "README.md"
 BEGIN, END = "<!-- recipes -->\n", "<!-- end of recipes -->\n"
 CONTROL, SHOWN = "control", "whole"  # the recipe that the README prints
 NUMBERS = ("seed", "stage", "file_bytes", "smaller", "bits_per_weight", "loss", "perplexity_ratio",
-           "exact_match", "points_lost", "inference_time", "seconds", "total_seconds")  # fmt: skip
+           "exact_match", "structure_exact_match", "points_lost", "inference_time", "seconds",
+           "total_seconds")  # fmt: skip
 
 Run = Sequence[Mapping[str, Any]]  # its stages
 Found = dict[str, dict[str, list[Run]]]  # {model: {recipe: a run for each seed}}
@@ -30,7 +31,7 @@ def found(rows: list[Row]) -> Found:
     """The rows of recipes.csv as runs, with numbers for numbers; in their order."""
     grouped: dict[str, dict[str, dict[str, list[dict[str, Any]]]]] = {}
     for row in rows:
-        numbers = {name: float(row[name]) for name in NUMBERS if row[name]}
+        numbers = {name: float(row[name]) for name in NUMBERS if row.get(name)}
         runs = grouped.setdefault(row["model"], {}).setdefault(row["recipe"], {})
         runs.setdefault(row["seed"], []).append({**row, **numbers})
     return {
@@ -68,10 +69,13 @@ def stages(rows: list[Row]) -> str:
     seeds = len({row["seed"] for row in rows})
     return (
         "\n".join(parts) + f"\n{seeds} seed{'s' * (seeds > 1)}: means, and after ± half the "
-        "distance from the lowest to the highest. Files as `ls` shows them. Seconds of one thread, "
-        "of the stage and of all so far; inference: processor time of an evaluation with the "
+        "distance from the lowest to the highest. Files as `ls` shows them. Bits a weight: of all "
+        "that is held, after `code` of the file, over the numbers that the model has by then: a "
+        "student has fewer than its teacher, what is pruned counts. Seconds of one thread, of the "
+        "stage and of all so far; inference: processor time of an evaluation with the "
         "weights as they are stored, over that of the float32 model. On a machine of "
         f"{first['cores']} cores with Python {first['python']}, NumPy {first['numpy']}.\n"
+        + of_new_structures(rows)
     )
 
 
@@ -163,8 +167,32 @@ def of_the_control(rows: list[Row]) -> str:
     return (
         "A recipe trains the model further, and that alone changes it. The control is the float32 "
         "model, as large as before, trained for as many further steps as the last recipe of its "
-        f"model takes in all: {'; '.join(gains)}.\n"
+        f"model takes in all: {'; '.join(gains)}. The other recipes train for "
+        "fewer steps, and have no control of that length here.\n"
     )
+
+
+def of_new_structures(rows: list[Row]) -> str:
+    """Where sentences of structures that are new were asked too: what became of them."""
+    told = []
+    for model, recipes in found(rows).items():
+        for name, runs in recipes.items():
+            if not all("structure_exact_match" in row and row["structure_exact_match"] != ""
+                       for run in runs for row in (run[0], run[-1])):  # fmt: skip
+                continue
+            begun, last = (
+                100 * values([run[place] for run in runs], "structure_exact_match")
+                for place in (0, -1)
+            )
+            each = ", ".join(f"{own:+.1f}" for own in last - begun).replace("-", "−")
+            told.append(
+                f"{model if name == model else f'{model}, {name}'}: "
+                f"{spread(begun, '{:.1f}', ' %')} before, {spread(last, '{:.1f}', ' %')} after; "
+                f"seed by seed {each} points"
+            )
+    if not told:
+        return ""
+    return f"\nExact match where the sentence's structure is new as well, {'; '.join(told)}.\n"
 
 
 def section() -> str:
@@ -192,10 +220,11 @@ def home_section() -> str:
         "*Each dot is a stage: the file as `ls` shows it, and what is lost against the float32 "
         f"model of the same seed. Means of {seeds} seed{'s' * (seeds > 1)}, bars from the lowest "
         "to the highest; axes are linear up to the dashed line, then logarithmic. A full mark at "
-        "the end: no other recipe's end undercuts it in bytes, quality and time. In the table, "
+        "the end: no other recipe's end undercuts it in bytes, quality and the time to make "
+        "it. In the table, quality is against the float32 model (of perplexity less is better); "
         "inference is the time of an evaluation with the weights as they are stored, over that of "
         "the float32 model.*\n\n"
-        f"{ends(rows)}\n{of_the_control(rows)}"
+        f"{ends(rows)}\n{of_the_control(rows)}{of_new_structures(rows)}"
     )
 
 

@@ -143,6 +143,19 @@ def test_the_tables(report):
     assert report.of_the_control(ROWS[:4]) == ""
 
 
+def test_new_structures_are_told_seed_by_seed_where_they_were_asked(report):
+    asked = [
+        {**row("translation", stage, "do", 40_000, seed, exact_match=0.9, model="translation"),
+         "structure_exact_match": str(share)}
+        for seed, shares in enumerate([(0.8, 0.83), (0.9, 0.74)])
+        for stage, share in enumerate(shares)
+    ]
+    text = report.of_new_structures(ROWS[:6] + asked)
+    assert "translation: 85.0 ± 5.0 % before, 78.5 ± 4.5 % after" in text
+    assert "seed by seed +3.0, −16.0 points" in text
+    assert report.of_new_structures(ROWS) == ""
+
+
 def test_the_figure(report):
     drawing = report.figure(ROWS)
     assert [axes.get_title(loc="left") for axes in drawing.axes] == ["LSTM", "translation"]
