@@ -85,9 +85,21 @@ def test_in_one_scope_the_order_is_the_textbooks(damage, percent):
     assert magnitude > wanda > sparse
 
 
+def tied(model, one, other, percent):
+    a, b = (FOUND[model, name, percent].damage for name in (one, other))
+    return max(min(a), min(b)) <= min(max(a), max(b))
+
+
+@each_model
+@pytest.mark.parametrize("percent", [50, 60, 70])
+def test_in_a_matrix_or_an_output_wanda_and_magnitude_tie(model, percent):
+    assert tied(model, "Wanda, local", "magnitude", percent)
+    assert tied(model, "Wanda", "magnitude, by output", percent)
+    assert not tied(model, "Wanda, global", "magnitude, global", percent)
+
+
 def test_in_the_scopes_of_papers_it_is_less_clear():
-    wanda, magnitude = (FOUND["LSTM", name, 70].damage for name in ("Wanda", "magnitude"))
-    assert max(min(wanda), min(magnitude)) < min(max(wanda), max(magnitude))
+    assert tied("LSTM", "Wanda", "magnitude", 70)
 
 
 @pytest.mark.parametrize("percent", [50, 60, 70])
@@ -120,12 +132,18 @@ def test_at_80_percent_how_one_gets_there_counts(model):
            if TRIED[name].control == FURTHER and 80 in TRIED[name].amounts}  # fmt: skip
     assert min(own, key=own.__getitem__) == "gradual, global"
     assert own["gradual, global"] > control.mean
+    as_good = {name for name in own if tied(model, "gradual, global", name, 80)}
+    assert as_good == {"gradual, global"} | {
+        "Transformer": {"gradual", "gradual, without regrowth"},
+        "LSTM": {"SparseGPT, global, tuned"},
+    }[model]
     longer = FOUND[model, "gradual, global, twice as long", 80]
     assert longer.mean < 0.02 and above(longer, FOUND[model, TWICE, 0]).mean > 0
 
 
 def test_at_once_and_each_by_itself_costs_the_lstm_most():
-    ways = ("magnitude, global, tuned", "gradual", "gradual, global", "gradual, without regrowth")
+    ways = ("magnitude, global, tuned", "magnitude, tuned, 4 bits", "gradual", "gradual, global",
+            "gradual, without regrowth")  # fmt: skip
     worst = FOUND["LSTM", "magnitude, tuned", 80]
     assert all(worst.mean > FOUND["LSTM", way, 80].mean for way in ways)
 
@@ -136,6 +154,24 @@ def test_fewer_bits_before_fewer_weights(model):
     floats = FOUND[model, "magnitude, global, tuned", 90]
     assert both.values["bits_per_weight"] < 0.6 * floats.values["bits_per_weight"]
     assert max(both.damage) < min(floats.damage)
+
+
+@each_model
+def test_bits_alone_do_as_much_at_the_size_of_half_the_weights_in_four_bits(model):
+    def mean(method, column):
+        rows = [row for row in make.read(DOCS / "methods.csv")
+                if (row["model"], row["method"], row["bits"]) == (model, method, "3")]
+        begun = {row["seed"]: float(row["loss"]) for row in ROWS
+                 if (row["model"], row["method"]) == (model, FLOAT)}
+        lost = {"loss": begun}.get(column, {})
+        return sum(float(row[column]) - lost.get(row["seed"], 0) for row in rows) / len(rows)
+
+    both = FOUND[model, "SparseGPT, 4 bits", 50]
+    assert mean("GPTQ, codebook", "loss") < both.mean
+    size = mean("GPTQ, codebook", "bits_per_weight")
+    assert abs(size - both.values["bits_per_weight"]) < 0.1
+    trained = FOUND[model, "magnitude, tuned, 4 bits", 50]
+    assert (mean("LSQ, mid-rise", "loss") < trained.mean) == (model == "LSTM")
 
 
 @each_model
