@@ -2,7 +2,8 @@
 
     python .ci/measures_of_fewer_weights.py runs/python-docs-fewer-weights/results.csv
 
-Prints every measure with its limit; exit status 1 if one is missed. Means are over seeds.
+Prints every measure with its limit; exit status 1 if one is missed. Means are over seeds, and means
+alone are compared: which differences the seeds do not tell apart, docs/fewer-weights.md says.
 
 Pruned by magnitude and trained: the best of five ways (at once or gradually, each weight by itself
 or all together, one of them twice as long) is held to the limit, and all are printed.

@@ -67,13 +67,15 @@ def stages(rows: list[Row]) -> str:
     parts = [table(model, recipes) for model, recipes in found(rows).items()]
     first = rows[0]
     seeds = len({row["seed"] for row in rows})
+    itself = np.array([float(row["inference_time"]) for row in rows if float(row["stage"]) == 0])
     return (
         "\n".join(parts) + f"\n{seeds} seed{'s' * (seeds > 1)}: means, and after ± half the "
         "distance from the lowest to the highest. Files as `ls` shows them. Bits a weight: of all "
         "that is held, after `code` of the file, over the numbers that the model has by then: a "
         "student has fewer than its teacher, what is pruned counts. Seconds of one thread, of the "
         "stage and of all so far; inference: processor time of an evaluation with the "
-        "weights as they are stored, over that of the float32 model. On a machine of "
+        "weights as they are stored, over that of the float32 model, which over itself, run by "
+        f"run, came to {itself.min():.2f} – {itself.max():.2f}. On a machine of "
         f"{first['cores']} cores with Python {first['python']}, NumPy {first['numpy']}.\n"
         + of_new_structures(rows)
     )

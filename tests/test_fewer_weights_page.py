@@ -100,6 +100,7 @@ def test_in_a_matrix_or_an_output_wanda_and_magnitude_tie(model, percent):
 
 def test_in_the_scopes_of_papers_it_is_less_clear():
     assert tied("LSTM", "Wanda", "magnitude", 70)
+    assert FOUND["LSTM", "magnitude", 70].mean > 0.5 * FOUND["LSTM", "random", 70].mean
 
 
 @pytest.mark.parametrize("percent", [50, 60, 70])
