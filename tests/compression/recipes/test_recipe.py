@@ -10,6 +10,7 @@ import pytest
 from minilm.compression import quantize
 from minilm.compression.recipes import Recipe, stage
 from minilm.compression.recipes import recipe as recipes
+from minilm.compression.recipes.state import gathered, kept_alone
 from minilm.models import (
     LSTMLanguageModel,
     Seq2SeqLSTM,
@@ -22,7 +23,16 @@ from minilm.study.settings import default
 from minilm.study.subjects import new_subject, saved_subject
 from minilm.text import GRAMMAR
 from minilm.training import cross_entropy_loss, fit
-from minilm.weights import SparseTensor, as_dense, flatten, load, read_header, save, thaw
+from minilm.weights import (
+    QuantizedTensor,
+    SparseTensor,
+    as_dense,
+    flatten,
+    load,
+    read_header,
+    save,
+    thaw,
+)
 
 RECIPES = Path(__file__).parents[3] / "data" / "recipes"
 rng = np.random.default_rng(0)
@@ -78,7 +88,7 @@ class Toy:
     def fit(self, params, steps, *, learning_rate=None, **how):
         params, history = fit(self.model, params, self.batches(), steps=steps, **how)
         self.fitted.append(params)
-        self.runs.append(how)
+        self.runs.append({"learning_rate": learning_rate, **how})
         return params, history
 
     def judge(self, params, reference):
@@ -240,6 +250,45 @@ def test_what_is_drawn_is_of_the_bench_s_seed_unless_a_stage_has_its_own():
         ours = first(1, **options)
         np.testing.assert_array_equal(ours, first(0, seed=1, **options))
         assert (ours != first(0, **options)).any() and (ours != first(1, seed=0, **options)).any()
+
+
+def test_each_training_has_the_learning_rate_of_its_stage():
+    bench = Toy(*CASES["classifier"])
+    rates = [0.1, 0.2, 0.3, None]
+    stages = (
+        stage("distil", width=8, steps=1, learning_rate=rates[0]),
+        stage("prune", sparsity=0.5, steps=1, learning_rate=rates[1]),
+        stage("tune", steps=1, learning_rate=rates[2]),
+        stage("tune", steps=1),
+    )
+    Recipe(*stages).run(bench)
+    assert [run["learning_rate"] for run in bench.runs[-4:]] == rates
+
+
+HELD = [
+    {"bits": 4},
+    {"bits": 3, "symmetric": False},
+    {"bits": 4, "grid": "nf", "group_size": 8},
+    {"bits": 4, "grid": "e2m1", "group_size": 16, "scale_format": "e4m3"},  # a tensor_scale too
+    {"bits": 16, "grid": "bf16"},
+    {"bits": 16, "grid": "fp16"},
+]
+
+
+@pytest.mark.parametrize("name", ["w", "embedding"])
+@pytest.mark.parametrize("how", HELD, ids=str)
+def test_the_codes_of_kept_numbers_stand_for_the_same_with_a_mask(how, name):
+    mask = np.random.default_rng(0).permutation(96).reshape(8, 12) < 48
+    dense = 100 * np.random.default_rng(1).standard_normal(mask.shape, np.float32)
+    channel = kept_alone({name: dense}, {name: mask})[name]
+    coded = quantize({name: channel}, **how)[name]
+    leaf = gathered(coded, mask)
+    np.testing.assert_array_equal(leaf.kept, mask)
+    np.testing.assert_array_equal(leaf.dense()[mask], coded.dense().reshape(-1))
+    assert leaf.values.nbytes == coded.nbytes
+    if isinstance(coded, QuantizedTensor):
+        assert leaf.values.largest_error == coded.largest_error > 0
+        assert leaf.values.scale_format == coded.scale_format
 
 
 def test_several_bits_for_trained_levels_are_chosen_by_the_errors_of_levels():

@@ -71,6 +71,8 @@ def test_what_is_no_stage_is_refused_by_its_number(given, error, message):
     ("prune", {"sparsity": 0.5, "score": "nonsense"}, set()),  # the stage itself says so
     ("prune", {"sparsity": 0.5, "score": "taylor"}, {"model", "batches"}),
     ("quantize", {"bits": 3, "calibrated": True}, {"model", "batches"}),
+    ("prune", {"sparsity": 0.5, "compensate": True}, {"model", "batches"}),
+    ("quantize", {"bits": [2, 3], "mean_bits": 2.5}, {"model", "batches"}),
     ("code", {}, set()),
 ])  # fmt: skip
 def test_what_a_stage_asks_of_a_bench(do, options, asks):
