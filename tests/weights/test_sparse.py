@@ -128,6 +128,15 @@ def test_half_a_byte_per_eight_elements(make):
     assert s.bits_per_weight == 1 + 32 * s.density
 
 
+def test_rows_are_those_of_the_first_axis():
+    x = np.arange(1, 61, dtype=np.float32).reshape(3, 4, 5)
+    s = SparseTensor.from_dense(x, x % 2 == 1)
+    assert s.axis == 0 and s.mask.shape == (3, 3)  # 20 bits each, in whole bytes
+    np.testing.assert_array_equal(s[np.array([2, 0])], (x * (x % 2 == 1))[[2, 0]])
+    empty = SparseTensor.from_dense(x[:0], x[:0] > 0)
+    assert empty.density == 0 and empty.sparsity == 1
+
+
 def test_transposed_input_and_zeros_kept():
     x = np.zeros((3, 5), np.float32).T  # kept zeros are values like others; x is not contiguous
     s = SparseTensor.from_dense(x, np.ones((5, 3), bool))

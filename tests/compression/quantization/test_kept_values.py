@@ -119,6 +119,16 @@ def test_channels_of_nothing_but_zeros():
     assert fake_quantize(nothing, 4).tolist() == np.zeros_like(w).tolist()
 
 
+@pytest.mark.parametrize("axis", [None, -1, 0])
+def test_a_kept_value_that_is_zero_is_still_kept(axis):
+    w = normal(6, 5)
+    w[2, 3] = 0
+    s = SparseTensor.from_dense(w, np.arange(30).reshape(6, 5) % 2 == 1)
+    assert s.kept[2, 3]
+    q = quantize(s, 4, axis=axis, grid="mid_rise")
+    np.testing.assert_array_equal(q.dense() != 0, s.kept)  # this grid has no zero
+
+
 def test_groups_are_of_kept_values():
     s = prune(normal(32, 16), 0.5)  # 256 are kept
     q = quantize(s, 4, group_size=32)
@@ -143,6 +153,9 @@ def test_other_shapes_and_orders():
     wide = prune(normal(6, 9).astype(np.float64), 0.5)
     assert fake_quantize(wide, 8).dtype == np.float64
     assert fake_quantize(wide, 8, axis=-1).dtype == np.float64
+    for axis in (-1, 0):  # 27 codes of a byte for 27 float64; scale and magnitudes are float32
+        bytes_less = 7 * 27 - 4 - 4 * wide.shape[axis]
+        assert quantize(wide, 8, axis=axis).nbytes == wide.nbytes - bytes_less
 
 
 @pytest.mark.parametrize(
