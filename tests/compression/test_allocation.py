@@ -116,6 +116,12 @@ def test_greedy_is_optimal_at_each_budget_that_its_upgrades_spend():
                 *choices.values()) if sum(c.size for c in combination) <= spent))
 
 
+def test_upgrades_of_equal_gain_are_one():
+    line = made((1, 10), (2, 8), (3, 6))
+    assert [c.size for c in convex_hull(line)] == [1, 3]
+    assert greedy({"a": line}, 3)["a"].size == 3
+
+
 def test_a_budget_too_small_says_what_is_possible():
     with pytest.raises(ValueError, match="at least 7 bytes"):
         greedy({"a": made((7, 1), (9, 0))}, 6)

@@ -159,6 +159,8 @@ def test_inputs_that_were_always_zero():
 def test_damping_is_the_same_for_all_channels():
     h = damped(np.array([[4.0, 1.0], [1.0, 2.0]]), 0.1)
     np.testing.assert_allclose(h, [[4.3, 1], [1, 2.3]])  # a tenth of the mean, 3
+    h = damped(np.diag([4.0, 0.0]), 0.1)
+    np.testing.assert_allclose(h, np.diag([4.2, 2]))  # what was always 0 gets the mean itself
 
 
 def test_damped_ten_times_as_much_until_it_is_positive_definite():
@@ -175,6 +177,8 @@ def test_too_few_rows_are_damped_and_said():
     sweep(w, gram, to_grid)  # the usual damping suffices, and nothing is said
     with pytest.raises(ValueError, match="gram must be XᵀX"):
         feedback(np.array([[1.0, 1e9], [1e9, 1.0]]))
+    with pytest.warns(RuntimeWarning, match="damping 1000 was used"):  # 10⁴ is the last to be tried
+        feedback(np.array([[1.0, 500.0], [500.0, 1.0]]))
 
 
 def test_does_not_touch_its_inputs():

@@ -157,6 +157,9 @@ def test_truncated_and_damaged():
     for wrong in (data[:-1], data + b"\0", b"", data[:-1] + bytes([data[-1] ^ 1])):
         with pytest.raises(ValueError, match="1001 symbols"):
             decode(wrong, lengths, len(symbols))
+    for bit in range(3):  # five bits are codes, the other three must be zeros
+        with pytest.raises(ValueError, match="behind 5 symbols are not zeros"):
+            decode(bytes([1 << bit]), np.array([1, 1]), 5)
     lone, none = np.array([0, 0, 0]), np.zeros(0, np.int64)
     for data, lengths, n in ((b"\0", lone, 3), (b"", none, 3), (b"\0", none, 0)):
         with pytest.raises(ValueError, match=r"bytes are not|empty table"):

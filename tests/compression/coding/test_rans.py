@@ -168,6 +168,14 @@ def test_lanes():
         written(np.zeros(MOST_STEPS + 1, np.int64), lanes=1)
 
 
+def test_a_lane_holds_no_more_than_so_many_symbols():
+    n = MOST_STEPS + 1  # one more than a lane may hold
+    data = np.array([1, 2**16], "<u4").tobytes()
+    decode(data, np.array([TOTAL]), n - 1)
+    with pytest.raises(ValueError, match="with 1 lanes cannot be 8193 symbols"):
+        decode(data, np.array([TOTAL]), n)
+
+
 def test_a_symbol_without_a_share_is_refused():
     for symbols in ([0, 1], [2]):
         with pytest.raises(ValueError, match="shares must be above 0"):
