@@ -10,7 +10,8 @@ import pytest
 from minilm.compression import quantize
 from minilm.compression.recipes import Recipe, stage
 from minilm.compression.recipes import recipe as recipes
-from minilm.compression.recipes.state import gathered, kept_alone
+from minilm.compression.recipes.stages import shrink, tune
+from minilm.compression.recipes.state import State, gathered, kept_alone, spread
 from minilm.models import (
     LSTMLanguageModel,
     Seq2SeqLSTM,
@@ -250,6 +251,19 @@ def test_what_is_drawn_is_of_the_bench_s_seed_unless_a_stage_has_its_own():
         ours = first(1, **options)
         np.testing.assert_array_equal(ours, first(0, seed=1, **options))
         assert (ours != first(0, **options)).any() and (ours != first(1, seed=0, **options)).any()
+
+
+def test_what_is_shrunk_does_not_become_the_teacher():
+    bench = Toy(*CASES["Transformer"])
+    large = bench.model, bench.trained()
+    state = tune(shrink(State(bench, large[1], teacher=large), share=0.5), steps=1)
+    assert state.teacher is large
+
+
+def test_kept_numbers_keep_their_precision():
+    mask = np.array([[True, False], [True, True]])
+    seen, _ = spread({"w": mask})({"w": np.array([[0.1], [0.2], [0.3]])}, 0)
+    assert seen["w"].tolist() == [[0.1, 0], [0.2, 0.3]]  # float64
 
 
 def test_each_training_has_the_learning_rate_of_its_stage():
