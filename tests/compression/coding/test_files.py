@@ -248,6 +248,23 @@ def test_exponents_are_coded(tmp_path):
     assert file_size(tmp_path / "f") < 999 * 4 + 250
 
 
+def test_as_many_symbols_as_a_coder_takes():
+    most = CODERS["rans"].most
+    for different, coded in ((most, True), (most + 1, False)):
+        codes = np.arange(different, dtype=np.uint16)[None]
+        entry, kept, streams = take_apart(pack(codes, 16), (16, different), CODERS["rans"])
+        assert ("parts" in entry) == coded == (kept == b"") == (len(streams) == 1)
+
+
+def test_a_table_begins_with_the_least_symbol():
+    x = np.array([200, 201, 203, 201] * 99, np.uint8)
+    for coder in CODERS.values():
+        entry, _, [coded] = take_apart(x, None, coder)
+        [[first, table]] = entry["parts"]
+        assert first == 200 and len(table) == 4 and table[2] == 0
+        assert coded.symbols.tolist() == [0, 1, 3, 1] * 99
+
+
 # What goes wrong
 
 
@@ -365,6 +382,7 @@ def test_a_hostile_index_is_refused_quickly(tmp_path, coder):
         ({"shape": [10**13]}, "need 40000000000008 bytes, there are 40"),
         ({"shape": [10**13, 10**13]}, "there are 40"),
         ({"shape": [10**13, 0]}, "need 8 bytes, there are 40"),
+        ({"dtype": "|u1", "shape": [33]}, "need 41 bytes, there are 40"),
         ({"shape": [-1]}, "shape must be"),
         ({"dtype": "|O"}, "dtype must be"),
         ({"dtype": "<U5"}, "dtype must be"),
@@ -388,6 +406,10 @@ def test_a_hostile_index_is_refused_quickly(tmp_path, coder):
         ({"dtype": "|u1", "shape": [1, 2**40], "codes": [1, 2**43],
           "parts": [[0, [16384]]]}, "8 of 40 bytes cannot be 8796093022208"),
         ({"dtype": "|u1", "shape": [1, 5], "codes": [3, 10], "parts": [[0, [16384]]]},
+         "10 codes of 3 bits do not make"),
+        ({"dtype": "|u1", "shape": [4], "codes": [3, 10], "parts": [[0, [16384]]]},
+         "10 codes of 3 bits do not make"),
+        ({"dtype": "|u1", "shape": [1, 4, 2], "codes": [3, 10], "parts": [[0, [16384]]]},
          "10 codes of 3 bits do not make"),
         ({"shape": [1, 4], "codes": [3, 10], "parts": [[0, [16384]]] * 4},
          "10 codes of 3 bits do not make"),

@@ -38,6 +38,11 @@ def test_by_hand():
     assert decode(bytes([0b0_10_0_110_0]), lengths, 4).tolist() == [0, 1, 0, 2]
 
 
+def test_lengths_end_with_the_last_symbol_in_use():
+    for counts, lengths in (([0, 3, 0, 1, 0], [0, 1, 0, 1]), ([0, 4, 0], [0, 0]), ([0, 0], [])):
+        assert lengths_of(np.array(counts)).tolist() == lengths
+
+
 def test_canonical_by_hand():
     # RFC 1951, section 3.2.2: the codes of A … H
     order, codes = canonical(np.array([3, 3, 3, 3, 3, 2, 4, 4]))
@@ -132,6 +137,15 @@ def test_symbols_that_cross_chunks(monkeypatch):
         np.testing.assert_array_equal(decode(whole, lengths, 3000), symbols)
 
 
+def test_nothing_but_the_longest_codes():
+    lengths, symbols = np.full(2**LONGEST, LONGEST), np.array([1, 2**LONGEST - 1])
+    data = encode(symbols, lengths)
+    assert data == b"\0\1\xff\xff"
+    assert decode(data, lengths, 2).tolist() == symbols.tolist()
+    with pytest.raises(ValueError, match="3 bytes are too few for 2 symbols"):
+        decode(data[:-1], lengths, 2)
+
+
 def test_lengths_that_are_no_code():
     for bad in ([1], [1, 1, 1], [1, 2], [17] * 2**10, [-1, 1], [2, 2, 2], [2**62, 1], [0, 1],
                 [*range(1, 16), 16, 16, 17]):
@@ -139,6 +153,8 @@ def test_lengths_that_are_no_code():
             decode(b"\0", np.array(bad, np.int64), 1)
     with pytest.raises(ValueError, match="int64"):
         decode(b"\0", np.array([1.0, 1.0]), 1)
+    with pytest.raises(ValueError, match=r"lengths must be \(K,\) int64, got int64 \(1, 2\)"):
+        decode(b"\0", np.array([[1, 1]]), 1)
     for bad in (np.array([-1, 2]), np.ones((2, 2)), np.ones(2**16 + 1, np.int64)):
         with pytest.raises(ValueError, match="counts must be"):
             lengths_of(bad)
