@@ -237,6 +237,10 @@ def test_parts_that_do_not_fit():
     s = SparseTensor.from_dense(x, x > 0)
     with pytest.raises(ValueError, match="values must be 6 floats"):
         SparseTensor(s.mask, s.values[:-1], (2, 3))
+    with pytest.raises(ValueError, match=r"values must be 6 floats.* got float32 \(2, 3\)"):
+        SparseTensor(s.mask, s.values.reshape(2, 3), (2, 3))
+    with pytest.raises(ValueError, match=r"mask must be uint8 of shape \(2, 1\), got int64"):
+        SparseTensor(s.mask.astype(np.int64), s.values, (2, 3))
     with pytest.raises(ValueError, match=r"mask must be uint8 of shape \(3, 1\)"):
         SparseTensor(s.mask, s.values, (3, 2))
     with pytest.raises(ValueError, match=r"values must be 6 floats.* got int64"):
