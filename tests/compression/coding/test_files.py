@@ -254,6 +254,8 @@ def test_as_many_symbols_as_a_coder_takes():
         codes = np.arange(different, dtype=np.uint16)[None]
         entry, kept, streams = take_apart(pack(codes, 16), (16, different), CODERS["rans"])
         assert ("parts" in entry) == coded == (kept == b"") == (len(streams) == 1)
+    apart = np.array([[0, most] * 999], np.uint16)  # two, however far apart
+    assert len(take_apart(pack(apart, 16), (16, 1998), CODERS["rans"])[2]) == 1
 
 
 def test_a_table_begins_with_the_least_symbol():
@@ -459,8 +461,11 @@ def test_an_index_that_is_none(tmp_path):
     with pytest.raises(ValueError, match="its index does not end where it should"):
         load(tmp_path / "f")
     (tmp_path / "f").write_bytes(MAGIC + b"\xff" * 4)
+    tracemalloc.start()
     with pytest.raises(ValueError, match="it is truncated or damaged"):
         load(tmp_path / "f")
+    assert tracemalloc.get_traced_memory()[1] < 1e8  # not the 4 GB that it claims
+    tracemalloc.stop()
 
 
 def test_an_index_that_would_fill_the_memory(tmp_path, monkeypatch):
