@@ -288,6 +288,18 @@ def test_what_cannot_be_saved_touches_no_file(tmp_path):
         save_coded(tmp_path / "none" / "f", {})
 
 
+def test_a_disk_that_is_full_leaves_the_old_file(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError("no space left")
+
+    save_coded(tmp_path / "f", {"a": np.ones(3)})
+    old = (tmp_path / "f").read_bytes()
+    monkeypatch.setattr("minilm.compression.coding.files.struct.pack", full)
+    with pytest.raises(OSError, match="no space left"):
+        save_coded(tmp_path / "f", {"a": np.zeros(9)})
+    assert (tmp_path / "f").read_bytes() == old and os.listdir(tmp_path) == ["f"]
+
+
 def small():
     return {"w": quantize(normal(20, 40), 3, axis=-1, group_size=20),
             "s": prune(normal(10, 40), 0.9), "b": np.arange(100.0)}  # fmt: skip
