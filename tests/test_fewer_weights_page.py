@@ -24,6 +24,7 @@ spec.loader.exec_module(make)
 PAGE = (DOCS / "fewer-weights.md").read_text(encoding="utf-8")
 WRITTEN = re.sub(r"<!-- (\w+) -->.*?<!-- end of \1 -->", "", PAGE, flags=re.S)  # by hand
 ROWS = make.read(DOCS / "fewer-weights.csv")
+FIRST = "student, hidden states first"
 FOUND = {(e.model, e.method, e.amount): e for e in entries(ROWS, FEWER_WEIGHTS)}
 
 each_model = pytest.mark.parametrize("model", MODELS)
@@ -203,6 +204,23 @@ def test_a_trained_half_is_a_better_start_than_none():
             assert max(half.damage) < min(entry.damage)
 
 
+def test_what_it_thinks_before_what_it_answers():
+    for model in MODELS:
+        own = {name: entry for (of, name, _), entry in FOUND.items()
+               if (of, entry.kind) == (model, STUDENT)}  # fmt: skip
+        alone, first = own.pop("student alone"), own.pop(FIRST)
+        parts = own.pop("student alone, in two parts")
+        own.pop("student, cut from its teacher", None)  # begins as a part of its teacher
+        gone = [1 - of / whole for of, whole in zip(first.damage, alone.damage, strict=True)]
+        assert min(gone) > 1 / 3
+        if model == "LSTM":
+            assert max(first.damage) < min(min(entry.damage) for entry in own.values())
+            assert all(0 < 1 - of / whole < 0.1 for of, whole in zip(
+                parts.damage, alone.damage, strict=True))  # fmt: skip
+        else:
+            assert min(parts.damage) > max(alone.damage)
+
+
 def test_a_teacher_does_not_make_up_for_steps():
     closed = {}
     for model in MODELS:
@@ -219,7 +237,7 @@ def test_a_teacher_does_not_make_up_for_steps():
     alone, cut = (FOUND["LSTM", name, 50] for name in (
         "student alone", "student, cut from its teacher"))  # fmt: skip
     for (model, _, _), entry in FOUND.items():
-        if (model, entry.kind) == ("LSTM", STUDENT) and entry is not cut:
+        if (model, entry.kind) == ("LSTM", STUDENT) and entry.method not in (cut.method, FIRST):
             assert 1 - entry.mean / alone.mean < 0.25
     assert cut.mean < 0.5 * alone.mean
     assert FOUND["LSTM", "units, tuned", 50].mean < cut.mean

@@ -78,18 +78,19 @@ def test_factors_have_the_rank_of_the_share_that_is_left_and_may_be_tuned(bench)
 
 
 LESSONS = {
-    "student, soft targets": {"alpha": 0.5},
-    "student, soft targets alone": {"alpha": 1.0},
-    "student, soft targets, T = 2": {"alpha": 0.5, "temperature": 2.0},
-    "student, hard labels": {"alpha": 0.5, "labels": "hard"},
-    "student, hidden states": {"alpha": 0.5, "hidden": 1.0},
-    "student, attention": {"alpha": 0.5, "attention": 1.0, "values": 1.0},
-    "student, cut from its teacher": {"alpha": 0.5},
+    "student, soft targets": [{"alpha": 0.5}],
+    "student, soft targets alone": [{"alpha": 1.0}],
+    "student, soft targets, T = 2": [{"alpha": 0.5, "temperature": 2.0}],
+    "student, hard labels": [{"alpha": 0.5, "labels": "hard"}],
+    "student, hidden states": [{"alpha": 0.5, "hidden": 1.0}],
+    "student, hidden states first": [{"alpha": 0.5, "hidden": 30.0}, {"alpha": 0.5}],
+    "student, attention": [{"alpha": 0.5, "attention": 1.0, "values": 1.0}],
+    "student, cut from its teacher": [{"alpha": 0.5}],
 }
 
 
-def test_every_student_but_one_has_a_lesson():
-    assert STUDENTS.keys() == LESSONS.keys() | {ALONE}
+def test_every_student_but_the_controls_has_a_lesson():
+    assert STUDENTS.keys() == LESSONS.keys() | {ALONE, "student alone, in two parts"}
 
 
 @pytest.mark.parametrize("name", STUDENTS)
@@ -106,7 +107,7 @@ def test_students_of_half_the_width_learn_what_their_names_say(name, bench, monk
 
     monkeypatch.setattr(students, "distil", watched)
     made = STUDENTS[name].make(bench, 50)
-    assert lessons == ([LESSONS[name]] if name in LESSONS else [])
+    assert lessons == LESSONS.get(name, [])
     assert made.model.width == 8
     assert made.params.keys() == made.model.init(0).keys()  # without what only taught
     fresh = made.model.init(bench.subject.seed)
@@ -135,3 +136,23 @@ def test_one_student_begins_as_a_part_of_its_teacher_and_all_learn_as_long(bench
         np.testing.assert_array_equal(begun[2][0]["head.b"], rows)
         taken = np.isin(begun[2][0]["lstm.0.w_h"], bench.params["lstm.0.w_h"])
         assert taken.all()
+
+
+@pytest.mark.parametrize("name", ["student alone, in two parts", "student, hidden states first"])
+def test_parts_share_the_steps_and_the_second_begins_where_the_first_ended(
+    name, bench, monkeypatch
+):
+    parts = []
+
+    def fit(subject, params, steps, **how):
+        parts.append((steps, "loss" in how, params))
+        return {name: w + 1 for name, w in params.items()}, []
+
+    monkeypatch.setattr(type(bench.subject), "fit", fit)
+    made = STUDENTS[name].make(bench, 50)
+    (first, taught, begun), (second, taught_too, went_on) = parts
+    assert (first, second) == (1, 1)  # of 2, by 0.3 and 0.7
+    assert taught == taught_too == ("hint:w" in begun) == (name != "student alone, in two parts")
+    for name, w in begun.items():
+        np.testing.assert_array_equal(went_on[name], w + 1)
+    assert "hint:w" not in made.params
