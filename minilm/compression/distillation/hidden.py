@@ -10,6 +10,9 @@ it for its work, only for being taught: it is trained along with the student as 
     params, _ = fit(student, params, batches, loss=distil(teacher, its_params, alpha=0.5, hidden=1))
     params = drop_hint(params)
 
+A student may begin with this, weighing heavily, and go on with what its teacher answers: two calls
+of `fit`, hidden=30 in the first, none in the second (Romero et al. 2015, section 2.2).
+
 Romero et al. 2015 (FitNets), eq. 3; Jiao et al. 2020 (TinyBERT), eq. 8. What is compared here is
 what the heads of the two models read, cache["hidden"]: the last hidden states, no others.
 """
