@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tracemalloc
 import zlib
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -294,7 +295,8 @@ def test_a_disk_that_is_full_leaves_the_old_file(tmp_path, monkeypatch):
 
     save_coded(tmp_path / "f", {"a": np.ones(3)})
     old = (tmp_path / "f").read_bytes()
-    monkeypatch.setattr("minilm.compression.coding.files.struct.pack", full)
+    # of that file alone: others, such as what pytest's processes talk by, use the module too
+    monkeypatch.setattr("minilm.compression.coding.files.struct", SimpleNamespace(pack=full))
     with pytest.raises(OSError, match="no space left"):
         save_coded(tmp_path / "f", {"a": np.zeros(9)})
     assert (tmp_path / "f").read_bytes() == old and os.listdir(tmp_path) == ["f"]
