@@ -4,8 +4,8 @@ One begins as a part of its teacher instead, so not all that it closes of the ga
 
     gap closed = (loss alone − loss taught) / (loss alone − loss of the teacher)
 
-Each is trained as the float model was: the same batches in the same order, as many steps, the same
-learning rates. An amount is the percentage of the width that is left out.
+Each has as many steps as the float model had and, but for those in two parts, the same batches in
+the same order and the same learning rates. An amount is the percentage of the width left out.
 """
 
 from collections.abc import Mapping
