@@ -16,6 +16,7 @@ import contextlib
 import io
 import json
 import os
+import threading
 import uuid
 import zipfile
 import zlib
@@ -35,6 +36,10 @@ FORMAT, VERSION, INDEX = "minilm weights", 1, "minilm.json"
 Reader = Callable[[BinaryIO], tuple[dict[str, Any], Callable[[], dict[str, Array]]]]
 MAGIC_BYTES = 8
 READERS: dict[bytes, Reader] = {}  # by a file's first MAGIC_BYTES; all others are archives
+
+# NumPy reads an array's header with Python's own parser, which two threads must not use at once in
+# Python 3.11.7, for one: now and then one of them gets a SystemError (CPython issue 106905).
+PARSING = threading.Lock()
 
 # What the standard library raises on bytes that are no archive, or a damaged one
 DAMAGED = (
@@ -156,7 +161,8 @@ def read_archive(file: BinaryIO) -> tuple[dict[str, Any], Callable[[], dict[str,
             if member != INDEX:
                 # the whole member first: only then has its checksum been compared
                 data = io.BytesIO(archive.read(member))
-                array = np.lib.format.read_array(data, allow_pickle=False)
+                with PARSING:
+                    array = np.lib.format.read_array(data, allow_pickle=False)
                 found[member.removesuffix(".npy")] = array
         return found
 

@@ -1,13 +1,16 @@
 import dataclasses
 import errno
 import functools
+import gc
 import io
 import json
 import os
 import pathlib
 import pickle
 import struct
+import sys
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -436,3 +439,25 @@ def test_a_folder_that_may_not_be_written_to_is_refused_before_any_work(tmp_path
         with pytest.raises(PermissionError, match="may not be written to"):
             write(tmp_path / "w.npz")
     assert asked == [(tmp_path.resolve(), os.W_OK)] * 2
+
+
+def test_threads_may_load_at_once(tmp_path):
+    # Python's own parser, which reads the arrays' headers, breaks off in Python 3.11.7 when a
+    # thread is changed for another while it works: here as often as can be
+    save(tmp_path / "w.npz", {"w": np.ones((1, 5, 7), np.float32), "v": np.ones(3, np.float32)})
+    interval, thresholds = sys.getswitchinterval(), gc.get_threshold()
+
+    def collected(phase, info):  # Python code inside a collection is where threads are changed
+        sum(range(200))
+
+    gc.callbacks.append(collected)
+    gc.set_threshold(20)
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(4) as pool:
+            loaded = list(pool.map(lambda _: load(tmp_path / "w.npz"), range(1000)))
+    finally:
+        sys.setswitchinterval(interval)
+        gc.set_threshold(*thresholds)
+        gc.callbacks.remove(collected)
+    assert all(list(params) == ["w", "v"] for params in loaded)
