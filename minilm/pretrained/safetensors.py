@@ -1,0 +1,245 @@
+"""safetensors: named arrays in a file that can be read without trusting whoever wrote it.
+
+    8 bytes      n, the header's length: an unsigned integer, little end first
+    n bytes      the header, JSON in UTF-8, spaces at its end
+    the rest     the numbers of all tensors, little end first, row by row, nothing in between
+
+    {"__metadata__": {"format": "pt"},
+     "w": {"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 24]},     its bytes of the rest:
+     "b": {"dtype": "F16", "shape": [3],    "data_offsets": [24, 30]}}    begin, and where it ends
+
+That is all of it. Nothing in such a file is a program, so reading one cannot run one, as unpickling
+can. What remains to be feared is a header that lies; so all of it is checked before a single number
+is looked at: each tensor's bytes are as many as its shape and dtype say, and the tensors fill the
+rest of the file exactly, without a hole and without overlap.
+
+A tensor is then a place in the file, and is mapped there: the operating system reads its pages when
+they are looked at and may drop them again. BF16, which NumPy lacks, is widened to float32.
+
+    x = SafetensorsFile("model.safetensors")["w"]
+"""
+
+import json
+import mmap
+import os
+import re
+import stat
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from minilm.pretrained.config import listed, read_object
+from minilm.pretrained.safetensors_header import (
+    DTYPES,
+    LARGEST_HEADER,
+    METADATA,
+    NAMES,
+    ORDER,
+    Entry,
+    check_cover,
+    checked_entry,
+    checked_metadata,
+    parsed_header,
+    read_header_text,
+    short,
+)
+from minilm.types import Array
+from minilm.weights import replacing
+
+SINGLE, INDEX = "model.safetensors", "model.safetensors.index.json"
+PLAIN_NAME = re.compile(r"[^/\\\0:]+\.safetensors")  # leads nowhere else
+class SafetensorsFile(Mapping[str, Array]):
+    """A file's tensors by name, read-only, each mapped from the file when it is asked for.
+
+    entries: {name: Entry}, metadata: {str: str}. F16 stays float16, BF16 becomes float32; a tensor
+    that does not begin at a multiple of its item's size is copied.
+
+    Raises FileNotFoundError, and ValueError naming the file, the tensor, what was found and what is
+    allowed. A file that was changed after it was opened is refused when a tensor is asked for.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+        self._signature = _signature(os.stat(self.path))
+        if not stat.S_ISREG(os.stat(self.path).st_mode):
+            raise ValueError(f"{self.path} is a folder or a device, expected a safetensors file")
+        with open(self.path, "rb") as file:
+            try:
+                text, self._start, length = read_header_text(file)
+                header = parsed_header(text)
+                self.metadata = checked_metadata(header.pop(METADATA, None))
+                self.entries = {name: checked_entry(name, header[name]) for name in header}
+                check_cover(self.entries, length)
+            except (ValueError, RecursionError, MemoryError) as error:
+                raise ValueError(f"{self.path} is not a sound safetensors file: {error}") from error
+
+    def __getitem__(self, name: str) -> Array:
+        entry = self.entries[name]
+        with open(self.path, "rb") as file:
+            if _signature(os.fstat(file.fileno())) != self._signature:
+                raise ValueError(f"{self.path} was changed after it was opened")
+            array = mapped(file.fileno(), self._start + entry.begin, entry)
+        if entry.dtype == "BOOL" and (array.view(np.uint8) > 1).any():
+            raise ValueError(f"{self.path}: tensor {short(name)}, of BOOL, holds other than 0 and 1")
+        if entry.dtype == "BF16":
+            array = widened(array)
+        elif not array.flags.aligned:
+            array = array.copy()
+        array.flags.writeable = False
+        return array
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.entries)
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.entries
+
+    def __repr__(self) -> str:
+        return f"SafetensorsFile({str(self.path)!r}: {len(self)} tensors)"
+
+
+def mapped(descriptor: int, place: int, entry: Entry) -> Array:
+    """The tensor's bytes as an array, not read yet. A mapping begins at a page's beginning; it
+    ends, and its pages with it, when the last array that shows it does."""
+    size = entry.end - entry.begin
+    dtype = np.dtype(DTYPES[entry.dtype])
+    if size == 0:
+        return np.empty(entry.shape, dtype)
+    before = place % mmap.ALLOCATIONGRANULARITY
+    pages = mmap.mmap(descriptor, before + size, access=mmap.ACCESS_READ, offset=place - before)
+    return np.frombuffer(pages, dtype, size // dtype.itemsize, before).reshape(entry.shape)
+
+
+def widened(halves: Array) -> Array:
+    """float32 of BF16: its bits are the upper half, zeros the lower."""
+    bits = halves.astype(np.uint32)
+    bits <<= 16
+    return bits.view(np.float32)
+
+
+def write_safetensors(
+    path: str | os.PathLike[str],
+    arrays: Mapping[str, Array],
+    metadata: Mapping[str, str] | None = None,
+    dtypes: Mapping[str, str] | None = None,
+) -> None:
+    """Write arrays, byte for byte as the safetensors library does, whole or not at all.
+
+    arrays: NumPy's bools, integers of 8 to 64 bits and floats of 16 to 64, of any layout and byte
+    order, NaN and infinity included. dtypes: names for what NumPy lacks: {"w": "BF16"} says that
+    w's uint16 are the upper halves of float32. Raises TypeError or ValueError naming the array,
+    OSError where the disk refuses.
+    """
+    names = {name: dtype_name(name, arrays[name], (dtypes or {}).get(name)) for name in arrays}
+    # the largest items first: each tensor then begins at a multiple of its item's size
+    order = sorted(arrays, key=lambda name: (-ORDER.index(names[name]), name))
+    header: dict[str, Any] = {}
+    if metadata is not None:
+        if not all(isinstance(text, str) for pair in metadata.items() for text in pair):
+            raise TypeError(f"metadata must hold strings by name, got {short(dict(metadata))}")
+        header[METADATA] = dict(metadata)
+    end = 0
+    for name in order:
+        begin, end = end, end + arrays[name].nbytes
+        shape = list(arrays[name].shape)
+        header[name] = {"dtype": names[name], "shape": shape, "data_offsets": [begin, end]}
+    text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode("utf-8")
+    text += b" " * (-len(text) % 8)
+    if len(text) > LARGEST_HEADER:
+        raise ValueError(f"header of {len(text)} bytes, at most {LARGEST_HEADER} are allowed")
+    with replacing(path) as file:
+        file.write(len(text).to_bytes(8, "little"))
+        file.write(text)
+        for name in order:
+            file.write(np.ascontiguousarray(arrays[name], DTYPES[names[name]]).data)
+
+
+def dtype_name(name: str, array: Array, wanted: str | None) -> str:
+    """The format's name for an array's dtype, `wanted` if it is stored alike."""
+    if not isinstance(name, str) or name == METADATA:
+        raise ValueError(f"{short(name)} cannot name a tensor")
+    if not isinstance(array, np.ndarray | np.generic):
+        raise TypeError(f"{name}: must be a NumPy array, got {type(array).__name__}")
+    code = array.dtype.newbyteorder("<").str
+    if code not in NAMES:
+        raise TypeError(f"{name}: dtype {array.dtype} cannot be written, "
+                        f"only {', '.join(str(np.dtype(code)) for code in NAMES)}")
+    if wanted is None:
+        return NAMES[code]
+    if DTYPES.get(wanted) != code:
+        raise ValueError(f"{name}: {array.dtype} cannot be written as {wanted!r}")
+    return wanted
+
+
+def _signature(status: os.stat_result) -> tuple[int, ...]:
+    """What changes when a file does."""
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
+
+
+def open_tensors(folder: str | os.PathLike[str]) -> Mapping[str, Array]:
+    """The tensors of a model's folder: model.safetensors, or the files that its index lists.
+
+    Raises FileNotFoundError that says which files there are, ValueError as SafetensorsFile.
+    """
+    folder = Path(folder)
+    if (folder / SINGLE).exists():
+        return SafetensorsFile(folder / SINGLE)
+    if (folder / INDEX).exists():
+        return ShardedTensors(folder / INDEX)
+    advice = ""
+    if any(folder.glob("*.bin")) or any(folder.glob("*.pt")) or any(folder.glob("*.ckpt")):
+        advice = (
+            "; pickled files are never read, since they can run anything: where their origin is "
+            "trusted, transformers' AutoModel.from_pretrained(folder).save_pretrained(new_folder) "
+            "writes safetensors"
+        )
+    raise FileNotFoundError(
+        f"no {SINGLE} or {INDEX} in {str(folder)!r}{listed(folder)}{advice}"
+    )
+
+
+class ShardedTensors(Mapping[str, Array]):
+    """Tensors spread over several files beside an index, {"weight_map": {name: file}}.
+
+    All files are checked when it is opened. ValueError for an index that points outside its
+    folder or to a tensor that is not there.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+        places = read_object(self.path, LARGEST_HEADER).get("weight_map")
+        if not isinstance(places, dict) or not all(isinstance(f, str) for f in places.values()):
+            raise ValueError(f"{self.path}: weight_map is {short(places)}, "
+                             f"expected an object of file names")
+        self._files = {file: self._shard(file) for file in sorted(set(places.values()))}
+        for name, file in places.items():
+            if name not in self._files[file]:
+                raise ValueError(f"{self.path}: tensor {short(name)} is not in {file}")
+        self._places = places
+
+    def _shard(self, file: str) -> SafetensorsFile:
+        if not PLAIN_NAME.fullmatch(file):
+            raise ValueError(f"{self.path}: file {short(file)}, expected the plain name of a "
+                             f".safetensors file in the same folder")
+        if not (self.path.parent / file).exists():
+            raise FileNotFoundError(
+                f"{self.path} lists {file}, which is missing{listed(self.path.parent)}"
+            )
+        return SafetensorsFile(self.path.parent / file)
+
+    def __getitem__(self, name: str) -> Array:
+        return self._files[self._places[name]][name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._places)
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._places
