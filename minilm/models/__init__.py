@@ -7,6 +7,8 @@
     key_value_cache  what a Transformer remembers of what it has read
     transformer      TransformerLanguageModel
     encoder          a stack of blocks that see all but padding
+    transformer_encoder   TransformerEncoder: BERT's body, a vector for each token in its text
+    masked_language_model   MaskedLanguageModel: that, and a head that fills gaps
     decoder_block    the block that also reads what an encoder made of another sequence
     decoder          a stack of those, over a memory whose keys and values are made once
     seq2seq_model    what an encoder–decoder answers, and the checks they share
@@ -29,11 +31,13 @@ from minilm.models.language_model import LanguageModel
 from minilm.models.lstm import LSTMLanguageModel
 from minilm.models.lstm_classifier import LSTMClassifier
 from minilm.models.lstm_regressor import LSTMRegressor
+from minilm.models.masked_language_model import MaskedLanguageModel
 from minilm.models.seq2seq_lstm import Seq2SeqLSTM
 from minilm.models.seq2seq_model import Seq2SeqModel
 from minilm.models.seq2seq_transformer import Seq2SeqTransformer
 from minilm.models.transformer import TransformerLanguageModel
 from minilm.models.transformer_classifier import TransformerClassifier
+from minilm.models.transformer_encoder import TransformerEncoder
 
 __all__ = [
     "BagOfWordsClassifier",
@@ -42,10 +46,12 @@ __all__ = [
     "LSTMLanguageModel",
     "LSTMRegressor",
     "LanguageModel",
+    "MaskedLanguageModel",
     "Seq2SeqLSTM",
     "Seq2SeqModel",
     "Seq2SeqTransformer",
     "TransformerClassifier",
+    "TransformerEncoder",
     "TransformerLanguageModel",
     "build",
 ]

@@ -11,12 +11,13 @@ norm_1.gain, norm_1.bias (D,); attention.w_qkv (D, (H + 2G)·d), .b_qkv, .w_out 
 norm_2.gain, norm_2.bias (D,); feed_forward.w_up (D, F), .b_up, .w_down (F, D), .b_down.
 What kind of block it is, is read from what is there, so blocks may differ: the heads H, those of
 keys and values G, and the width F from these shapes; a norm without a bias is an RMSNorm; with a
-feed_forward.w_gate (D, F) it is SwiGLU; and any map's bias may be missing.
+feed_forward.w_gate (D, F) it is SwiGLU; and any map's bias may be missing. What no shape can tell
+is said by the caller: the activation of a feed-forward layer without a gate, and the norms' eps.
 """
 
 import math
 from collections.abc import Callable, Sequence
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,8 @@ from minilm.models.language_model import normal
 from minilm.nn import (
     dropout,
     dropout_backward,
+    exact_gelu,
+    exact_gelu_backward,
     gelu,
     gelu_backward,
     layer_norm,
@@ -33,6 +36,8 @@ from minilm.nn import (
     linear_backward,
     multi_head_attention,
     multi_head_attention_backward,
+    relu,
+    relu_backward,
     rms_norm,
     rms_norm_backward,
     swiglu,
@@ -44,6 +49,12 @@ NORM = ("gain", "bias")
 ATTENTION = ("w_qkv", "b_qkv", "w_out", "b_out")
 FEED_FORWARD = ("w_up", "b_up", "w_down", "b_down")
 SWIGLU = ("w_gate", "w_up", "w_down")
+
+ACTIVATIONS: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {
+    "gelu": (gelu, gelu_backward),
+    "exact_gelu": (exact_gelu, exact_gelu_backward),
+    "relu": (relu, relu_backward),
+}
 
 
 def parts(params: Params, prefix: str, names: tuple[str, ...]) -> list[Any]:
@@ -86,8 +97,8 @@ def new_block(
     """A block's fresh float32 parameters: std 1/√fan_in, biases 0, gains 1.
 
     width: D, wide: F; outer: what the std of w_out and w_down, which write to x, is scaled by;
-    key_value_width: G·d (None: D); normalization: "layer" or "rms"; activation: "gelu" or "swiglu",
-    which has no biases; biases: whether the other maps have them.
+    key_value_width: G·d (None: D); normalization: "layer" or "rms"; activation: one of
+    FEED_FORWARDS, of which "swiglu" has no biases; biases: whether the other maps have them.
     """
     inner = 1 / math.sqrt(width)
 
@@ -110,12 +121,14 @@ def new_block(
     return params | named(f"{prefix}.feed_forward", FEED_FORWARD, feed_forward_weights)
 
 
-def normalize(x: Array, gain: Array, bias: Array | None) -> tuple[Array, Cache]:
+def normalize(
+    x: Array, gain: Array, bias: Array | None, eps: float = 1e-5
+) -> tuple[Array, Cache]:
     """layer_norm, or rms_norm if there is no bias.   x: (..., D)  ->  y: (..., D), cache"""
     if bias is None:
-        y, cache = rms_norm(x, gain)
+        y, cache = rms_norm(x, gain, eps)
         return y, (rms_norm_backward, cache)
-    y, cache = layer_norm(x, gain, bias)
+    y, cache = layer_norm(x, gain, bias, eps)
     return y, (layer_norm_backward, cache)
 
 
@@ -127,28 +140,39 @@ def normalize_backward(dy: Array, cache: Cache) -> tuple[Array, Array, Array | N
 
 
 def feed_forward(
-    x: Array, w_up: Any, b_up: Array | None, w_down: Any, b_down: Array | None
+    x: Array,
+    w_up: Any,
+    b_up: Array | None,
+    w_down: Any,
+    b_down: Array | None,
+    *,
+    activation: str = "gelu",
 ) -> tuple[Array, Cache]:
     """y = gelu(x W_up + b_up) W_down + b_down, at each position by itself.
 
     x: (..., D), w_up: (D, F), w_down: (F, D)  ->  y: (..., D), cache      Vaswani 2017, eq. 2
+    activation: one of ACTIVATIONS, in the place of gelu.
     """
+    activate, activate_backward = ACTIVATIONS[activation]
     up, up_cache = linear(x, w_up, b_up)
-    active, gelu_cache = gelu(up)
+    active, active_cache = activate(up)
     y, down_cache = linear(active, w_down, b_down)
-    return y, (up_cache, gelu_cache, down_cache)
+    return y, (up_cache, (activate_backward, active_cache), down_cache)
 
 
 def feed_forward_backward(dy: Array, cache: Cache) -> tuple[Array | None, ...]:
     """Gradients of feed_forward, in its argument order: dx, dw_up, db_up, dw_down, db_down."""
-    up_cache, gelu_cache, down_cache = cache
+    up_cache, (activate_backward, active_cache), down_cache = cache
     dactive, dw_down, db_down = linear_backward(dy, down_cache)
-    dx, dw_up, db_up = linear_backward(gelu_backward(dactive, gelu_cache), up_cache)
+    dx, dw_up, db_up = linear_backward(activate_backward(dactive, active_cache), up_cache)
     return dx, dw_up, db_up, dw_down, db_down
 
 
 FEED_FORWARDS: dict[str, tuple[tuple[str, ...], Callable[..., Any], Callable[..., Any]]] = {
-    "gelu": (FEED_FORWARD, feed_forward, feed_forward_backward),
+    **{
+        name: (FEED_FORWARD, partial(feed_forward, activation=name), feed_forward_backward)
+        for name in ACTIVATIONS
+    },
     "swiglu": (SWIGLU, swiglu, swiglu_backward),
 }
 
@@ -163,18 +187,22 @@ def block(
     mask: Array | None,
     attend: Any,
     turn: Any = None,
+    activation: str = "gelu",
+    eps: float = 1e-5,
     rate: float = 0.0,
     rng: np.random.Generator | None = None,
 ) -> tuple[Array, Cache]:
     """Both residual steps of one block.
 
     x: (B, T, D), mask: bool, broadcastable to (B, H, T, T_k), or None  ->  y: (B, T, D), cache
-    attend, turn: as in multi_head_attention.
+    attend, turn: as in multi_head_attention. activation: one of ACTIVATIONS, of a feed-forward
+    layer without w_gate; eps: of the norms.
     rate: dropout of what each step adds, on exactly when an `rng` is passed.
     """
     norm_1, norm_2 = (parts(params, f"{prefix}.{name}", NORM) for name in ("norm_1", "norm_2"))
     attention_weights = parts(params, f"{prefix}.attention", ATTENTION)
-    activation = "swiglu" if f"{prefix}.feed_forward.w_gate" in params else "gelu"
+    if f"{prefix}.feed_forward.w_gate" in params:
+        activation = "swiglu"
     names, think_with, _ = FEED_FORWARDS[activation]
     feed_forward_weights = parts(params, f"{prefix}.feed_forward", names)
 
@@ -186,8 +214,8 @@ def block(
     def think(x: Array) -> tuple[Array, Cache]:
         return think_with(x, *feed_forward_weights)
 
-    x, look_cache = residual_step(x, look, norm_1, norm, rate, rng)
-    x, think_cache = residual_step(x, think, norm_2, norm, rate, rng)
+    x, look_cache = residual_step(x, look, norm_1, norm, rate, rng, eps)
+    x, think_cache = residual_step(x, think, norm_2, norm, rate, rng, eps)
     return x, (prefix, norm, activation, (look_cache, think_cache))
 
 
@@ -198,10 +226,11 @@ def residual_step(
     norm: str,
     rate: float,
     rng: np.random.Generator | None,
+    eps: float = 1e-5,
 ) -> tuple[Array, Cache]:
     """x + dropout(step(normalize(x))) for pre-norm, normalize(x + dropout(step(x))) for post."""
     if norm == "pre":
-        normed, norm_cache = normalize(x, *norm_weights)
+        normed, norm_cache = normalize(x, *norm_weights, eps)
         added, step_cache = step(normed)
         added, dropout_cache = dropout(added, rate, rng)
         added += x  # its own array, made by the step
@@ -209,7 +238,7 @@ def residual_step(
     added, step_cache = step(x)
     added, dropout_cache = dropout(added, rate, rng)
     added += x
-    y, norm_cache = normalize(added, *norm_weights)
+    y, norm_cache = normalize(added, *norm_weights, eps)
     return y, (norm_cache, step_cache, dropout_cache)
 
 
@@ -252,11 +281,13 @@ def new_last_norm(prefix: str, width: int, norm: str, normalization: str = "laye
     return new_norm(prefix, width, normalization) if norm == "pre" else {}
 
 
-def last_norm(x: Array, params: Params, prefix: str, norm: str) -> tuple[Array, Cache]:
+def last_norm(
+    x: Array, params: Params, prefix: str, norm: str, eps: float = 1e-5
+) -> tuple[Array, Cache]:
     """The norm that ends a stack of pre-norm blocks; post-norm ones end in a norm already."""
     if norm == "post":
         return x, None
-    y, norm_cache = normalize(x, *parts(params, prefix, NORM))
+    y, norm_cache = normalize(x, *parts(params, prefix, NORM), eps)
     return y, (prefix, norm_cache)
 
 

@@ -9,14 +9,18 @@ from minilm.models.bag_of_words import BagOfWordsClassifier
 from minilm.models.lstm import LSTMLanguageModel
 from minilm.models.lstm_classifier import LSTMClassifier
 from minilm.models.lstm_regressor import LSTMRegressor
+from minilm.models.masked_language_model import MaskedLanguageModel
 from minilm.models.seq2seq_lstm import Seq2SeqLSTM
 from minilm.models.seq2seq_transformer import Seq2SeqTransformer
 from minilm.models.transformer import TransformerLanguageModel
 from minilm.models.transformer_classifier import TransformerClassifier
+from minilm.models.transformer_encoder import TransformerEncoder
 
 MODELS = (
     LSTMLanguageModel,
     TransformerLanguageModel,
+    TransformerEncoder,
+    MaskedLanguageModel,
     Seq2SeqTransformer,
     Seq2SeqLSTM,
     TransformerClassifier,

@@ -47,28 +47,32 @@ def encoder(
     norm: str,
     mask: Array | None,
     attend: Any,
+    activation: str = "gelu",
+    eps: float = 1e-5,
     rate: float = 0.0,
     rng: np.random.Generator | None = None,
 ) -> tuple[Array, Cache]:
-    """A stack of blocks, and the last norm.
+    """A stack of blocks, and the last norm; the last part of the cache: what each block made.
 
     x: (B, S, D), mask: bool, broadcastable to (B, H, S, S), or None  ->  y: (B, S, D), cache
+    activation, eps: of the blocks, as in block.py, and of the last norm.
     rate: dropout of what each step adds, on exactly when an `rng` is passed.
     """
-    block_caches = []
+    block_caches, outputs = [], []
     for layer in range(layers):
         x, block_cache = block(
             x, params, f"{prefix}.{layer}", head_dim=head_dim, norm=norm, mask=mask,
-            attend=attend, rate=rate, rng=rng,
+            attend=attend, activation=activation, eps=eps, rate=rate, rng=rng,
         )  # fmt: skip
         block_caches.append(block_cache)
-    y, norm_cache = last_norm(x, params, f"{prefix}.norm", norm)
-    return y, (block_caches, norm_cache)
+        outputs.append(x)
+    y, norm_cache = last_norm(x, params, f"{prefix}.norm", norm, eps)
+    return y, (block_caches, norm_cache, outputs)
 
 
 def encoder_backward(dy: Array, cache: Cache) -> tuple[Array, Params]:
     """Gradients of encoder: dx, and those of its parameters by their full names."""
-    block_caches, norm_cache = cache
+    block_caches, norm_cache, _ = cache
     dx, grads = last_norm_backward(dy, norm_cache)
     for block_cache in reversed(block_caches):
         dx, block_grads = block_backward(dx, block_cache)

@@ -10,6 +10,7 @@ read side by side, `chosen` keeps the memory of some.
     p(token_{t+1} | token_1 … token_t) = softmax(logits_t)
 """
 
+import math
 from typing import Any, Protocol
 
 import numpy as np
@@ -82,6 +83,13 @@ def check_dropout(rate: float) -> None:
     """Refuse a dropout rate outside [0, 1)."""
     if not 0 <= rate < 1:
         raise ValueError(f"dropout must be in [0, 1), got {rate!r}")
+
+
+def check_norm_eps(eps: float) -> None:
+    """Refuse what a norm cannot add to a variance: what is not positive, or not finite."""
+    number = isinstance(eps, int | float | np.floating) and not isinstance(eps, bool)
+    if not (number and 0 < eps < math.inf):
+        raise ValueError(f"norm_eps must be positive and finite, got {eps!r}")
 
 
 def normal(rng: np.random.Generator, shape: tuple[int, ...], std: float) -> Array:

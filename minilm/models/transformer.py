@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 
 from minilm.models.block import (
+    FEED_FORWARDS,
     block,
     block_backward,
     last_norm,
@@ -34,6 +35,7 @@ from minilm.models.key_value_cache import KeyValueCache, TransformerState, remem
 from minilm.models.language_model import (
     check_choice,
     check_dropout,
+    check_norm_eps,
     check_positive,
     check_tokens,
     normal,
@@ -51,9 +53,10 @@ class TransformerLanguageModel:
     norm: "pre" or "post"; tied: the head is the table transposed;
     dropout: rate at the embedding and at each residual step, on exactly when an `rng` is passed;
     positions: "sinusoidal", "learned" or "rotary", as in `minilm.models.embed`;
-    normalization: "layer" or "rms"; activation: "gelu" or "swiglu", of the feed-forward layers;
-    key_value_heads: G (must divide H; default: H); biases: whether the maps have them (SwiGLU's and
-    the head have none, a LayerNorm always has); rotary_base: of the angles' speeds.
+    normalization: "layer" or "rms"; activation: "gelu" (its tanh form), "exact_gelu", "relu" or
+    "swiglu", of the feed-forward layers; key_value_heads: G (must divide H; default: H); biases:
+    whether the maps have them (SwiGLU's and the head have none, a LayerNorm always has);
+    rotary_base: of the angles' speeds; norm_eps: what the norms add to a variance.
 
     GPT-2 and a small Llama (TinyLlama 1.1B) are
 
@@ -68,7 +71,7 @@ class TransformerLanguageModel:
     already; "rms" has no bias); head.w (D, V) if untied.
     Raises ValueError for a size below 1, heads that do not divide the width or key_value_heads that
     do not divide the heads, an odd head for rotary positions, a choice that is none of those above,
-    a rotary_base that is not positive and finite, or a dropout rate outside [0, 1).
+    a rotary_base or norm_eps that is not positive and finite, or a dropout rate outside [0, 1).
     """
 
     vocab_size: int
@@ -86,6 +89,7 @@ class TransformerLanguageModel:
     key_value_heads: int | None = None
     biases: bool = True
     rotary_base: float = 10000.0
+    norm_eps: float = 1e-5
 
     def __post_init__(self) -> None:
         if self.feed_forward is None:
@@ -109,7 +113,7 @@ class TransformerLanguageModel:
         check_choice("norm", self.norm, ("pre", "post"))
         check_choice("positions", self.positions, POSITIONS)
         check_choice("normalization", self.normalization, ("layer", "rms"))
-        check_choice("activation", self.activation, ("gelu", "swiglu"))
+        check_choice("activation", self.activation, tuple(FEED_FORWARDS))
         if self.positions == "rotary" and self.head_dim % 2:
             raise ValueError(
                 f"rotary positions need heads of even width, got width {self.width} / "
@@ -119,6 +123,7 @@ class TransformerLanguageModel:
             raise ValueError(f"rotary_base must be positive and finite, got {self.rotary_base!r}")
         if not isinstance(self.biases, bool):
             raise ValueError(f"biases must be True or False, got {self.biases!r}")
+        check_norm_eps(self.norm_eps)
         check_dropout(self.dropout)
 
     @property
@@ -205,10 +210,11 @@ class TransformerLanguageModel:
             attend_here = attend if key_values is None else key_values.looking_back(attend)
             x, block_cache = block(
                 x, params, f"block.{layer}", head_dim=self.head_dim, norm=self.norm,
-                mask=mask, attend=attend_here, turn=turn, rate=self.dropout, rng=rng,
+                mask=mask, attend=attend_here, turn=turn, activation=self.activation,
+                eps=self.norm_eps, rate=self.dropout, rng=rng,
             )  # fmt: skip
             block_caches.append(block_cache)
-        x, norm_cache = last_norm(x, params, "norm", self.norm)
+        x, norm_cache = last_norm(x, params, "norm", self.norm, self.norm_eps)
         logits, head_cache = linear(x, table.T if self.tied else params["head.w"])
         return logits, {
             "hidden": x,

@@ -3,6 +3,7 @@
     linear.py       x w + b, and how derivatives pass through any kind of weight
     embedding.py    rows of a table
     activations.py  relu, gelu, silu, tanh, sigmoid, softmax
+    exact_gelu.py   gelu as it is defined, by the normal distribution
     norm.py         LayerNorm, RMSNorm
     swiglu.py       the feed-forward layer with gates
     dropout.py      leaving values out
@@ -56,6 +57,7 @@ from minilm.nn.cross_attention import (
 )
 from minilm.nn.dropout import dropout, dropout_backward
 from minilm.nn.embedding import embedding, embedding_backward
+from minilm.nn.exact_gelu import exact_gelu, exact_gelu_backward
 from minilm.nn.gradcheck import check_gradient, check_model_gradient
 from minilm.nn.grouped_attention import (
     grouped_query_attention,
@@ -108,6 +110,8 @@ __all__ = [
     "dropout_backward",
     "embedding",
     "embedding_backward",
+    "exact_gelu",
+    "exact_gelu_backward",
     "flat",
     "gelu",
     "gelu_backward",

@@ -35,6 +35,7 @@ CASES = [
     ("tanh", [floats(2, 5)], {}),
     ("sigmoid", [floats(2, 5)], {}),
     ("gelu", [floats(2, 5)], {}),
+    ("exact_gelu", [floats(2, 5)], {}),
     ("silu", [floats(2, 5)], {}),
     ("softmax", [floats(2, 5)], {}),
     ("softmax", [floats(2, 5)], {"axis": 0}),
