@@ -8,9 +8,26 @@ can say what its derivative is. A loop that multiplies by one weight many times 
 
 from typing import Any
 
+import numpy as np
+
 from minilm.nn.checks import describe, require_float
 from minilm.nn.sums import flat, sum_to_last
 from minilm.types import Array, Cache
+
+LARGE = 1 << 24  # bytes: a weight that a core's caches do not hold from one product to the next
+
+
+def product(rows: Array, w: Any) -> Array:
+    """rows w.        rows: (..., in), w: (in, out)  ->  (..., out)
+
+    For one row the time goes into reading w. BLAS reads several columns side by side; where they
+    lie one after the other, as in a tied head, which is a table transposed, and come from memory,
+    einsum is up to twice as fast, for it reads them as they lie.
+    """
+    is_large_table = isinstance(w, np.ndarray) and w.nbytes >= LARGE and w.flags.f_contiguous
+    if is_large_table and rows.size == len(w) and rows.dtype == w.dtype:
+        return np.einsum("i,io->o", rows.reshape(-1), w).reshape(*rows.shape[:-1], w.shape[1])
+    return rows @ w
 
 
 def input_gradient(dy: Array, x: Array, w: Any) -> Array:
@@ -53,7 +70,7 @@ def linear(x: Array, w: Any, b: Array | None = None) -> tuple[Array, Cache]:
     # All rows in one product. Those of one text are one as they stand, which spares a model that
     # writes token by token two reshapes for each of its maps.
     rows = x if len(x) == 1 else flat(x)
-    y = rows @ w
+    y = product(rows, w)
     if b is not None:
         if b.shape != (w.shape[1],):
             raise ValueError(f"b must have shape ({w.shape[1]},), got {describe(b)}")

@@ -52,10 +52,13 @@ def rms_norm(x: Array, gain: Array, eps: float = 1e-5) -> tuple[Array, Cache]:
     x: (..., D), gain: (D,)  ->  y: (..., D), cache        Zhang & Sennrich 2019, eq. 4
     """
     require_float("x", x)
-    require_shape(x.shape[-1:], gain=gain)
-    inverse_rms = _inverse_root_mean_square(x, eps)  # (..., 1)
-    normed = x * inverse_rms
-    return normed * gain, (normed, inverse_rms, gain)
+    if x.shape[-1:] != gain.shape:
+        require_shape(x.shape[-1:], gain=gain)
+    rows = x.reshape(-1) if x.size == gain.size else x  # as in layer_norm
+    inverse_rms = _inverse_root_mean_square(rows, eps)  # (..., 1)
+    normed = rows * inverse_rms
+    y = normed * gain
+    return y.reshape(x.shape), (normed, inverse_rms, gain)
 
 
 def rms_norm_backward(dy: Array, cache: Cache) -> tuple[Array, Array]:

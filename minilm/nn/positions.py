@@ -12,6 +12,8 @@ from numpy.typing import DTypeLike
 from minilm.nn.checks import describe, require_float
 from minilm.types import Array, Cache
 
+ROUND = 64  # positions whose angles are computed together
+
 
 def sinusoidal_positions(length: int, width: int, dtype: DTypeLike = np.float32) -> Array:
     """P[t, 2i] = sin(t / 10000^(2i/D)),  P[t, 2i+1] = cos(t / 10000^(2i/D)).
@@ -49,7 +51,11 @@ def rotary(x: Array, first: int = 0, base: float = 10000.0) -> tuple[Array, Cach
         raise ValueError(f"first must be >= 0, got {first}")
     if not 0 < base < np.inf:
         raise ValueError(f"base must be positive and finite, got {base}")
-    cos, sin = _cos_sin(int(first), x.shape[-2], x.shape[-1], float(base), x.dtype)
+    T, d = x.shape[-2:]
+    before, start = divmod(int(first), ROUND)
+    whole = start + T + -(start + T) % ROUND  # rounded up: the next tokens find theirs made
+    circles = _cos_sin(before * ROUND, whole, d, float(base), x.dtype)
+    cos, sin = (circle[start : start + T] for circle in circles)
     return _turned(x, cos, sin), (cos, sin)
 
 
@@ -60,12 +66,14 @@ def rotary_backward(dy: Array, cache: Cache) -> Array:
 
 
 def _turned(x: Array, cos: Array, sin: Array) -> Array:
-    """(a cos − b sin, b cos + a sin) for the halves x = (a, b); cos and sin: (T, d/2)."""
+    """(a cos − b sin, b cos + a sin) for the halves x = (a, b).
+
+    As (a, b) ⊙ (cos, cos) + (b, a) ⊙ (−sin, sin), with the pairs of _cos_sin.
+    """
     half = x.shape[-1] // 2
-    a, b = x[..., :half], x[..., half:]
-    y = x * np.concatenate((cos, cos), axis=-1)
-    y[..., :half] -= b * sin
-    y[..., half:] += a * sin
+    y = x * cos
+    across = x.reshape(*x.shape[:-1], 2, half)[..., ::-1, :] * sin
+    y += across.reshape(x.shape)
     return y
 
 
@@ -73,9 +81,13 @@ def _turned(x: Array, cos: Array, sin: Array) -> Array:
 def _cos_sin(
     first: int, length: int, width: int, base: float, dtype: np.dtype
 ) -> tuple[Array, Array]:
-    """The cosines and sines of the angles, (length, width/2), which all layers of a model share."""
+    """(cos θ, cos θ), (length, width), and (−sin θ, sin θ), (length, 2, width/2).
+
+    They are the same in all layers of a model.
+    """
     angles = _angles(first, length, width, base)
-    pair = np.cos(angles).astype(dtype), np.sin(angles).astype(dtype)
+    cos, sin = np.cos(angles).astype(dtype), np.sin(angles).astype(dtype)
+    pair = np.concatenate((cos, cos), axis=-1), np.stack((-sin, sin), axis=1)
     for circle in pair:
         circle.flags.writeable = False
     return pair

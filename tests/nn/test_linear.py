@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from minilm.nn import check_gradient, input_gradient, linear, linear_backward, weight_gradient
+from minilm.nn.linear import LARGE
 
 
 def test_by_hand():
@@ -34,6 +35,20 @@ def test_gradient(normal, lead):
     check_gradient(linear, linear_backward, normal(*lead, 4), normal(4, 5), normal(5))
     check_gradient(linear, linear_backward, normal(*lead, 4), normal(4, 5))
     check_gradient(linear, linear_backward, normal(4, *lead).T, normal(5, 4).T, None)
+
+
+@pytest.mark.parametrize("lead", [(), (1,), (1, 1), (3,)])
+def test_a_table_larger_than_the_caches_lies_as_it_will(lead):
+    rng = np.random.default_rng(0)
+    table = rng.standard_normal((LARGE // 256 + 1, 64), dtype=np.float32)
+    x = rng.standard_normal((*lead, 64), dtype=np.float32)
+    exact = x.astype(np.float64) @ table.T.astype(np.float64)
+    for w, step in ((table.T, 1), (np.ascontiguousarray(table.T), 1), (table[::2].T, 2)):
+        y, _ = linear(x, w)
+        assert y.dtype == np.float32 and y.shape == (*lead, w.shape[1])
+        np.testing.assert_allclose(y, exact[..., ::step], atol=1e-4)
+    y, _ = linear(x.astype(np.float64), table.T)
+    assert y.dtype == np.float64
 
 
 def test_a_weight_may_say_what_its_gradients_are(normal):
