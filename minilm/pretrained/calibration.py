@@ -1,0 +1,59 @@
+"""What a pretrained model is calibrated and judged with: natural sentences, and windows of text.
+
+An encoder reads sentences, those of one length side by side, so that no padding is among what is
+seen; a language model reads windows of the text as it is. Calibration takes one half, what is
+measured of the quantized model the other: nothing is judged by what it was chosen with.
+"""
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from minilm.pretrained.texts import padded_ids
+from minilm.text.sentences import SENTENCE_END
+from minilm.types import Array
+
+SENTENCE = re.compile(r"[A-Z][\w\s,;:'\"()-]*")  # prose: it begins with a capital, no code inside
+FEWEST_WORDS, MOST_WORDS = 5, 40
+
+
+def natural_sentences(text: str, count: int) -> list[str]:
+    """At most `count` different sentences of 5 to 40 words, spread evenly over the text.
+
+    Raises ValueError for a text that has fewer than two.
+    """
+    parts = (" ".join(part.split()) for part in SENTENCE_END.split(text))
+    prose = (part for part in parts if SENTENCE.fullmatch(part))
+    found = [s for s in dict.fromkeys(prose) if FEWEST_WORDS <= len(s.split()) <= MOST_WORDS]
+    if len(found) < 2:
+        raise ValueError(
+            f"text must have at least two sentences of {FEWEST_WORDS} to {MOST_WORDS} words, "
+            f"got {len(found)}"
+        )
+    places = np.linspace(0, len(found) - 1, min(count, len(found))).astype(int)
+    return [found[i] for i in places]
+
+
+def sentence_batches(pretrained: Any, texts: Sequence[str], batch_size: int = 32) -> list[Array]:
+    """Batches for `calibrate`: ids (B, T) of sentences of one length, so without padding."""
+    model = pretrained.model
+    ids = padded_ids(pretrained.tokenizer, texts, model.context)
+    lengths = (ids != model.padding_id).sum(axis=1)
+    groups = [ids[lengths == length, :length] for length in np.unique(lengths)]
+    return [group[i : i + batch_size] for group in groups for i in range(0, len(group), batch_size)]
+
+
+def window_batches(
+    pretrained: Any, text: str, windows: int, length: int = 128, batch_size: int = 8
+) -> list[Array]:
+    """Batches for `calibrate`: ids (B, T) of windows of the text, spread evenly over it.
+
+    T: length, or the model's context, or the whole text if these are shorter.
+    """
+    ids = pretrained.tokenizer.encode(text)
+    length = min(length, pretrained.model.context, len(ids))
+    starts = np.linspace(0, len(ids) - length, windows).astype(int)
+    places = starts[:, None] + np.arange(length)
+    return [ids[places[i : i + batch_size]] for i in range(0, windows, batch_size)]
