@@ -122,7 +122,7 @@ def new_block(
 
 
 def normalize(
-    x: Array, gain: Array, bias: Array | None, eps: float = 1e-5
+    x: Array, gain: Array, bias: Array | None, *, eps: float = 1e-5
 ) -> tuple[Array, Cache]:
     """layer_norm, or rms_norm if there is no bias.   x: (..., D)  ->  y: (..., D), cache"""
     if bias is None:
@@ -230,7 +230,7 @@ def residual_step(
 ) -> tuple[Array, Cache]:
     """x + dropout(step(normalize(x))) for pre-norm, normalize(x + dropout(step(x))) for post."""
     if norm == "pre":
-        normed, norm_cache = normalize(x, *norm_weights, eps)
+        normed, norm_cache = normalize(x, *norm_weights, eps=eps)
         added, step_cache = step(normed)
         added, dropout_cache = dropout(added, rate, rng)
         added += x  # its own array, made by the step
@@ -238,7 +238,7 @@ def residual_step(
     added, step_cache = step(x)
     added, dropout_cache = dropout(added, rate, rng)
     added += x
-    y, norm_cache = normalize(added, *norm_weights, eps)
+    y, norm_cache = normalize(added, *norm_weights, eps=eps)
     return y, (norm_cache, step_cache, dropout_cache)
 
 
@@ -287,7 +287,7 @@ def last_norm(
     """The norm that ends a stack of pre-norm blocks; post-norm ones end in a norm already."""
     if norm == "post":
         return x, None
-    y, norm_cache = normalize(x, *parts(params, prefix, NORM), eps)
+    y, norm_cache = normalize(x, *parts(params, prefix, NORM), eps=eps)
     return y, (prefix, norm_cache)
 
 

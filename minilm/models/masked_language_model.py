@@ -97,7 +97,7 @@ class MaskedLanguageModel:
         activate, activate_backward = ACTIVATIONS[self.activation]
         h, map_cache = linear(hidden, *parts(params, "prediction", PREDICTION))
         h, active_cache = activate(h)
-        h, norm_cache = normalize(h, *parts(params, "prediction.norm", NORM), self.norm_eps)
+        h, norm_cache = normalize(h, *parts(params, "prediction.norm", NORM), eps=self.norm_eps)
         table, output_bias = params["token_embedding"], params["prediction.output_bias"]
         logits, head_cache = linear(h, table.T, output_bias)
         return logits, {

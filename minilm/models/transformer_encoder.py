@@ -183,7 +183,7 @@ class TransformerEncoder:
         )  # fmt: skip
         rows, type_cache = embedding(types, params["type_embedding"])
         x += rows
-        x, norm_cache = normalize(x, *parts(params, "embedding_norm", NORM), self.norm_eps)
+        x, norm_cache = normalize(x, *parts(params, "embedding_norm", NORM), eps=self.norm_eps)
         x, dropout_cache = dropout(x, self.dropout, rng)
         return x, (embed_cache, type_cache, types.shape, norm_cache, dropout_cache)
 
