@@ -19,14 +19,12 @@ they are looked at and may drop them again. BF16, which NumPy lacks, is widened 
     x = SafetensorsFile("model.safetensors")["w"]
 """
 
-import json
 import mmap
 import os
 import re
-import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import BinaryIO
 
 import numpy as np
 
@@ -41,6 +39,7 @@ from minilm.pretrained.safetensors_header import (
     check_cover,
     checked_entry,
     checked_metadata,
+    header_text,
     parsed_header,
     read_header_text,
     short,
@@ -62,10 +61,10 @@ class SafetensorsFile(Mapping[str, Array]):
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
-        self._signature = _signature(os.stat(self.path))
-        if not stat.S_ISREG(os.stat(self.path).st_mode):
+        if os.path.exists(path) and not os.path.isfile(path):
             raise ValueError(f"{self.path} is a folder or a device, expected a safetensors file")
-        with open(self.path, "rb") as file:
+        with open(path, "rb") as file:
+            self._signature = signature(file)
             try:
                 text, self._start, length = read_header_text(file)
                 header = parsed_header(text)
@@ -78,11 +77,11 @@ class SafetensorsFile(Mapping[str, Array]):
     def __getitem__(self, name: str) -> Array:
         entry = self.entries[name]
         with open(self.path, "rb") as file:
-            if _signature(os.fstat(file.fileno())) != self._signature:
+            if signature(file) != self._signature:
                 raise ValueError(f"{self.path} was changed after it was opened")
             array = mapped(file.fileno(), self._start + entry.begin, entry)
         if entry.dtype == "BOOL" and (array.view(np.uint8) > 1).any():
-            raise ValueError(f"{self.path}: tensor {short(name)}, of BOOL, holds other than 0 and 1")
+            raise ValueError(f"{self.path}: BOOL tensor {short(name)} holds other than 0 and 1")
         if entry.dtype == "BF16":
             array = widened(array)
         elif not array.flags.aligned:
@@ -122,6 +121,12 @@ def widened(halves: Array) -> Array:
     return bits.view(np.float32)
 
 
+def signature(file: BinaryIO) -> tuple[int, ...]:
+    """What changes when a file does."""
+    status = os.fstat(file.fileno())
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
+
+
 def write_safetensors(
     path: str | os.PathLike[str],
     arrays: Mapping[str, Array],
@@ -133,34 +138,36 @@ def write_safetensors(
     arrays: NumPy's bools, integers of 8 to 64 bits and floats of 16 to 64, of any layout and byte
     order, NaN and infinity included. dtypes: names for what NumPy lacks: {"w": "BF16"} says that
     w's uint16 are the upper halves of float32. Raises TypeError or ValueError naming the array,
-    OSError where the disk refuses.
+    and as `minilm.weights.replacing`.
     """
-    names = {name: dtype_name(name, arrays[name], (dtypes or {}).get(name)) for name in arrays}
-    # the largest items first: each tensor then begins at a multiple of its item's size
-    order = sorted(arrays, key=lambda name: (-ORDER.index(names[name]), name))
-    header: dict[str, Any] = {}
-    if metadata is not None:
-        if not all(isinstance(text, str) for pair in metadata.items() for text in pair):
-            raise TypeError(f"metadata must hold strings by name, got {short(dict(metadata))}")
-        header[METADATA] = dict(metadata)
-    end = 0
-    for name in order:
-        begin, end = end, end + arrays[name].nbytes
-        shape = list(arrays[name].shape)
-        header[name] = {"dtype": names[name], "shape": shape, "data_offsets": [begin, end]}
-    text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode("utf-8")
-    text += b" " * (-len(text) % 8)
-    if len(text) > LARGEST_HEADER:
-        raise ValueError(f"header of {len(text)} bytes, at most {LARGEST_HEADER} are allowed")
+    entries = planned(arrays, dtypes or {})
+    text = header_text(entries, metadata)
     with replacing(path) as file:
         file.write(len(text).to_bytes(8, "little"))
         file.write(text)
-        for name in order:
-            file.write(np.ascontiguousarray(arrays[name], DTYPES[names[name]]).data)
+        for name, entry in entries.items():
+            file.write(np.ascontiguousarray(arrays[name], DTYPES[entry.dtype]).data)
+
+
+def planned(arrays: Mapping[str, Array], dtypes: Mapping[str, str]) -> dict[str, Entry]:
+    """Where each array goes. The largest items come first, and the header's length is a multiple
+    of 8: so each tensor begins at a multiple of its item's size, and can be used where it is."""
+    unknown = dtypes.keys() - arrays.keys()
+    if unknown:
+        raise ValueError(f"dtypes names {short(sorted(unknown))}, which arrays do not hold")
+    sizes = {}
+    for name, array in arrays.items():  # one at a time: they may be read as they are asked for
+        sizes[name] = dtype_name(name, array, dtypes.get(name)), array.shape, array.nbytes
+    entries, end = {}, 0
+    for name in sorted(sizes, key=lambda name: (-ORDER[sizes[name][0]], name)):
+        dtype, shape, nbytes = sizes[name]
+        begin, end = end, end + nbytes
+        entries[name] = Entry(dtype, shape, begin, end)
+    return entries
 
 
 def dtype_name(name: str, array: Array, wanted: str | None) -> str:
-    """The format's name for an array's dtype, `wanted` if it is stored alike."""
+    """The format's name of an array's dtype: `wanted`, if that is stored alike."""
     if not isinstance(name, str) or name == METADATA:
         raise ValueError(f"{short(name)} cannot name a tensor")
     if not isinstance(array, np.ndarray | np.generic):
@@ -169,16 +176,9 @@ def dtype_name(name: str, array: Array, wanted: str | None) -> str:
     if code not in NAMES:
         raise TypeError(f"{name}: dtype {array.dtype} cannot be written, "
                         f"only {', '.join(str(np.dtype(code)) for code in NAMES)}")
-    if wanted is None:
-        return NAMES[code]
-    if DTYPES.get(wanted) != code:
+    if wanted is not None and DTYPES.get(wanted) != code:
         raise ValueError(f"{name}: {array.dtype} cannot be written as {wanted!r}")
-    return wanted
-
-
-def _signature(status: os.stat_result) -> tuple[int, ...]:
-    """What changes when a file does."""
-    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
+    return wanted or NAMES[code]
 
 
 def open_tensors(folder: str | os.PathLike[str]) -> Mapping[str, Array]:

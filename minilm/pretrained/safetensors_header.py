@@ -15,6 +15,7 @@ import json
 import math
 import os
 import reprlib
+from collections.abc import Mapping
 from typing import Any, BinaryIO, NamedTuple, NoReturn
 
 import numpy as np
@@ -37,7 +38,7 @@ DTYPES = {
     "U64": "<u8",
 }
 NAMES = {code: name for name, code in DTYPES.items() if name != "BF16"}
-ORDER = list(DTYPES)
+ORDER = {name: place for place, name in enumerate(DTYPES)}
 
 LARGEST_HEADER = 100_000_000  # bytes
 MOST_DIMENSIONS = 32  # of an array, in NumPy 1
@@ -160,6 +161,26 @@ def check_cover(entries: dict[str, Entry], length: int) -> None:
         raise ValueError(f"its tensors take {place} bytes, but {length} follow the header")
 
 
+def header_text(entries: dict[str, Entry], metadata: Mapping[str, str] | None) -> bytes:
+    """The header's bytes: the inverse of `parsed_header`, with spaces up to a multiple of 8."""
+    header: dict[str, Any] = {}
+    if metadata is not None:
+        if not all(isinstance(text, str) for pair in metadata.items() for text in pair):
+            raise TypeError(f"metadata must hold strings by name, got {short(dict(metadata))}")
+        header[METADATA] = dict(sorted(metadata.items()))
+    for name, (dtype, shape, begin, end) in entries.items():
+        header[name] = {"dtype": dtype, "shape": shape, "data_offsets": (begin, end)}
+    text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode("utf-8")
+    text += b" " * (-len(text) % 8)
+    if len(text) > LARGEST_HEADER:
+        raise ValueError(f"header of {len(text)} bytes, at most {LARGEST_HEADER} are allowed")
+    return text
+
+
+SHORT = reprlib.Repr()
+SHORT.maxstring = SHORT.maxother = 100
+
+
 def short(found: Any) -> str:
     """A value as an error shows it: a header may hold a name of megabytes."""
-    return reprlib.repr(found)
+    return SHORT.repr(found)
