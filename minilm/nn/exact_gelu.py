@@ -12,6 +12,7 @@ seven below bring y to within 7e-8 of x Φ(x) for every x, about what float32 ca
 """
 
 import math
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -36,49 +37,51 @@ def exact_gelu(x: Array) -> tuple[Array, Cache]:
     """y = x Φ(x), Φ the distribution function of the standard normal.
 
     x: (...)  ->  y: (...), cache        Hendrycks & Gimpel 2016, eq. 1
+    The cache is x alone: Φ is computed again if there is a backward pass. An x of −∞ gives NaN.
     """
     require_float("x", x)
     y = np.empty(x.shape, x.dtype)
-    numbers, products = x.reshape(-1), y.reshape(-1)
-    with np.errstate(over="ignore"):  # a huge x: a overflows, and tanh a is a correct ±1
-        for start in range(0, x.size, PIECE):
-            piece = numbers[start : start + PIECE]
-            product = products[start : start + PIECE]
-            np.multiply(normal_distribution(piece), piece, out=product)
+    for numbers, product, scratch in pieces(x, y):
+        write_distribution(numbers, product, scratch)
+        product *= numbers
     return y, x
 
 
 def exact_gelu_backward(dy: Array, cache: Cache) -> Array:
-    """The gradient of exact_gelu: dx = dy (Φ(x) + x φ(x)), φ = Φ' the density e^(−x²/2) / √(2π).
-
-    Φ is computed again: that takes less time than keeping it would while nothing is learned.
-    """
+    """The gradient of exact_gelu: dx = dy (Φ(x) + x φ(x)), φ = Φ' the density e^(−x²/2) / √(2π)."""
     x = cache
     dx = np.empty(x.shape, x.dtype)
-    numbers, slopes = x.reshape(-1), dx.reshape(-1)
-    with np.errstate(over="ignore"):
-        for start in range(0, x.size, PIECE):
-            piece = numbers[start : start + PIECE]
-            slope = np.square(piece, out=slopes[start : start + PIECE])
-            slope *= -0.5
-            np.exp(slope, out=slope)
-            slope *= 1 / math.sqrt(2 * math.pi)
-            slope *= piece
-            slope += normal_distribution(piece)
+    for numbers, slope, scratch in pieces(x, dx):
+        write_distribution(numbers, slope, scratch)
+        density = scratch  # it holds x²
+        density *= -0.5
+        np.exp(density, out=density)
+        density *= 1 / math.sqrt(2 * math.pi)
+        density *= numbers
+        slope += density
     dx *= dy
     return dx
 
 
-def normal_distribution(x: Array) -> Array:
-    """Φ(x) = ½ (1 + tanh(x P(x²))).        x: (...)  ->  (...)"""
-    square = x * x
-    gate = square * P[0]
-    for coefficient in P[1:-1]:
-        gate += coefficient
-        gate *= square
-    gate += P[-1]
-    gate *= x
-    np.tanh(gate, out=gate)
-    gate += 1
-    gate *= 0.5
-    return gate
+def pieces(x: Array, y: Array) -> Iterator[tuple[Array, Array, Array]]:
+    """Pieces of x, those of y to be written, and as much space to work in, the same for all."""
+    read, written = x.reshape(-1), y.reshape(-1)
+    scratch = np.empty(min(PIECE, x.size), x.dtype)
+    for start in range(0, x.size, PIECE):
+        piece = read[start : start + PIECE]
+        yield piece, written[start : start + PIECE], scratch[: piece.size]
+
+
+def write_distribution(x: Array, out: Array, square: Array) -> None:
+    """out = Φ(x) = ½ (1 + tanh(x P(x²))), square = x².        All of one shape."""
+    with np.errstate(over="ignore"):  # a huge x: P overflows, and the tanh is a correct ±1
+        np.multiply(x, x, out=square)
+        np.multiply(square, P[0], out=out)
+        for coefficient in P[1:-1]:
+            out += coefficient
+            out *= square
+        out += P[-1]
+        out *= x
+    np.tanh(out, out=out)
+    out += 1
+    out *= 0.5
