@@ -1,0 +1,133 @@
+"""Llama: RMSNorm, SwiGLU, rotary positions, few heads of keys and values. Touvron et al. 2023.
+
+Mistral (Jiang et al. 2023) is the same but for a sliding window, which is refused where it is
+shorter than the context; Qwen 2 (Yang et al. 2024) but for biases of queries, keys and values.
+"""
+
+from collections.abc import Mapping
+
+from minilm.models import TransformerLanguageModel
+from minilm.pretrained.config import Config
+from minilm.pretrained.families.checks import must_be, refuse
+from minilm.pretrained.tensors import (
+    Table,
+    check_same,
+    plain,
+    prefix_of,
+    read_params,
+    require,
+    turned,
+    zeros,
+)
+from minilm.types import Array, Params
+
+D, F, V = "hidden_size", "intermediate_size", "vocab_size"
+Q, KV = "num_attention_heads * head_dim", "num_key_value_heads * head_dim"
+
+
+def read(config: Config, tensors: Mapping[str, Array]) -> tuple[TransformerLanguageModel, Params]:
+    """The model and the parameters of a checkpoint: model_type "llama", "mistral" or "qwen2".
+
+    Raises ValueError for what this architecture here does not have, or tensors that do not fit.
+    """
+    model = read_model(config)
+    prefix = prefix_of(tensors, ("model.", ""), "embed_tokens.weight")
+    table, head = f"{prefix}embed_tokens.weight", "lm_head.weight"
+    require(tensors, f"{prefix}layers.{model.layers - 1}.mlp.down_proj.weight")
+    names: Table = {"token_embedding": plain(table, V, D)}
+    for layer in range(model.layers):
+        names |= block(f"block.{layer}", f"{prefix}layers.{layer}")
+        if model.biases:
+            names |= biases(f"block.{layer}", f"{prefix}layers.{layer}", config.model_type)
+    names["norm.gain"] = plain(f"{prefix}norm.weight", D)
+    if model.tied:
+        check_same(tensors, head, table)
+    else:
+        names["head.w"] = turned(head, V, D)
+    shared = (model.key_value_heads or model.heads) * model.head_dim
+    assert model.feed_forward is not None
+    sizes = {V: model.vocab_size, D: model.width, F: model.feed_forward, Q: model.width, KV: shared}
+    return model, read_params(names, tensors, sizes)
+
+
+def read_model(config: Config) -> TransformerLanguageModel:
+    """The architecture that config.json describes."""
+    width = config.whole("hidden_size", least=1)
+    heads = config.whole("num_attention_heads", least=1)
+    context = config.whole("max_position_embeddings", least=1)
+    config.choice("hidden_act", ("silu",), "silu")
+    must_be(config, mlp_bias=False)
+    if config.whole("head_dim", width // heads) * heads != width:
+        refuse(config, "head_dim", f"hidden_size / num_attention_heads = {width} / {heads}")
+    check_window(config, context)
+    return TransformerLanguageModel(
+        config.whole("vocab_size", least=1),
+        width=width,
+        layers=config.whole("num_hidden_layers", least=1),
+        heads=heads,
+        context=context,
+        feed_forward=config.whole("intermediate_size", least=1),
+        tied=config.flag("tie_word_embeddings", False),
+        positions="rotary",
+        normalization="rms",
+        activation="swiglu",
+        key_value_heads=config.whole("num_key_value_heads", heads, least=1),
+        biases=config.model_type == "qwen2" or config.flag("attention_bias", False),
+        rotary_base=rotary_base(config),
+        norm_eps=config.number("rms_norm_eps", 1e-6, least=0),
+    )
+
+
+def rotary_base(config: Config) -> float:
+    """rope_theta, which newer files keep in "rope_parameters". Stretched positions are refused."""
+    newer = config.section("rope_parameters", None) or config
+    for place in (newer, config.section("rope_scaling", None), config):
+        if place is None:
+            continue
+        for key in ("rope_type", "type"):  # of newer and of older files
+            place.choice(key, ("default",), "default")
+        if place.number("partial_rotary_factor", 1.0) != 1:
+            refuse(place, "partial_rotary_factor", "1")
+    return newer.number("rope_theta", config.number("rope_theta", 10000.0))
+
+
+def check_window(config: Config, context: int) -> None:
+    """Every token sees all before it: a sliding window must be no shorter than the context."""
+    slides = config.model_type == "mistral" or config.flag("use_sliding_window", False)
+    if slides and config.whole("sliding_window", context) < context:
+        refuse(config, "sliding_window", f"null or at least max_position_embeddings = {context}")
+    if any(kind != "full_attention" for kind in config.values.get("layer_types") or ()):
+        refuse(config, "layer_types", "full_attention in every layer")
+
+
+def block(ours: str, theirs: str) -> Table:
+    """One block's weights: the prefix here, and the prefix there."""
+    look, think = f"{theirs}.self_attn", f"{theirs}.mlp"
+    return {
+        f"{ours}.norm_1.gain": plain(f"{theirs}.input_layernorm.weight", D),
+        f"{ours}.attention.w_qkv": (
+            turned(f"{look}.q_proj.weight", Q, D),
+            turned(f"{look}.k_proj.weight", KV, D),
+            turned(f"{look}.v_proj.weight", KV, D),
+        ),
+        f"{ours}.attention.w_out": turned(f"{look}.o_proj.weight", D, Q),
+        f"{ours}.norm_2.gain": plain(f"{theirs}.post_attention_layernorm.weight", D),
+        f"{ours}.feed_forward.w_gate": turned(f"{think}.gate_proj.weight", F, D),
+        f"{ours}.feed_forward.w_up": turned(f"{think}.up_proj.weight", F, D),
+        f"{ours}.feed_forward.w_down": turned(f"{think}.down_proj.weight", D, F),
+    }
+
+
+def biases(ours: str, theirs: str, model_type: str) -> Table:
+    """The biases of one block's attention; Qwen 2 has none at its end."""
+    look = f"{theirs}.self_attn"
+    return {
+        f"{ours}.attention.b_qkv": (
+            plain(f"{look}.q_proj.bias", Q),
+            plain(f"{look}.k_proj.bias", KV),
+            plain(f"{look}.v_proj.bias", KV),
+        ),
+        f"{ours}.attention.b_out": (
+            zeros(D) if model_type == "qwen2" else plain(f"{look}.o_proj.bias", D)
+        ),
+    }
