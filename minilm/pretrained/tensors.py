@@ -176,7 +176,7 @@ def check_finite(name: str, array: Array) -> None:
 
 
 def forget(array: Array) -> None:
-    """Drop the pages of a mapped file from memory: the system reads them anew where they are used."""
+    """Drop a mapped file's pages from memory: the system reads them anew where they are used."""
     base: Any = array
     while isinstance(base, np.ndarray):
         base = base.base

