@@ -16,6 +16,7 @@ characters.py   one token a character
 words.py        one token a word, with the white space before it
 bpe.py          byte-level byte-pair encoding: GPT-2's, any text, nothing unknown
 bpe_files.py    its vocab.json and merges.txt
+sentencepiece.py  Llama 2's: spaces are characters, the best-scored pair first, bytes
 wordpiece.py    WordPiece: BERT's, longest match, vocab.txt
 bert_words.py   BERT's cutting into words, its lower case without accents
 merging.py      learning and applying merges, in time linear in the text
@@ -30,16 +31,21 @@ from typing import Any, TypeAlias
 
 from minilm.text.tokenizers.bpe import BPETokenizer
 from minilm.text.tokenizers.characters import CharTokenizer
+from minilm.text.tokenizers.reading import read_tokenizer
+from minilm.text.tokenizers.sentencepiece import SentencePieceTokenizer
 from minilm.text.tokenizers.specials import BEGIN, END, PADDING, UNKNOWN
 from minilm.text.tokenizers.wordpiece import WordPieceTokenizer
 from minilm.text.tokenizers.words import WordTokenizer
 
-Tokenizer: TypeAlias = CharTokenizer | WordTokenizer | BPETokenizer | WordPieceTokenizer
+Tokenizer: TypeAlias = (
+    CharTokenizer | WordTokenizer | BPETokenizer | WordPieceTokenizer | SentencePieceTokenizer
+)
 TOKENIZERS: dict[str, Any] = {
     "char": CharTokenizer,
     "word": WordTokenizer,
     "bpe": BPETokenizer,
     "wordpiece": WordPieceTokenizer,
+    "sentencepiece": SentencePieceTokenizer,
 }
 
 
@@ -60,8 +66,10 @@ __all__ = [
     "UNKNOWN",
     "BPETokenizer",
     "CharTokenizer",
+    "SentencePieceTokenizer",
     "Tokenizer",
     "WordPieceTokenizer",
     "WordTokenizer",
+    "read_tokenizer",
     "tokenizer_from_dict",
 ]

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from minilm.text.tokenizers.bpe_files import check_merge, read_merges, read_vocabulary, write_files
-from minilm.text.tokenizers.checks import check_sizes, check_text, checked_ids
+from minilm.text.tokenizers.checks import check_sizes, check_text, checked_ids, utf8
 from minilm.text.tokenizers.merging import apply_merges, learn_merges
 from minilm.text.tokenizers.pre_tokens import (
     BYTE_OF_LETTER,
@@ -117,7 +117,7 @@ class BPETokenizer:
         check_sizes(vocab_size, len(tokens), "the 256 bytes and the specials", min_count)
         number = {byte: i for i, byte in enumerate(LETTER_OF_BYTE, start=len(specials))}
         counts = {
-            tuple(map(number.__getitem__, _utf8(word))): count
+            tuple(map(number.__getitem__, utf8(word))): count
             for word, count in Counter(pre_tokens(text)).items()
         }
         learned = learn_merges(counts, len(tokens), vocab_size - len(tokens), min_count)
@@ -140,7 +140,7 @@ class BPETokenizer:
         words = pre_tokens(text)
         known = {word: self._remembered.get(word) for word in words}
         new = [word for word, ids in known.items() if ids is None]
-        parts = [[self._byte_ids[byte] for byte in _utf8(word)] for word in new]
+        parts = [[self._byte_ids[byte] for byte in utf8(word)] for word in new]
         known.update(zip(new, apply_merges(parts, self._ranks, self._results), strict=True))
         self._remember({word: known[word] for word in new})
         return np.array([i for word in words for i in known[word] or ()], dtype=np.int32)
@@ -179,13 +179,3 @@ class BPETokenizer:
     def write(self, folder: str | Path) -> None:
         """vocab.json and merges.txt in a folder, which is made if there is none."""
         write_files(Path(folder), self.vocabulary, self.merges)
-
-
-def _utf8(text: str) -> bytes:
-    try:
-        return text.encode()
-    except UnicodeEncodeError as error:
-        raise ValueError(
-            f"text: {text[error.start]!r} is half of a surrogate pair, not a character; "
-            "it has no UTF-8 bytes"
-        ) from error

@@ -10,10 +10,10 @@ and no later step would notice.
 """
 
 import json
-from collections import Counter
 from collections.abc import Container, Sequence
 from pathlib import Path
 
+from minilm.text.tokenizers.json_files import by_number, read_json
 from minilm.text.tokenizers.text_files import read_text, write_text
 
 VERSION = "#version:"  # how the first line begins; "#" alone could be the first half of a merge
@@ -21,28 +21,10 @@ VERSION = "#version:"  # how the first line begins; "#" alone could be the first
 
 def read_vocabulary(path: Path) -> tuple[str, ...]:
     """The tokens in the order of their numbers."""
-    try:
-        pairs = json.loads(read_text(path), object_pairs_hook=list)
-    except json.JSONDecodeError as error:
-        raise ValueError(f"{str(path)!r}, line {error.lineno}: no JSON: {error.msg}") from error
-    if not isinstance(pairs, list) or not all(isinstance(pair, tuple) for pair in pairs):
+    numbers = read_json(path)
+    if not isinstance(numbers, dict):
         raise ValueError(f"{str(path)!r}: must be one JSON object, of tokens and their numbers")
-    token_of: dict[int, str] = {}
-    twice = [token for token, n in Counter(token for token, _ in pairs).items() if n > 1]
-    if twice:
-        raise ValueError(f"{str(path)!r}: the token {twice[0]!r} stands there twice")
-    for token, number in pairs:
-        if type(number) is not int or not 0 <= number < len(pairs):
-            raise ValueError(
-                f"{str(path)!r}: there are {len(pairs)} tokens, so the number of {token!r} must "
-                f"lie in 0..{len(pairs) - 1}, got {number!r}"
-            )
-        if number in token_of:
-            raise ValueError(
-                f"{str(path)!r}: {token_of[number]!r} and {token!r} both have the number {number}"
-            )
-        token_of[number] = token
-    return tuple(token_of[number] for number in range(len(pairs)))
+    return by_number(numbers, repr(str(path)))
 
 
 def read_merges(path: Path, vocabulary: Sequence[str]) -> tuple[tuple[str, str], ...]:

@@ -35,3 +35,14 @@ def checked_ids(ids: Array | Sequence[int], vocab_size: int) -> list[int]:
         outside = array.min() if array.min() < 0 else array.max()
         raise ValueError(f"ids: must lie in 0..{vocab_size - 1}, got {outside}")
     return array.tolist()
+
+
+def utf8(text: str) -> bytes:
+    """The text's bytes. ValueError for the one kind of text that has none: lone surrogates."""
+    try:
+        return text.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError(
+            f"text: {text[error.start]!r} is half of a surrogate pair, not a character; "
+            "it has no UTF-8 bytes"
+        ) from error

@@ -4,10 +4,20 @@ from pathlib import Path
 
 from minilm.weights.files import replacing
 
+LARGEST = 2**28  # bytes: no vocabulary is as large, but a file of the wrong kind may be
+
+
+def read_bytes(path: Path) -> bytes:
+    """All bytes of a file. ValueError if there are more than any vocabulary has."""
+    size = path.stat().st_size
+    if size > LARGEST:
+        raise ValueError(f"{str(path)!r}: has {size:,} bytes, and no vocabulary over {LARGEST:,}")
+    return path.read_bytes()
+
 
 def read_text(path: Path) -> str:
     """The text of a file, line ends as "\\n". ValueError if it is not UTF-8, naming the line."""
-    data = path.read_bytes()
+    data = read_bytes(path)
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -118,7 +118,7 @@ def test_wrong_arguments_are_named():
         CharTokenizer("aa")
     with pytest.raises(ValueError, match="words: must be distinct and begin with '<unk>'"):
         WordTokenizer(("a",))
-    with pytest.raises(ValueError, match=r"\['bpe', 'char', 'word', 'wordpiece'\], got 'morse'"):
+    with pytest.raises(ValueError, match=r"\['bpe', .* 'wordpiece'\], got 'morse'"):
         tokenizer_from_dict({"kind": "morse"})
 
 
