@@ -51,12 +51,14 @@ def encoder(
     eps: float = 1e-5,
     rate: float = 0.0,
     rng: np.random.Generator | None = None,
+    for_backward: bool = True,
 ) -> tuple[Array, Cache]:
     """A stack of blocks, and the last norm; the last part of the cache: what each block made.
 
     x: (B, S, D), mask: bool, broadcastable to (B, H, S, S), or None  ->  y: (B, S, D), cache
     activation, eps: of the blocks, as in block.py, and of the last norm.
     rate: dropout of what each step adds, on exactly when an `rng` is passed.
+    for_backward=False lets go of a block's cache when the block is done.
     """
     block_caches, outputs = [], []
     for layer in range(layers):
@@ -64,8 +66,10 @@ def encoder(
             x, params, f"{prefix}.{layer}", head_dim=head_dim, norm=norm, mask=mask,
             attend=attend, activation=activation, eps=eps, rate=rate, rng=rng,
         )  # fmt: skip
-        block_caches.append(block_cache)
         outputs.append(x)
+        if for_backward:
+            block_caches.append(block_cache)
+        del block_cache  # if it is not kept, the next block works in the memory that it took
     y, norm_cache = last_norm(x, params, f"{prefix}.norm", norm, eps)
     return y, (block_caches, norm_cache, outputs)
 

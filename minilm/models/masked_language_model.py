@@ -84,16 +84,18 @@ class MaskedLanguageModel:
         token_types: Array | None = None,
         rng: np.random.Generator | None = None,
         attend: Attend = attention,
+        for_backward: bool = True,
     ) -> tuple[Array, Cache]:
         """The logits of what stands, or stood, at each place.
 
-        tokens, token_types, attend, and what is refused: as in TransformerEncoder.forward
-        ->  logits: (B, T, V), cache
+        tokens, token_types, attend, for_backward, and what is refused: as in
+        TransformerEncoder.forward  ->  logits: (B, T, V), cache
         cache["hidden"]: (B, T, D), what the head reads; cache["hidden_states"]: the encoder's.
         """
         hidden, encoder_cache = self.encoder.forward(
-            params, tokens, token_types=token_types, rng=rng, attend=attend
-        )
+            params, tokens, token_types=token_types, rng=rng, attend=attend,
+            for_backward=for_backward,
+        )  # fmt: skip
         activate, activate_backward = ACTIVATIONS[self.activation]
         h, map_cache = linear(hidden, *parts(params, "prediction", PREDICTION))
         h, active_cache = activate(h)

@@ -135,6 +135,7 @@ class TransformerEncoder:
         token_types: Array | None = None,
         rng: np.random.Generator | None = None,
         attend: Attend = attention,
+        for_backward: bool = True,
     ) -> tuple[Array, Cache]:
         """The vector of each token in its text.
 
@@ -142,6 +143,8 @@ class TransformerEncoder:
         ->  hidden: (B, T, D), cache; of padding it is not to be read
         cache["hidden_states"]: L + 1 arrays (B, T, D), what each block reads, and hidden.
         attend: called in the place of `attention`, (q, k, v, mask) -> y, cache.
+        for_backward=False: nothing is kept for `backward`, which takes the memory of one block in
+        the place of L and a third less time, most of it that of being given fresh memory.
         Raises ValueError for a text longer than `context` or that is nothing but padding, ids
         outside 0 … V−1, and token_types of another shape or outside 0 … token_types−1.
         """
@@ -151,17 +154,23 @@ class TransformerEncoder:
             x, params, "encoder", layers=self.layers, head_dim=self.head_dim, norm="post",
             mask=padding_mask(tokens, self.padding_id), attend=attend,
             activation=self.activation, eps=self.norm_eps, rate=self.dropout, rng=rng,
+            for_backward=for_backward,
         )  # fmt: skip
         return hidden, {
             "hidden_states": [x, *encoder_cache[-1]],
-            "input": input_cache,
-            "encoder": encoder_cache,
+            "for_backward": (input_cache, encoder_cache) if for_backward else None,
         }
 
     def backward(self, dhidden: Array, cache: Cache) -> Params:
-        """Gradients of every parameter, by name.        dhidden: (B, T, D)"""
-        dx, grads = encoder_backward(dhidden, cache["encoder"])
-        return self._read_backward(dx, cache["input"]) | grads
+        """Gradients of every parameter, by name.        dhidden: (B, T, D)
+
+        Raises ValueError if the forward pass was told to keep nothing for this one.
+        """
+        if cache["for_backward"] is None:
+            raise ValueError("backward needs a forward pass with for_backward=True")
+        input_cache, encoder_cache = cache["for_backward"]
+        dx, grads = encoder_backward(dhidden, encoder_cache)
+        return self._read_backward(dx, input_cache) | grads
 
     def _types(self, token_types: Array | None, shape: tuple[int, ...]) -> Array:
         """token_types, checked; where there are none one 0 for all, (1, 1)."""
