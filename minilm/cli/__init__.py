@@ -7,6 +7,9 @@
     writing       generate
     compressing   quantize, prune
     pipelines     compress
+    pretrained    pretrained: info, generate; its other commands are in
+    encoders      embed, rank, fill
+    pretrained_files   quantize, export
 """
 
 from minilm.cli.commands import main, parser

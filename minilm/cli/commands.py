@@ -7,6 +7,7 @@ from concurrent.futures import BrokenExecutor
 
 from minilm.cli.compressing import add_prune, add_quantize
 from minilm.cli.pipelines import add_compress
+from minilm.cli.pretrained import add_pretrained
 from minilm.cli.studying import add_study
 from minilm.cli.training import add_distill, add_evaluate, add_train
 from minilm.cli.writing import add_generate
@@ -52,4 +53,5 @@ def parser() -> argparse.ArgumentParser:
     add_prune(commands)
     add_distill(commands)
     add_compress(commands)
+    add_pretrained(commands)
     return top

@@ -15,6 +15,8 @@ EXAMPLES = {
     "distill": "python -m minilm distill lstm.npz --out student.npz",
     "compress": "python -m minilm compress lstm.npz --recipe data/recipes/deep-compression.toml "
     "--out small.npz",
+    "pretrained": 'python -m minilm pretrained rank all-MiniLM-L6-v2 --query "A cat is asleep." '
+    '"The kitten naps." "Shares fell again."',
 }
 
 TASK_EXAMPLES = {
@@ -24,19 +26,43 @@ TASK_EXAMPLES = {
     "generate": 'python -m minilm generate t.npz --prompt "Her son likes those apples." --beams 4',
 }
 
+ENCODER = "python -m minilm pretrained {} all-MiniLM-L6-v2"
+PRETRAINED_EXAMPLES = {  # of the commands of `pretrained`
+    "info": ENCODER.format("info"),
+    "embed": ENCODER.format("embed") + ' "A cat is asleep." --out cat.npy',
+    "rank": EXAMPLES["pretrained"],
+    "fill": 'python -m minilm pretrained fill bert-base-uncased "Paris is the [MASK] of France."',
+    "generate": 'python -m minilm pretrained generate stories15M.bin --prompt "Once upon a time"',
+    "quantize": ENCODER.format("quantize") + ' --bits 4 --method "in groups" --out encoder-4.npz',
+}
+
 
 def add(
-    commands: Any, name: str, run: Callable[[argparse.Namespace], None], what: str
-) -> argparse.ArgumentParser:
+    commands: Any, name: str, run: Callable[[argparse.Namespace], None], what: str,
+    examples: dict[str, str] = EXAMPLES,
+) -> argparse.ArgumentParser:  # fmt: skip
     """A command with its example; an option must be written out whole."""
-    example = f"example:    {EXAMPLES[name]}"
-    if name in TASK_EXAMPLES:
+    example = f"example:    {examples[name]}"
+    if name in TASK_EXAMPLES and examples is EXAMPLES:
         example += f"\nof a task:  {TASK_EXAMPLES[name]}"
     command: argparse.ArgumentParser = commands.add_parser(
         name, help=what, description=what.capitalize() + ".", epilog=example, allow_abbrev=False,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     command.set_defaults(run=run)
+    return command
+
+
+def add_of_pretrained(
+    commands: Any, name: str, run: Callable[[argparse.Namespace], None], what: str
+) -> argparse.ArgumentParser:
+    """A command of `pretrained`: the first that it is told is which model."""
+    command = add(commands, name, run, what, PRETRAINED_EXAMPLES)
+    command.add_argument(
+        "model", metavar="NAME_OR_PATH",
+        help="an installed model, such as all-MiniLM-L6-v2; a folder with config.json, "
+        "model.safetensors and a vocabulary; a llama2.c .bin; or what `pretrained quantize` saved",
+    )
     return command
 
 

@@ -6,8 +6,9 @@ classifier reads it and says how likely each label is.
 
 import argparse
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +17,15 @@ import numpy as np
 from minilm.cli.options import add, chosen, whole_number
 from minilm.compression.quantization.key_value_cache import QuantizedKeyValueCache
 from minilm.generation import beam_search, decode_pieces, stream, with_cache
+from minilm.generation.pieces import LONGEST
 from minilm.models import Conditioned, Seq2SeqTransformer, TransformerLanguageModel
+from minilm.pretrained.prompts import end_id, prompt_ids
 from minilm.study.saved import saved_parameters
 from minilm.study.settings import Settings
 from minilm.study.subjects import saved_language_model, saved_task_subject
 from minilm.study.tasks import AnswerSubject, LabelSubject
-from minilm.types import Params
+from minilm.text import Tokenizer
+from minilm.types import Array, Params
 from minilm.weights import nbytes, read_header, thaw
 
 LENGTH, TEMPERATURE = 200, 0.8  # of what a language model writes, if not said otherwise
@@ -31,16 +35,20 @@ DRAWING = ("temperature", "top_k", "top_p")
 def add_generate(commands: Any) -> None:
     command = add(commands, "generate", run_generate, "let a saved model write, answer or judge")
     command.add_argument("file")
-    command.add_argument(
-        "--prompt", required=True, help="what is gone on with, answered, or labelled"
-    )
-    command.add_argument(
-        "--length", type=int,
-        help=f"tokens to add (default: {LENGTH}; of an answer, the longest it was trained on)",
-    )
+    add_writing(
+        command, prompt="what is gone on with, answered, or labelled",
+        length="; of an answer, the longest it was trained on", temperature="; of an answer, 0",
+    )  # fmt: skip
+
+
+def add_writing(command: Any, *, prompt: str, length: str = "", temperature: str = "") -> None:
+    """The options of how a text is written. prompt: what that one is; the others: further defaults.
+    """
+    command.add_argument("--prompt", required=True, help=prompt)
+    command.add_argument("--length", type=int, help=f"tokens to add (default: {LENGTH}{length})")
     command.add_argument(
         "--temperature", type=float,
-        help=f"0 takes the likeliest (default: {TEMPERATURE}; of an answer, 0)",
+        help=f"0 takes the likeliest (default: {TEMPERATURE}{temperature})",
     )
     command.add_argument("--top-k", type=int, help="draw among the k likeliest tokens")
     command.add_argument("--top-p", type=float, help="draw among the likeliest with this mass")
@@ -60,11 +68,7 @@ def add_generate(commands: Any) -> None:
 
 
 def run_generate(arguments: argparse.Namespace) -> None:
-    drawn = chosen(arguments, DRAWING)
-    if arguments.beams and drawn:
-        raise ValueError(
-            f"--beams: a search draws nothing, so leave out --{min(drawn).replace('_', '-')}"
-        )
+    check_drawing(arguments)
     if "task" in read_header(arguments.file):
         subject = saved_task_subject(Settings(), Path(arguments.file))
         params = subject.trained()
@@ -74,24 +78,54 @@ def run_generate(arguments: argparse.Namespace) -> None:
             answer(subject, params, arguments)
     else:
         params = go_on(arguments)
+    report_bytes(arguments, params)
+
+
+def check_drawing(arguments: argparse.Namespace) -> None:
+    """Refuse options of drawing beside those of a search."""
+    drawn = chosen(arguments, DRAWING)
+    if arguments.beams and drawn:
+        raise ValueError(
+            f"--beams: a search draws nothing, so leave out --{min(drawn).replace('_', '-')}"
+        )
+
+
+def report_bytes(arguments: argparse.Namespace, params: Params) -> None:
     used = params if arguments.packed else thaw(params)
     print(f"[parameters: {nbytes(params):,} bytes held, {nbytes(used):,} in use]", file=sys.stderr)
 
 
 def go_on(arguments: argparse.Namespace) -> Params:
-    """Write the prompt and what a language model adds, piece by piece; its parameters."""
+    """Let the language model of a file write; its parameters."""
     model, tokenizer = saved_language_model(Path(arguments.file))
     params = saved_parameters(arguments.file, model.init(0))
-    prompt = tokenizer.encode(arguments.prompt)
+    write(arguments, model, tokenizer, params)
+    return params
+
+
+def write(
+    arguments: argparse.Namespace, model: Any, tokenizer: Tokenizer, params: Params
+) -> None:
+    """Write the prompt and what a language model adds, piece by piece, up to the text's end."""
+    prompt, end = prompt_ids(tokenizer, arguments.prompt), end_id(tokenizer)
     length = LENGTH if arguments.length is None else arguments.length
-    ids = written(arguments, model, params, prompt, length, temperature=TEMPERATURE)
+    ids = written(arguments, model, params, prompt, length, end=end, temperature=TEMPERATURE)
     print(arguments.prompt, end="", flush=True)
     try:
-        for piece in decode_pieces(tokenizer, ids):
+        for piece in added_pieces(tokenizer, prompt, (i for i in ids if i != end)):
             print(piece, end="", flush=True)
     finally:  # after an interrupt too, what was written is a line
         print()
-    return params
+
+
+def added_pieces(tokenizer: Tokenizer, prompt: Array, ids: Iterable[int]) -> Iterator[str]:
+    """The text that new ids add to the prompt's: a piece may depend on what stands before it."""
+    last = prompt[-LONGEST:].tolist()
+    given = len(tokenizer.decode(last))  # characters that belong to the prompt
+    for piece in decode_pieces(tokenizer, chain(last, ids)):
+        if len(piece) > given:
+            yield piece[given:]
+        given = max(0, given - len(piece))
 
 
 def answer(subject: AnswerSubject, params: Params, arguments: argparse.Namespace) -> None:

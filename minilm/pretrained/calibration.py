@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from minilm.pretrained.prompts import tokenizer_of
 from minilm.pretrained.texts import padded_ids
 from minilm.text.sentences import SENTENCE_END
 from minilm.types import Array
@@ -39,7 +40,7 @@ def natural_sentences(text: str, count: int) -> list[str]:
 def sentence_batches(pretrained: Any, texts: Sequence[str], batch_size: int = 32) -> list[Array]:
     """Batches for `calibrate`: ids (B, T) of sentences of one length, so without padding."""
     model = pretrained.model
-    ids = padded_ids(pretrained.tokenizer, texts, model.context)
+    ids = padded_ids(tokenizer_of(pretrained), texts, pretrained.longest)
     lengths = (ids != model.padding_id).sum(axis=1)
     groups = [ids[lengths == length, :length] for length in np.unique(lengths)]
     return [group[i : i + batch_size] for group in groups for i in range(0, len(group), batch_size)]
@@ -50,10 +51,10 @@ def window_batches(
 ) -> list[Array]:
     """Batches for `calibrate`: ids (B, T) of windows of the text, spread evenly over it.
 
-    T: length, or the model's context, or the whole text if these are shorter.
+    T: length, or the longest the model reads, or the whole text if these are shorter.
     """
-    ids = pretrained.tokenizer.encode(text)
-    length = min(length, pretrained.model.context, len(ids))
+    ids = tokenizer_of(pretrained).encode(text)
+    length = min(length, pretrained.longest or length, len(ids))
     starts = np.linspace(0, len(ids) - length, windows).astype(int)
     places = starts[:, None] + np.arange(length)
     return [ids[places[i : i + batch_size]] for i in range(0, windows, batch_size)]

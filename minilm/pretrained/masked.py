@@ -12,6 +12,7 @@ import numpy as np
 from minilm.generation import likeliest, next_token_probabilities
 from minilm.models import MaskedLanguageModel
 from minilm.models.language_model import check_positive
+from minilm.pretrained.prompts import tokenizer_of
 from minilm.types import Array
 
 MASK = "[MASK]"
@@ -24,18 +25,19 @@ def predict_masked(pretrained: Any, text: str, k: int = 5) -> list[list[tuple[st
     bert-base-uncased has. A token is a piece: with ## before it, it goes on in a word. Of equally
     likely ones the lower id comes first; k beyond the vocabulary gives all of it.
     Raises TypeError for a model without the head, or a text that is no string; ValueError for a
-    text without [MASK] or longer than the model's context, or a k below 1; FloatingPointError for
-    logits that are not finite.
+    text without [MASK] or longer than the model's context, no tokenizer, or a k below 1;
+    FloatingPointError for logits that are not finite.
     """
-    model, tokenizer = pretrained.model, pretrained.tokenizer
+    model = pretrained.model
     check_has_head(model)
+    tokenizer = tokenizer_of(pretrained)
     check_positive(k=k)
     ids = masked_ids(tokenizer, text)
     if len(ids) > model.context:
         raise ValueError(f"text must have at most {model.context} pieces, [CLS] and [SEP] "
                          f"among them, got {len(ids)}")
     gaps = np.flatnonzero(ids == tokenizer.special_ids[MASK])
-    logits = model.forward(pretrained.params, ids[None])[0][0, gaps]
+    logits = model.forward(pretrained.params, ids[None], for_backward=False)[0][0, gaps]
     if not np.isfinite(logits).all():
         raise FloatingPointError("the model's logits are not finite: its parameters may not be")
     k = min(k, model.vocab_size)
@@ -67,6 +69,6 @@ def check_has_head(model: Any) -> None:
     if not isinstance(model, MaskedLanguageModel):
         raise TypeError(
             f"pretrained must have a head for masked tokens, got a {type(model).__name__} without "
-            "one: sentence encoders such as all-MiniLM-L6-v2 lost theirs when they were fine-tuned; "
+            "one: sentence encoders such as all-MiniLM-L6-v2 are published without it; "
             "bert-base-uncased and other BertForMaskedLM checkpoints have it"
         )

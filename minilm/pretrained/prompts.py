@@ -29,6 +29,16 @@ def prompt_ids(tokenizer: Any, text: str) -> Array:
     return ids if before is None else np.concatenate([[before], ids]).astype(np.int32)
 
 
+def tokenizer_of(pretrained: Any) -> Any:
+    """The tokenizer of a pretrained model. ValueError where it came without one."""
+    if pretrained.tokenizer is None:
+        raise ValueError(
+            "pretrained must have a tokenizer to read text, and this model came without one: "
+            "put its vocabulary's files beside its weights"
+        )
+    return pretrained.tokenizer
+
+
 def end_id(tokenizer: Any) -> int | None:
     """The id after which a text is over; None where the tokenizer has none."""
     special = tokenizer.special_ids

@@ -19,6 +19,7 @@ from minilm.models import MaskedLanguageModel, TransformerEncoder
 from minilm.models.language_model import check_positive
 from minilm.models.pooling import mean_of_tokens
 from minilm.nn.linear import unpacked
+from minilm.pretrained.prompts import tokenizer_of
 from minilm.pretrained.texts import padded_ids
 from minilm.types import Array, Params
 
@@ -32,25 +33,25 @@ def sentence_embeddings(
     pretrained: what `load_pretrained` gives of an encoder. batch_size: texts read side by side.
     unit: of length 1; a vector of zeros stays zero. packed: compute with compressed weights as they
     are; by default they are unpacked once for all texts.
-    A text longer than the model's context is cut: only its beginning counts, and `cut_texts` tells
-    which these are. The same text has the same vector, bit for bit, wherever it stands in `texts`.
+    Of a text that has more tokens than `pretrained.longest` only the beginning counts; `cut_texts`
+    tells which these are. A text that stands in `texts` twice has the same vector, bit for bit.
     Raises TypeError for a model that is no encoder, one string in the place of several, or what is
-    no string; ValueError for no texts or a batch_size below 1; FloatingPointError for vectors that
-    are not finite.
+    no string; ValueError for no texts, no tokenizer or a batch_size below 1; FloatingPointError for
+    vectors that are not finite.
     """
     model = encoder_of(pretrained)
     texts = check_texts(texts)
     check_positive(batch_size=batch_size)
     params = pretrained.params if packed else unpacked_maps(pretrained.params)
     places = {text: i for i, text in enumerate(dict.fromkeys(texts))}  # each text is read once
-    ids = padded_ids(pretrained.tokenizer, list(places), model.context)
+    ids = padded_ids(tokenizer_of(pretrained), list(places), pretrained.longest)
     lengths = (ids != model.padding_id).sum(axis=1)
     order = np.argsort(lengths, kind="stable")
     vectors = np.empty((len(ids), model.width), np.float32)
     for start in range(0, len(ids), batch_size):
         rows = order[start : start + batch_size]
         tokens = ids[rows, : lengths[rows[-1]]]
-        hidden, _ = model.forward(params, tokens)
+        hidden, _ = model.forward(params, tokens, for_backward=False)
         vectors[rows] = pooled(hidden, tokens != model.padding_id, pretrained.pooling)
     if not np.isfinite(vectors).all():
         raise FloatingPointError("the model's vectors are not finite: its parameters may not be")
@@ -106,10 +107,10 @@ def rank(
 
 
 def cut_texts(pretrained: Any, texts: Sequence[str]) -> list[int]:
-    """The indices of the texts that are longer than the model's context, and so are cut."""
-    model = encoder_of(pretrained)
-    ids = padded_ids(pretrained.tokenizer, check_texts(texts), model.context + 1)
-    return np.flatnonzero((ids != model.padding_id).sum(axis=1) > model.context).tolist()
+    """The indices of the texts that have more than `pretrained.longest` tokens, and so are cut."""
+    model, longest = encoder_of(pretrained), pretrained.longest
+    ids = padded_ids(tokenizer_of(pretrained), check_texts(texts), longest + 1)
+    return np.flatnonzero((ids != model.padding_id).sum(axis=1) > longest).tolist()
 
 
 def encoder_of(pretrained: Any) -> TransformerEncoder:

@@ -1,0 +1,244 @@
+"""python -m minilm pretrained …, as a person would type it, on small random models."""
+
+import re
+import shlex
+
+import numpy as np
+import pytest
+
+from minilm import cli
+from minilm.cli.options import PRETRAINED_EXAMPLES
+from minilm.models import MaskedLanguageModel, TransformerEncoder, TransformerLanguageModel
+from minilm.pretrained.load import Pretrained, load_pretrained, save_pretrained
+from minilm.pretrained.prompts import end_id, prompt_ids
+from minilm.pretrained.sentences import rank, sentence_embeddings
+from minilm.text import BPETokenizer, CharTokenizer, WordPieceTokenizer
+from minilm.weights import load
+
+SPECIALS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+PROSE = (
+    "The cat sat on the old mat and slept. A dog ran home under the big tree. "
+    "Nobody had seen the small bird in the garden before. It sang until the sun went down! "
+    "Was the door of the house open all night? They found the cat and the dog together. "
+    "The bird came back to the old tree. In the morning the garden was quiet again."
+)
+TEXTS = ["the cat slept on the mat", "a dog ran home", "the bird sang in the old tree"]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """An encoder, one with a head, and a language model, each as a file."""
+    folder = tmp_path_factory.mktemp("pretrained")
+    pieces = WordPieceTokenizer.train(PROSE, 150, specials=SPECIALS)
+    sizes = {"width": 32, "layers": 2, "heads": 2, "context": 24}
+    for name, model in (
+        ("encoder", TransformerEncoder(pieces.vocab_size, **sizes)),
+        ("masked", MaskedLanguageModel(pieces.vocab_size, **sizes)),
+    ):
+        params = model.init(0)
+        save_pretrained(folder / f"{name}.npz", Pretrained(model, params, pieces, "mean", 24))
+    letters = BPETokenizer.train(PROSE, 300, specials=("<|endoftext|>",))
+    writer = TransformerLanguageModel(letters.vocab_size, positions="learned", **sizes)
+    written = Pretrained(writer, writer.init(0), letters, "mean", 24)
+    save_pretrained(folder / "writer.npz", written)
+    (folder / "lines.txt").write_text("\n".join(TEXTS) + "\n\n", encoding="utf-8")
+    (folder / "prose.txt").write_text(PROSE, encoding="utf-8")
+    (folder / "empty.txt").write_text("\n \n", encoding="utf-8")
+    return folder
+
+
+def call(line):
+    assert cli.main(["pretrained", *shlex.split(line)]) == 0
+
+
+def test_alone_it_prints_its_help(capsys):
+    call("")
+    printed = capsys.readouterr().out
+    for command in PRETRAINED_EXAMPLES:
+        assert re.search(rf"^    {command}  ", printed, re.M)
+
+
+@pytest.mark.parametrize(("command", "example"), PRETRAINED_EXAMPLES.items())
+def test_help_shows_an_example_that_parses(capsys, command, example):
+    with pytest.raises(SystemExit):
+        cli.main(["pretrained", command, "--help"])
+    assert example in " ".join(capsys.readouterr().out.split())
+    python, minus_m, minilm, *words = shlex.split(example)
+    assert (python, minus_m, minilm) == ("python", "-m", "minilm")
+    assert words[:2] == ["pretrained", command]
+    assert cli.parser().parse_args(words).command == "pretrained"
+
+
+def test_info_says_what_is_there(folder, capsys):
+    call(f"info {folder}/encoder.npz")
+    lines = dict(line.strip().split("  ", 1) for line in capsys.readouterr().out.splitlines())
+    model = load_pretrained(folder / "encoder.npz").model
+    assert lines["model"] == "TransformerEncoder"
+    assert (lines["width"], lines["layers"], lines["context"]) == ("32", "2", "24")
+    count = sum(w.size for w in model.init(0).values())
+    assert lines["parameters"] == f"{count:,}"
+    assert lines["bytes"] == f"{4 * count:,}  (32.00 bits a parameter)"
+    assert lines["tokenizer"] == f"WordPieceTokenizer, {model.vocab_size} pieces"
+
+
+def test_info_lists_each_tensor(folder, capsys):
+    call(f"quantize {folder}/encoder.npz --bits 4 --group-size 16 --calibration {folder}/prose.txt "
+         f"--out {folder}/q.npz")  # fmt: skip
+    capsys.readouterr()
+    call(f"info {folder}/q.npz --tensors")
+    printed = capsys.readouterr().out
+    table = printed.split("\n\n")[1].splitlines()
+    params = load(folder / "q.npz")
+    assert len(table) == 1 + len(params)
+    assert len({line.rindex("  ") for line in table}) == 1  # aligned
+    for line, (name, w) in zip(table[1:], params.items(), strict=True):
+        bits, kept = ("5.00", "QuantizedTensor") if w.ndim == 2 else ("32.00", "float32")
+        shape = " × ".join(map(str, w.shape))
+        assert re.split(" {2,}", line) == [name, shape, f"{w.nbytes:,}", bits, kept]
+
+
+def test_embed_prints_or_writes(folder, capsys):
+    expected = sentence_embeddings(load_pretrained(folder / "encoder.npz"), TEXTS)
+    call(f"embed {folder}/encoder.npz --file {folder}/lines.txt --out {folder}/vectors.npy")
+    assert f"3 vectors of 32 numbers, {128 + 3 * 32 * 4} bytes" in capsys.readouterr().out
+    np.testing.assert_array_equal(np.load(folder / "vectors.npy"), expected)
+    call(f"embed {folder}/encoder.npz " + " ".join(map(shlex.quote, TEXTS)))
+    lines = capsys.readouterr().out.splitlines()
+    for line, text, vector in zip(lines, TEXTS, expected, strict=True):
+        numbers, shown = line.split(" …  ")
+        assert shown == text
+        assert [float(x) for x in numbers.split()] == pytest.approx(vector[:6], abs=1e-4)
+
+
+def test_rank_puts_the_most_similar_first(folder, capsys):
+    call(f'rank {folder}/encoder.npz --query "the cat" --file {folder}/lines.txt')
+    printed = capsys.readouterr().out.splitlines()
+    ranked = rank(load_pretrained(folder / "encoder.npz"), "the cat", TEXTS)
+    assert printed[0] == "similarity  text"
+    assert printed[1:] == [f"{cosine:10.4f}  {TEXTS[i]}" for cosine, i in ranked]
+    call(f'rank {folder}/encoder.npz --query "the cat" --file {folder}/lines.txt --top 1')
+    assert capsys.readouterr().out.splitlines() == printed[:2]
+
+
+def test_what_was_cut_is_said(folder, capsys):
+    long = "the " * 30
+    call(f'rank {folder}/encoder.npz --query "{long}" the cat "{long}"')
+    assert "[2 of 4 texts cut to their first 24 tokens" in capsys.readouterr().err
+    call(f"embed {folder}/encoder.npz cat")
+    assert "cut" not in capsys.readouterr().err
+
+
+def test_fill_lists_tokens_for_each_gap(folder, capsys):
+    call(f'fill {folder}/masked.npz "the [MASK] sat on the [MASK]" --top 3')
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "probability  token (the 1. [MASK])"
+    assert lines[4] == "probability  token (the 2. [MASK])"
+    probabilities = [float(line.split()[0]) for line in lines[1:4]]
+    assert probabilities == sorted(probabilities, reverse=True) and len(lines) == 8
+
+
+def test_generate_is_repeatable_here_and_as_a_saved_model(folder, capsys):
+    texts = []
+    for command in ("pretrained generate", "pretrained generate", "generate"):
+        words = shlex.split(f'{command} {folder}/writer.npz --prompt "The cat" --length 20')
+        assert cli.main(words) == 0
+        texts.append(capsys.readouterr().out)
+    assert texts[0] == texts[1] == texts[2]
+    assert texts[0].startswith("The cat") and len(texts[0]) > 10
+    for options in ("--temperature 0", "--beams 3", "--cache-bits 4 --top-k 5 --seed 2"):
+        call(f'generate {folder}/writer.npz --prompt "" --length 8 {options}')
+        assert capsys.readouterr().out.endswith("\n")
+
+
+def test_where_a_text_begins_and_ends():
+    gpt2 = BPETokenizer.train(PROSE, 260, specials=("<|endoftext|>",))
+    assert end_id(gpt2) == 0
+    assert prompt_ids(gpt2, "The").tolist() == gpt2.encode("The").tolist()
+    assert prompt_ids(gpt2, "").tolist() == [0]
+    llama = CharTokenizer.train("abc", specials=("<unk>", "<s>", "</s>"))
+    assert end_id(llama) == 2
+    assert prompt_ids(llama, "ab").tolist() == [1, *llama.encode("ab")]
+    assert prompt_ids(llama, "").tolist() == [1]
+    bare = CharTokenizer.train("abc")
+    assert end_id(bare) is None and prompt_ids(bare, "").tolist() == []
+
+
+@pytest.mark.parametrize(
+    ("model", "options"),
+    [
+        ("encoder", "--bits 8"),
+        ("encoder", "--bits 4 --group-size 16"),
+        ("encoder", "--bits 4 --method rotation"),
+        ("encoder", "--bits 3 --method GPTQ --group-size 16"),
+        ("masked", "--bits 8 --method SmoothQuant --activations 8"),
+        ("writer", "--bits 4 --method AWQ --group-size 16"),
+        ("writer", "--bits 8 --activations 8"),
+    ],
+)
+def test_quantize_says_what_it_gains_and_costs(folder, capsys, tmp_path, model, options):
+    out = tmp_path / "q.npz"
+    call(f"quantize {folder}/{model}.npz {options} --calibration {folder}/prose.txt --out {out}")
+    printed = capsys.readouterr().out
+    before, after = re.search(r"parameters  ([\d,]+) -> ([\d,]+) bytes", printed).groups()
+    assert int(after.replace(",", "")) < 0.5 * int(before.replace(",", ""))
+    assert f"file  {out.stat().st_size:,} bytes" in printed
+    if model == "writer":
+        old, new = map(float, re.search(r"perplexity  ([\d.]+) -> ([\d.]+)", printed).groups())
+        assert new == pytest.approx(old, rel=0.2)
+        call(f'generate {out} --prompt "The" --length 5')
+        call(f'generate {out} --prompt "The" --length 5 --packed')
+    else:
+        mean, least = map(float, re.search(r"mean ([\d.]+), least ([\d.]+)", printed).groups())
+        assert 0.8 < least <= mean < 1.0001
+        call(f"rank {out} --query cat dog bird")
+    call(f"info {out}")
+
+
+def test_the_other_commands_know_such_a_file_or_say_that_they_do_not(folder, capsys):
+    file = f"{folder}/encoder.npz"
+    assert cli.main(shlex.split(f"quantize {file} --bits 8 --out {folder}/plain.npz")) == 0
+    call(f"rank {folder}/plain.npz --query cat dog bird")
+    capsys.readouterr()
+    for line, said in (
+        (f"evaluate {file}", "it was not saved by `train`"),
+        (f"distill {file} --out {folder}/x.npz", "it was not saved by `train`"),
+        (f"generate {file} --prompt a", "TransformerEncoder, which is no language model"),
+    ):
+        assert cli.main(shlex.split(line)) == 1
+        error = capsys.readouterr().err
+        assert said in error and error.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("info nothing-here", "nothing-here"),
+        ("embed {f}/writer.npz cat", "must hold an encoder"),
+        ("embed {f}/encoder.npz", "one of the two"),
+        ("embed {f}/encoder.npz cat --file {f}/lines.txt", "one of the two"),
+        ("embed {f}/encoder.npz --file {f}/empty.txt", "no line with a text"),
+        ("embed {f}/encoder.npz --file {f}/none.txt", "none.txt"),
+        ("embed {f}/encoder.npz cat --out {f}/no/such.npy", "no folder"),
+        ("rank {f}/writer.npz --query a b", "must hold an encoder"),
+        ("fill {f}/encoder.npz 'a [MASK]'", "bert-base-uncased"),
+        ("fill {f}/masked.npz 'a cat'", "must have a [MASK]"),
+        ("generate {f}/encoder.npz --prompt a", "reads text and writes none"),
+        ("generate {f}/writer.npz --prompt a --beams 2 --top-k 3", "leave out --top-k"),
+        ("quantize {f}/encoder.npz --bits 3 --method MXFP4 --out x.npz", "--bits: MXFP4 is there"),
+        ("quantize {f}/encoder.npz --group-size 7 --out x.npz", "group_size"),
+        ("quantize {f}/encoder.npz --out {f}/no/x.npz", "no folder"),
+        ("quantize {f}/encoder.npz --calibration {f}/lines.txt --out x.npz", "two sentences"),
+        ("quantize {f}/q8.npz --out x.npz --calibration {f}/prose.txt", "compressed already"),
+    ],
+)
+def test_bad_input_is_one_clear_line(folder, capsys, monkeypatch, tmp_path, line, said):
+    monkeypatch.chdir(tmp_path)
+    if "q8" in line:
+        prose = f"--calibration {folder}/prose.txt"
+        call(f"quantize {folder}/encoder.npz {prose} --out {folder}/q8.npz")
+        capsys.readouterr()
+    assert cli.main(["pretrained", *shlex.split(line.format(f=folder))]) == 1
+    error = capsys.readouterr().err
+    assert said in error
+    assert error.startswith("minilm pretrained: ") and error.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
