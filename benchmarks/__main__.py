@@ -4,12 +4,12 @@ Without arguments all is measured, and the csv files, the README's tables and th
 written anew; with any only what was asked for is measured and printed. --draw measures nothing:
 it writes tables and figures from the csv files.
 
-Nine more stand by themselves: python -m benchmarks recipe (trains to the end), recipes (whole
+Ten more stand by themselves: python -m benchmarks recipe (trains to the end), recipes (whole
 recipes of compression, stage after stage), tasks (accuracy, not speed), pairs (a file of 29,000
 sentence pairs, from end to end), counted_vectors (word vectors counted and learned),
 small_embeddings (what compressed ones lose), word_vectors (what skip-gram should learn, and
-docs/word-vectors.md), tricks (naive forms beside the quick ones) and profile (where minilm's time
-goes).
+docs/word-vectors.md), pretrained (beside transformers), tricks (naive forms beside the quick ones)
+and profile (where minilm's time goes).
 """
 
 import argparse
@@ -29,7 +29,7 @@ ONE_THREAD = ("word2vec",)  # gensim reads a text with one worker in the same or
 CURVES = "scale"
 PROGRAMS = (
     "recipe", "recipes", "tricks", "profile", "tasks", "pairs", "counted_vectors",
-    "small_embeddings", "word_vectors",
+    "small_embeddings", "word_vectors", "pretrained",
 )  # fmt: skip
 
 

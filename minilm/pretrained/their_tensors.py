@@ -1,0 +1,158 @@
+"""The way back: a model of ours as a config.json and tensors that others know.
+
+    config   the keys that read_config reads, with the model's sizes and choices
+    tensors  the tables of families/ from right to left: ours turned round, and cut where several of
+             theirs stand side by side in one of ours
+
+A TransformerLanguageModel is a Llama or a GPT-2 if it has all that makes one, else neither.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from minilm.models import MaskedLanguageModel, TransformerEncoder, TransformerLanguageModel
+from minilm.pretrained.families import bert, gpt2, llama
+from minilm.pretrained.tensors import Table, Theirs
+from minilm.types import Array, Params
+
+LLAMA = {"norm": "pre", "positions": "rotary", "normalization": "rms", "activation": "swiglu"}
+GPT2 = {"norm": "pre", "positions": "learned", "normalization": "layer", "biases": True}
+WORDS = {"exact_gelu": "gelu", "gelu": "gelu_new", "relu": "relu"}  # ours -> theirs
+
+
+def family_of(model: Any) -> str:
+    """"bert", "gpt2" or "llama". Raises TypeError for a model that is none of these."""
+    if isinstance(model, TransformerEncoder | MaskedLanguageModel):
+        return "bert"
+    if isinstance(model, TransformerLanguageModel):
+        if all(getattr(model, field) == value for field, value in LLAMA.items()):
+            return "llama"
+        alike = all(getattr(model, field) == value for field, value in GPT2.items())
+        if alike and model.activation in WORDS and model.key_value_heads in (None, model.heads):
+            return "gpt2"
+        raise TypeError(
+            f"model must be as a Llama is ({LLAMA}) or as a GPT-2 ({GPT2}, as many key_value_heads "
+            f"as heads) for others to know it, got {model}"
+        )
+    raise TypeError(
+        "model must be a TransformerEncoder, a MaskedLanguageModel or a TransformerLanguageModel, "
+        f"got {type(model).__name__}"
+    )
+
+
+def their_config(model: Any) -> dict[str, Any]:
+    """The content of config.json. Raises as family_of."""
+    family = family_of(model)
+    common = {"model_type": family, "vocab_size": model.vocab_size}
+    if family == "bert":
+        is_masked = isinstance(model, MaskedLanguageModel)
+        return common | {
+            "architectures": ["BertForMaskedLM" if is_masked else "BertModel"],
+            "hidden_size": model.width, "num_hidden_layers": model.layers,
+            "num_attention_heads": model.heads, "intermediate_size": model.feed_forward,
+            "hidden_act": WORDS[model.activation], "max_position_embeddings": model.context,
+            "type_vocab_size": model.token_types, "layer_norm_eps": model.norm_eps,
+            "pad_token_id": model.padding_id, "position_embedding_type": "absolute",
+            "hidden_dropout_prob": model.dropout, "attention_probs_dropout_prob": 0.0,
+        }  # fmt: skip
+    if family == "gpt2":
+        return common | {
+            "architectures": ["GPT2LMHeadModel"],
+            "n_embd": model.width, "n_layer": model.layers, "n_head": model.heads,
+            "n_positions": model.context, "n_inner": model.feed_forward,
+            "activation_function": WORDS[model.activation], "layer_norm_epsilon": model.norm_eps,
+            "tie_word_embeddings": model.tied, "embd_pdrop": model.dropout,
+            "resid_pdrop": model.dropout, "attn_pdrop": 0.0,
+            "bos_token_id": None, "eos_token_id": None,
+        }  # fmt: skip
+    return common | {
+        "architectures": ["LlamaForCausalLM"],
+        "hidden_size": model.width, "num_hidden_layers": model.layers,
+        "num_attention_heads": model.heads, "num_key_value_heads": shared_heads(model),
+        "intermediate_size": model.feed_forward, "max_position_embeddings": model.context,
+        "hidden_act": "silu", "rms_norm_eps": model.norm_eps, "rope_theta": model.rotary_base,
+        "tie_word_embeddings": model.tied, "attention_bias": model.biases, "mlp_bias": False,
+        "bos_token_id": None, "eos_token_id": None,
+    }  # fmt: skip
+
+
+def their_tensors(model: Any, params: Params) -> dict[str, Array]:
+    """A checkpoint's tensors by name, of parameters that are arrays of any dtype: views of them.
+
+    Raises as family_of; ValueError for a parameter that is missing, or has another shape than the
+    configuration says (heads or channels that were cut off have no place in config.json).
+    """
+    sizes, tensors = their_sizes(model), {}
+    for ours, theirs in their_names(model).items():
+        parts = (theirs,) if isinstance(theirs, Theirs) else theirs
+        if ours not in params:
+            raise ValueError(f"params must hold {ours}")
+        parts = tuple(part for part in parts if part.names)
+        shapes = [tuple(sizes[size] for size in part.shape) for part in parts]
+        widths = [
+            shape[0 if part.is_turned else -1] for part, shape in zip(parts, shapes, strict=True)
+        ]
+        cuts = np.split(params[ours], np.cumsum(widths)[:-1], axis=-1)
+        for part, shape, cut in zip(parts, shapes, cuts, strict=True):
+            array = cut.T if part.is_turned else cut
+            if array.shape != shape:
+                raise ValueError(
+                    f"{ours} must be as large as the model's configuration says, for "
+                    f"{part.names[0]} to be {shape}, got {params[ours].shape}"
+                )
+            tensors[part.names[0]] = array
+    return tensors
+
+
+def their_names(model: Any) -> Table:
+    """Our names and what stands for each in a checkpoint, as the family's own models write it."""
+    family = family_of(model)
+    if family == "bert":
+        is_masked = isinstance(model, MaskedLanguageModel)
+        prefix = "bert." if is_masked else ""
+        names = bert.embeddings(f"{prefix}embeddings")
+        for i in range(model.layers):
+            names |= bert.block(f"encoder.{i}", f"{prefix}encoder.layer.{i}")
+        return names | (bert.head() if is_masked else {})
+    if family == "gpt2":
+        names = {
+            "token_embedding": Theirs(("transformer.wte.weight",), (gpt2.V, gpt2.D)),
+            "position_embedding": Theirs(("transformer.wpe.weight",), (gpt2.CONTEXT, gpt2.D)),
+        }
+        for i in range(model.layers):
+            names |= gpt2.block(f"block.{i}", f"transformer.h.{i}")
+        return names | gpt2.norm("norm", "transformer.ln_f") | head(model)
+    names = {
+        "token_embedding": Theirs(("model.embed_tokens.weight",), (llama.V, llama.D)),
+        "norm.gain": Theirs(("model.norm.weight",), (llama.D,)),
+    }
+    for i in range(model.layers):
+        names |= llama.block(f"block.{i}", f"model.layers.{i}")
+        if model.biases:
+            names |= llama.biases(f"block.{i}", f"model.layers.{i}", "llama")
+    return names | head(model)
+
+
+def head(model: Any) -> Table:
+    """The last map, where it is not the table."""
+    sizes = (gpt2.V, gpt2.D) if family_of(model) == "gpt2" else (llama.V, llama.D)
+    return {} if model.tied else {"head.w": Theirs(("lm_head.weight",), sizes, is_turned=True)}
+
+
+def their_sizes(model: Any) -> dict[str, int]:
+    """What the names of sizes in the families' tables stand for."""
+    width = model.width
+    sizes = dict.fromkeys((bert.D, gpt2.D, llama.D, llama.Q), width) | {gpt2.QKV: 3 * width}
+    sizes |= dict.fromkeys((bert.V, gpt2.V, llama.V), model.vocab_size)
+    sizes |= dict.fromkeys((bert.F, gpt2.F, llama.F), model.feed_forward)
+    sizes |= dict.fromkeys((bert.CONTEXT, gpt2.CONTEXT), model.context)
+    sizes[bert.TYPES] = getattr(model, "token_types", 0)
+    sizes[llama.KV] = shared_heads(model) * model.head_dim
+    return sizes
+
+
+def shared_heads(model: Any) -> int:
+    """G, the heads of keys and values."""
+    heads: int = getattr(model, "key_value_heads", None) or model.heads
+    return heads
