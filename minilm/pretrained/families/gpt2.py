@@ -51,7 +51,7 @@ def read(config: Config, tensors: Mapping[str, Array]) -> tuple[TransformerLangu
         tied=tied,
         positions="learned",
         activation=config.choice("activation_function", ACTIVATIONS, "gelu_new"),
-        norm_eps=config.number("layer_norm_epsilon", 1e-5),
+        norm_eps=config.number("layer_norm_epsilon", 1e-5, least=0),
     )
     assert model.feed_forward is not None
     sizes = {D: width, F: model.feed_forward, V: model.vocab_size, QKV: 3 * width,

@@ -51,7 +51,7 @@ def read(config: Config, tensors: Mapping[str, Array]) -> tuple[TransformerLangu
 
 
 def read_model(config: Config) -> TransformerLanguageModel:
-    """The architecture that config.json describes."""
+    """The architecture that config.json describes. What it leaves out is as transformers has it."""
     width = config.whole("hidden_size", least=1)
     heads = config.whole("num_attention_heads", least=1)
     context = config.whole("max_position_embeddings", least=1)
@@ -60,6 +60,12 @@ def read_model(config: Config) -> TransformerLanguageModel:
     if config.whole("head_dim", width // heads) * heads != width:
         refuse(config, "head_dim", f"hidden_size / num_attention_heads = {width} / {heads}")
     check_window(config, context)
+    if config.model_type == "llama":
+        key_value_heads = config.whole("num_key_value_heads", heads, least=1)
+        has_biases = config.flag("attention_bias", False)
+    else:
+        key_value_heads = config.whole("num_key_value_heads", least=1)
+        has_biases = config.model_type == "qwen2"
     return TransformerLanguageModel(
         config.whole("vocab_size", least=1),
         width=width,
@@ -71,8 +77,8 @@ def read_model(config: Config) -> TransformerLanguageModel:
         positions="rotary",
         normalization="rms",
         activation="swiglu",
-        key_value_heads=config.whole("num_key_value_heads", heads, least=1),
-        biases=config.model_type == "qwen2" or config.flag("attention_bias", False),
+        key_value_heads=key_value_heads,
+        biases=has_biases,
         rotary_base=rotary_base(config),
         norm_eps=config.number("rms_norm_eps", 1e-6, least=0),
     )
@@ -81,11 +87,11 @@ def read_model(config: Config) -> TransformerLanguageModel:
 def rotary_base(config: Config) -> float:
     """rope_theta, which newer files keep in "rope_parameters". Stretched positions are refused."""
     newer = config.section("rope_parameters", None) or config
-    for place in (newer, config.section("rope_scaling", None), config):
-        if place is None:
-            continue
-        for key in ("rope_type", "type"):  # of newer and of older files
-            place.choice(key, ("default",), "default")
+    for place in (newer, config.section("rope_scaling", None)):
+        if place is not None and place is not config:
+            for key in ("rope_type", "type"):  # the second in older files
+                place.choice(key, ("default",), "default")
+    for place in (newer, config):
         if place.number("partial_rotary_factor", 1.0) != 1:
             refuse(place, "partial_rotary_factor", "1")
     return newer.number("rope_theta", config.number("rope_theta", 10000.0))
@@ -93,9 +99,15 @@ def rotary_base(config: Config) -> float:
 
 def check_window(config: Config, context: int) -> None:
     """Every token sees all before it: a sliding window must be no shorter than the context."""
-    slides = config.model_type == "mistral" or config.flag("use_sliding_window", False)
-    if slides and config.whole("sliding_window", context) < context:
-        refuse(config, "sliding_window", f"null or at least max_position_embeddings = {context}")
+    if config.model_type == "mistral" and "sliding_window" not in config.values:
+        window = 4096
+    elif config.model_type == "mistral" or config.flag("use_sliding_window", False):
+        window = config.whole("sliding_window", context)
+    else:
+        window = context
+    if window < context:
+        allowed = f"null or a window of at least max_position_embeddings = {context}"
+        refuse(config, "sliding_window", allowed)
     if any(kind != "full_attention" for kind in config.values.get("layer_types") or ()):
         refuse(config, "layer_types", "full_attention in every layer")
 

@@ -1,0 +1,104 @@
+"""DistilBERT: half of BERT's layers, no token types, and names of its own. Sanh et al. 2019."""
+
+from collections.abc import Mapping
+
+from minilm.models import MaskedLanguageModel, TransformerEncoder
+from minilm.pretrained.config import Config
+from minilm.pretrained.families.bert import ACTIVATIONS
+from minilm.pretrained.tensors import (
+    Table,
+    check_same,
+    plain,
+    prefix_of,
+    read_params,
+    require,
+    turned,
+    zeros,
+)
+from minilm.types import Array, Params
+
+V, D, F, CONTEXT = "vocab_size", "dim", "hidden_dim", "max_position_embeddings"
+TYPES = "token types, of which there is one"
+
+
+def read(
+    config: Config, tensors: Mapping[str, Array]
+) -> tuple[TransformerEncoder | MaskedLanguageModel, Params]:
+    """The model and the parameters of a checkpoint whose model_type is "distilbert".
+
+    A MaskedLanguageModel where the head is there, else a TransformerEncoder. Raises ValueError for
+    tensors that do not fit.
+    """
+    has_head = "vocab_transform.weight" in tensors
+    model = (MaskedLanguageModel if has_head else TransformerEncoder)(
+        config.whole("vocab_size", least=1),
+        width=config.whole("dim", least=1),
+        layers=config.whole("n_layers", least=1),
+        heads=config.whole("n_heads", least=1),
+        context=config.whole("max_position_embeddings", least=1),
+        feed_forward=config.whole("hidden_dim", least=1),
+        activation=config.choice("activation", ACTIVATIONS, "gelu"),
+        token_types=1,
+        padding_id=config.whole("pad_token_id", 0),
+    )
+    prefix = prefix_of(tensors, ("distilbert.", ""), "embeddings.word_embeddings.weight")
+    table = f"{prefix}embeddings.word_embeddings.weight"
+    require(tensors, f"{prefix}transformer.layer.{model.layers - 1}.ffn.lin2.bias")
+    names: Table = {
+        "token_embedding": plain(table, V, D),
+        "position_embedding": plain(f"{prefix}embeddings.position_embeddings.weight", CONTEXT, D),
+        "type_embedding": zeros(TYPES, D),
+        **norm("embedding_norm", f"{prefix}embeddings.LayerNorm"),
+    }
+    for layer in range(model.layers):
+        names |= block(f"encoder.{layer}", f"{prefix}transformer.layer.{layer}")
+    if has_head:
+        names |= head()
+        check_same(tensors, "vocab_projector.weight", table)
+    assert model.feed_forward is not None
+    sizes = {V: model.vocab_size, D: model.width, F: model.feed_forward, CONTEXT: model.context,
+             TYPES: model.token_types}  # fmt: skip
+    return model, read_params(names, tensors, sizes)
+
+
+def block(ours: str, theirs: str) -> Table:
+    """One block's parameters: the prefix here, and the prefix there."""
+    look, think = f"{theirs}.attention", f"{theirs}.ffn"
+    return {
+        f"{ours}.attention.w_qkv": (
+            turned(f"{look}.q_lin.weight", D, D),
+            turned(f"{look}.k_lin.weight", D, D),
+            turned(f"{look}.v_lin.weight", D, D),
+        ),
+        f"{ours}.attention.b_qkv": (
+            plain(f"{look}.q_lin.bias", D),
+            plain(f"{look}.k_lin.bias", D),
+            plain(f"{look}.v_lin.bias", D),
+        ),
+        f"{ours}.attention.w_out": turned(f"{look}.out_lin.weight", D, D),
+        f"{ours}.attention.b_out": plain(f"{look}.out_lin.bias", D),
+        **norm(f"{ours}.norm_1", f"{theirs}.sa_layer_norm"),
+        f"{ours}.feed_forward.w_up": turned(f"{think}.lin1.weight", F, D),
+        f"{ours}.feed_forward.b_up": plain(f"{think}.lin1.bias", F),
+        f"{ours}.feed_forward.w_down": turned(f"{think}.lin2.weight", D, F),
+        f"{ours}.feed_forward.b_down": plain(f"{think}.lin2.bias", D),
+        **norm(f"{ours}.norm_2", f"{theirs}.output_layer_norm"),
+    }
+
+
+def head() -> Table:
+    """The map before the last one, which is the token table."""
+    return {
+        "prediction.w": turned("vocab_transform.weight", D, D),
+        "prediction.b": plain("vocab_transform.bias", D),
+        **norm("prediction.norm", "vocab_layer_norm"),
+        "prediction.output_bias": plain("vocab_projector.bias", V),
+    }
+
+
+def norm(ours: str, theirs: str) -> Table:
+    """A LayerNorm's gain and bias."""
+    return {
+        f"{ours}.gain": plain(f"{theirs}.weight", D),
+        f"{ours}.bias": plain(f"{theirs}.bias", D),
+    }

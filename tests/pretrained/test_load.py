@@ -1,0 +1,229 @@
+"""load_pretrained and save_pretrained: whatever a model comes as, and every way it can be wrong."""
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import minilm
+from minilm.pretrained import Pretrained, load_pretrained, save_pretrained
+from minilm.pretrained.texts import padded_ids
+from minilm.text import BPETokenizer
+
+REAL = "all-MiniLM-L6-v2"
+
+
+def change(path, **values):
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps(values), encoding="utf-8")
+
+
+def test_all_that_a_folder_says(bert_folder):
+    folder = bert_folder()
+    found = load_pretrained(str(folder.path))
+    assert (found.pooling, found.longest, found.unused) == ("mean", 24, ())
+    assert found.source == str(folder.path)
+    assert found.tokenizer.vocabulary == folder.tokenizer.vocabulary
+    assert set(found.tokenizer.special_ids) == {"[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"}
+    change(folder.path / "1_Pooling" / "config.json", pooling_mode_cls_token=True,
+           pooling_mode_mean_tokens=False, word_embedding_dimension=16)  # fmt: skip
+    change(folder.path / "sentence_bert_config.json", max_seq_length=10, do_lower_case=False)
+    found = load_pretrained(folder.path)
+    assert (found.pooling, found.longest) == ("first", 10)
+    change(folder.path / "1_Pooling" / "config.json", pooling_mode="cls")
+    change(folder.path / "sentence_bert_config.json", max_seq_length=512)
+    found = load_pretrained(folder.path)
+    assert (found.pooling, found.longest) == ("first", 24)
+    change(folder.path / "sentence_bert_config.json", max_seq_length=None)
+    assert load_pretrained(folder.path).longest == 24
+
+
+@pytest.mark.parametrize("values", [
+    {"pooling_mode_max_tokens": True},
+    {"pooling_mode_mean_tokens": True, "pooling_mode_cls_token": True},
+    {"pooling_mode_mean_tokens": False},
+    {"pooling_mode": "lasttoken"},
+    {"pooling_mode_mean_tokens": "yes"},
+])  # fmt: skip
+def test_another_pooling_is_refused(bert_folder, values):
+    folder = bert_folder()
+    change(folder.path / "1_Pooling" / "config.json", **values)
+    with pytest.raises(ValueError, match=r"1_Pooling.config\.json.*(pooling|expected)"):
+        load_pretrained(folder.path)
+
+
+def test_a_folder_without_a_tokenizer(bert_folder):
+    folder = bert_folder()
+    (folder.path / "vocab.txt").unlink()
+    found = load_pretrained(folder.path)
+    assert found.tokenizer is None
+    save_pretrained(folder.path / "ours.npz", found)
+    assert load_pretrained(folder.path / "ours.npz").tokenizer is None
+
+
+def test_a_tokenizer_with_more_pieces_than_the_model(bert_folder):
+    folder = bert_folder()
+    vocabulary = folder.path / "vocab.txt"
+    vocabulary.write_text(vocabulary.read_text(encoding="utf-8") + "one\n", encoding="utf-8")
+    with pytest.raises(ValueError, match="the tokenizer has 48 pieces, the model only 47"):
+        load_pretrained(folder.path)
+
+
+@pytest.mark.parametrize("weights", ["float", "int8", "pruned"])
+def test_what_was_saved_is_loaded(bert_folder, weights):
+    folder = bert_folder()
+    found = load_pretrained(folder.path)
+    params = {
+        "float": lambda: found.params,
+        "int8": lambda: minilm.quantize(found.params, bits=8),
+        "pruned": lambda: minilm.prune(found.params, 0.5),
+    }[weights]()
+    change = replace(found, params=params, pooling="first", longest=9)
+    save_pretrained(folder.path / "ours.npz", change)
+    again = load_pretrained(folder.path / "ours.npz")
+    assert again.model == found.model and list(again.params) == list(params)
+    assert (again.pooling, again.longest, again.unused) == ("first", 9, ())
+    assert again.tokenizer == found.tokenizer
+    ids = padded_ids(found.tokenizer, ["the cat sat", "", "a dog"], 12)
+    results = [it.model.forward(it.params, ids)[0] for it in (change, again)]
+    np.testing.assert_array_equal(*results)
+
+
+def test_the_parameters_can_be_trained(gpt2_folder):
+    """They are read-only views of a file; whoever changes parameters works on copies."""
+    found = load_pretrained(gpt2_folder().path)
+    before = {name: value.copy() for name, value in found.params.items()}
+    ids = np.random.default_rng(0).integers(0, 200, (4, 13))
+    batches = [(ids[:, :-1], ids[:, 1:])] * 3
+    trained, _ = minilm.fit(found.model, found.params, lambda step: batches[step], steps=3)
+    assert any((trained[name] != before[name]).any() for name in before)
+    for name, value in found.params.items():
+        np.testing.assert_array_equal(value, before[name])
+
+
+def test_a_saved_language_model_writes(gpt2_folder, capsys):
+    from minilm import cli
+
+    folder = gpt2_folder()
+    path = folder.path / "ours.npz"
+    save_pretrained(path, load_pretrained(folder.path))
+    assert cli.main(["generate", str(path), "--prompt", "The cat", "--length", "5"]) == 0
+    assert capsys.readouterr().out.startswith("The cat")
+
+
+def test_a_file_of_train_is_loaded_too(tmp_path):
+    model = minilm.TransformerLanguageModel(270, width=8, layers=1, heads=2, context=8)
+    tokenizer = BPETokenizer.train("a cat and a dog", 270)
+    header = {"model": model.config(), "tokenizer": tokenizer.to_dict(), "corpus": "mine"}
+    minilm.save(tmp_path / "m.npz", model.init(0), header)
+    found = load_pretrained(tmp_path / "m.npz")
+    assert found.model == model and found.tokenizer == tokenizer
+    assert (found.pooling, found.longest) == ("mean", 8)
+
+
+def test_what_is_no_model(tmp_path, bert_folder):
+    folder = bert_folder()
+    with pytest.raises(ValueError, match=r"holds tensors alone: give its folder"):
+        load_pretrained(folder.path / "model.safetensors")
+    minilm.save(tmp_path / "bare.npz", {"w": np.zeros(2, np.float32)}, {"mine": 1})
+    with pytest.raises(ValueError, match=r"bare\.npz does not say what model .* holds mine"):
+        load_pretrained(tmp_path / "bare.npz")
+    minilm.save(tmp_path / "odd.npz", {"w": np.zeros(2, np.float32)}, {"model": {"model": "X"}})
+    with pytest.raises(ValueError, match="must be one of"):
+        load_pretrained(tmp_path / "odd.npz")
+    minilm.save(tmp_path / "odd.npz", {"w": np.zeros(2, np.float32)}, {"model": "BertModel"})
+    with pytest.raises(ValueError, match=r"odd\.npz: model is 'BertModel', expected an object"):
+        load_pretrained(tmp_path / "odd.npz")
+    (tmp_path / "text.npz").write_text("what is this", encoding="utf-8")
+    with pytest.raises(ValueError, match=r"text\.npz cannot be loaded"):
+        load_pretrained(tmp_path / "text.npz")
+    with pytest.raises(FileNotFoundError, match="no model 'bert-nowhere'"):
+        load_pretrained("bert-nowhere")
+
+
+def test_a_saved_number_that_is_not_finite(bert_folder):
+    folder = bert_folder()
+    found = load_pretrained(folder.path)
+    bad = found.params["encoder.0.attention.w_out"].copy()
+    bad[3, 4] = np.nan
+    found.params["encoder.0.attention.w_out"] = bad
+    save_pretrained(folder.path / "ours.npz", found)
+    with pytest.raises(ValueError, match=r"ours\.npz: encoder\.0\.attention\.w_out holds 1 num"):
+        load_pretrained(folder.path / "ours.npz")
+
+
+def test_files_that_are_not_there(bert_folder):
+    folder = bert_folder()
+    (folder.path / "model.safetensors").unlink()
+    with pytest.raises(FileNotFoundError, match=r"config\.json.*vocab\.txt"):
+        load_pretrained(folder.path)
+    (folder.path / "config.json").unlink()
+    with pytest.raises(FileNotFoundError, match=r"no config\.json .*vocab\.txt"):
+        load_pretrained(folder.path)
+
+
+@pytest.mark.parametrize("name", ["roberta", "t5", "Bert", "gemma", None])
+def test_another_architecture(bert_folder, name):
+    folder = bert_folder()
+    folder.config["model_type"] = name
+    with pytest.raises(ValueError, match=rf"model_type is (None|null|{name!r}).*(bert|default)"):
+        load_pretrained(folder.write().path)
+
+
+@pytest.mark.parametrize("keep", [0, 4, 100, 5000, -1])
+def test_a_truncated_file(bert_folder, keep):
+    path = bert_folder().path / "model.safetensors"
+    path.write_bytes(path.read_bytes()[:keep])
+    with pytest.raises(ValueError, match=r"model\.safetensors"):
+        load_pretrained(path.parent)
+
+
+def test_a_number_that_is_not_finite(bert_folder):
+    folder = bert_folder()
+    name = "bert.encoder.layer.1.output.dense.weight"
+    bad = folder.tensors[name].copy()
+    bad[0, 1] = np.inf
+    folder.tensors[name] = bad
+    with pytest.raises(ValueError, match=rf"{name} holds 1 numbers that are not finite"):
+        load_pretrained(folder.write().path)
+
+
+def test_a_pretrained_needs_only_a_model_and_its_parameters(tmp_path):
+    model = minilm.TransformerLanguageModel(9, width=8, layers=1, heads=2, context=8)
+    save_pretrained(tmp_path / "m.npz", Pretrained(model, model.init(0)))
+    assert load_pretrained(tmp_path / "m.npz").model == model
+
+
+# The largest part of memory that was ever in use. (ru_maxrss begins with that of the parent.)
+PEAK = """
+import os, sys
+import numpy as np
+import minilm.pretrained as pretrained
+from minilm.pretrained.families import FAMILIES
+def kilobytes(line):
+    with open("/proc/self/status") as status:
+        return next(int(text.split()[1]) for text in status if text.startswith(line))
+folder = pretrained.find_model(sys.argv[1])
+before = kilobytes("VmRSS")
+tensors = pretrained.open_tensors(folder)
+model, params = FAMILIES["bert"](pretrained.read_config(folder), tensors)
+if sys.argv[2] == "used":
+    for value in params.values():
+        value.sum()
+    model.forward(params, np.full((1, 8), 101))
+used = 1024 * (kilobytes("VmHWM") - before)
+print(used / os.path.getsize(folder / "model.safetensors"))
+"""
+
+
+@pytest.mark.oracle
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc/self/status")
+@pytest.mark.parametrize("what", ["loaded", "used"])
+def test_loading_takes_little_more_memory_than_the_file(what):
+    command = [sys.executable, "-c", PEAK, REAL, what]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    print(f"peak memory, {what}: {float(done.stdout):.2f} × the file")
+    assert 0.3 < float(done.stdout) <= 1.2
