@@ -12,18 +12,25 @@ Between them stand pieces that are learned: frequent words whole, rare ones in p
 The more a piece holds, the more nats it costs: compare tokenizers in nats per character or in
 bits per byte (minilm.metrics), never per token.
 
-characters.py   one token a character
-words.py        one token a word, with the white space before it
-bpe.py          byte-level byte-pair encoding: GPT-2's, any text, nothing unknown
-bpe_files.py    its vocab.json and merges.txt
-sentencepiece.py  Llama 2's: spaces are characters, the best-scored pair first, bytes
-wordpiece.py    WordPiece: BERT's, longest match, vocab.txt
-bert_words.py   BERT's cutting into words, its lower case without accents
-merging.py      learning and applying merges, in time linear in the text
-pre_tokens.py   GPT-2's cutting into words, and its letters for bytes
-specials.py     special tokens: padding, begin, end, unknown
-checks.py       what is refused
-text_files.py   UTF-8 files, read and written whole
+characters.py      one token a character
+words.py           one token a word, with the white space before it
+bpe.py             byte-level byte-pair encoding: GPT-2's, any text, nothing unknown
+wordpiece.py       WordPiece: BERT's, longest match, vocab.txt
+sentencepiece.py   SentencePiece: Llama 2's, spaces are characters, the best-scored pair first
+
+reading.py         read_tokenizer: a folder that somebody wrote
+tokenizer_json.py  tokenizer.json, for each of the three above
+bpe_files.py       vocab.json and merges.txt
+llama2c.py         tokenizer.bin
+json_files.py      JSON with errors that name the place
+text_files.py      UTF-8 files, read and written whole
+
+bert_words.py      BERT's cutting into words, its lower case without accents
+unicode_8.py       what is a mark, and what an accent: the same on every Python
+pre_tokens.py      GPT-2's cutting into words, and its letters for bytes
+merging.py         learning and applying merges, in time linear in the text
+specials.py        special tokens: padding, begin, end, unknown
+checks.py          what is refused
 """
 
 from collections.abc import Mapping

@@ -10,13 +10,15 @@ become? Lower case is taken character by character, so the Σ at the end of a Gr
 """
 
 from collections.abc import Callable
-from unicodedata import category, normalize
+from unicodedata import normalize
+
+from minilm.text.tokenizers.unicode_8 import category
 
 REMOVED = ("Cc", "Cf", "Co", "Cs")  # control, format, private use, surrogates; not Cn: unassigned
 ASCII_MARKS = frozenset("$+<=>^`|~")  # punctuation for BERT, symbols for Unicode
 IDEOGRAPHS = (
     (0x4E00, 0x9FFF), (0x3400, 0x4DBF), (0x20000, 0x2A6DF), (0x2A700, 0x2B73F), (0x2B740, 0x2B81F),
-    (0x2B820, 0x2CEAF), (0xF900, 0xFAFF), (0x2F800, 0x2FA1F),
+    (0x2B920, 0x2CEAF), (0xF900, 0xFAFF), (0x2F800, 0x2FA1F),
 )  # fmt: skip
 
 

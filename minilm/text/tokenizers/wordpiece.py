@@ -31,7 +31,7 @@ from minilm.types import Array
 INSIDE = "##"  # before a piece that does not begin a word
 UNKNOWN_WORD = "[UNK]"
 LONGEST_WORD = 100  # characters
-MOST_REMEMBERED = 100_000  # words whose pieces are kept, each of at most LONGEST_WORD characters
+MOST_REMEMBERED = 100_000  # parts between spaces: what their ids are is kept for the next time
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,8 @@ class WordPieceTokenizer:
     lower_case: also strip accents (text/tokenizers/bert_words.py);
     specials: pieces that no text encodes to.
 
+    The ids are those of the `tokenizers` library, unless a text contains a special's characters,
+    such as [SEP]: there it has the special, here never.
     decode puts one space between words: which white space there was, and lower-cased letters, are
     lost, so bits per byte say nothing here. ValueError for pieces that are empty or not distinct,
     and for a vocabulary that lacks [UNK] or a special.
@@ -122,12 +124,18 @@ class WordPieceTokenizer:
 
     def encode(self, text: str) -> Array:
         check_text(text)
-        words = bert_words(text, self.lower_case)
-        known = {word: self._remembered.get(word) or self._pieces(word) for word in words}
-        if len(self._remembered) > MOST_REMEMBERED:
-            self._remembered.clear()
-        self._remembered.update((w, ids) for w, ids in known.items() if len(w) <= LONGEST_WORD)
-        return np.array([i for word in words for i in known[word]], dtype=np.int32)
+        known, ids = self._remembered, []
+        for part in text.replace("\n", " ").split(" "):
+            found = known.get(part)
+            if found is None:
+                words = bert_words(part, self.lower_case)
+                found = tuple(i for word in words for i in self._pieces(word))
+                if len(known) >= MOST_REMEMBERED:
+                    known.clear()
+                if len(part) <= LONGEST_WORD:
+                    known[part] = found
+            ids += found
+        return np.array(ids, dtype=np.int32)
 
     def _pieces(self, word: str) -> tuple[int, ...]:
         if len(word) > LONGEST_WORD:

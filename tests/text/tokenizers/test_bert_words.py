@@ -4,7 +4,6 @@
 import random
 import sys
 import unicodedata
-from functools import cache
 
 import pytest
 from hypothesis import given
@@ -34,9 +33,10 @@ def test_by_hand(text, lowered, as_it_is):
 
 
 def test_ideographs_stand_alone_and_their_neighbours_in_unicode_do_not():
-    # the blocks as Unicode has them; BERT's list leaves out what came after Unicode 8
+    # the blocks as Unicode has them, but for the first 256 of the last of plane 2, U+2B820;
+    # BERT's list leaves out what came after Unicode 8
     blocks = ("3400-4DBF", "4E00-9FFF", "F900-FAFF", "20000-2A6DF", "2A700-2B73F", "2B740-2B81F",
-              "2B820-2CEAF", "2F800-2FA1F")  # fmt: skip
+              "2B920-2CEAF", "2F800-2FA1F")  # fmt: skip
     ends = [(int(a, 16), int(b, 16)) for a, b in (block.split("-") for block in blocks)]
     assert sorted(IDEOGRAPHS) == ends
     for first, last in ends:
@@ -52,22 +52,17 @@ def test_words_cannot_be_cut_further(text, lower_case):
     assert all(words) and bert_words(" ".join(words), lower_case) == words
 
 
-@cache
-def settled_characters():
-    """Those whose properties have not changed since Unicode 3.2, and emoji: all libraries agree."""
-    old = unicodedata.ucd_3_2_0.category
-    return [
-        character
-        for code in range(sys.maxunicode + 1)
-        for character in (chr(code),)
-        if old(character) == unicodedata.category(character) not in ("Cn", "Cs")
-        or 0x1F600 <= code < 0x1F640
-    ]
+@given(st.text(st.characters(codec=None)), st.booleans())
+def test_words_do_not_reach_across_a_space(text, lower_case):
+    parts = [bert_words(part, lower_case) for part in text.split(" ")]
+    assert bert_words(text, lower_case) == [word for words in parts for word in words]
 
 
 @pytest.mark.oracle
 @pytest.mark.parametrize("lower_case", [True, False])
 def test_words_equal_the_tokenizers_librarys(lower_case):
+    """Of every character there is, but those whose small letters or parts are newer than Unicode 12
+    (the library's and Python's tables of these are of different years)."""
     from tokenizers.normalizers import BertNormalizer
     from tokenizers.pre_tokenizers import BertPreTokenizer
 
@@ -76,12 +71,22 @@ def test_words_equal_the_tokenizers_librarys(lower_case):
     def theirs(text):
         return [word for word, _ in splitter.pre_tokenize_str(normalizer.normalize_str(text))]
 
-    known = settled_characters()
-    assert len(known) > 90_000
-    for character in known:
-        text = f"a{character}B {character}É"
-        assert bert_words(text, lower_case) == theirs(text), f"U+{ord(character):04X}"
+    # all planes that hold characters, and a thousandth of the others
+    codes = [*range(0xD800), *range(0xE000, 0x33480), *range(0x33480, sys.maxunicode + 1, 1000),
+             *range(0xE0000, 0xE0200)]  # fmt: skip
+    known = list(map(chr, codes))
+    unequal = []
+    for start in range(0, len(known), 50):
+        text = " ".join(f"a{character}B {character}É" for character in known[start : start + 50])
+        if bert_words(text, lower_case) != theirs(text):
+            unequal += [
+                c for c in known[start : start + 50]
+                if bert_words(f"a{c}B {c}É", lower_case) != theirs(f"a{c}B {c}É")
+            ]  # fmt: skip
+    newer = [c for c in unequal if ord(c) == 0x11938 or unicodedata.category(c) in ("Cn", "Lu")]
+    assert unequal == newer and len(unequal) < 200
     rng = random.Random(0)
     for _ in range(5_000):
-        text = "".join(rng.choices(known, k=rng.randrange(20)))
-        assert bert_words(text, lower_case) == theirs(text), ascii(text)
+        text = "".join(rng.choices(known[:0x10000], k=rng.randrange(20)))
+        if not set(text) & set(unequal):
+            assert bert_words(text, lower_case) == theirs(text), ascii(text)

