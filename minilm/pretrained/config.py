@@ -148,7 +148,9 @@ def read_object(path: str | os.PathLike[str], largest: int = LARGEST) -> dict[st
         raise ValueError(f"{os.fspath(path)} has more than {largest} bytes")
     try:
         values = json.loads(text.decode("utf-8"))
-    except (ValueError, RecursionError) as error:
+    except RecursionError as error:
+        raise ValueError(f"{os.fspath(path)} is nested too deeply") from error
+    except ValueError as error:
         raise ValueError(f"{os.fspath(path)} is not JSON: {error}") from error
     if not isinstance(values, dict):
         raise ValueError(f"{os.fspath(path)} holds {reprlib.repr(values)}, expected a JSON object")

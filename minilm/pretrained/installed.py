@@ -45,7 +45,7 @@ def find_model(name_or_path: str | os.PathLike[str]) -> Path:
     Raises FileNotFoundError that says what was looked for and what to install.
     """
     wanted = os.fspath(name_or_path)
-    if wanted and os.path.exists(wanted):
+    if os.path.exists(wanted):
         return Path(wanted)
     installed = installed_models()
     for name, wheel in WHEELS.items():

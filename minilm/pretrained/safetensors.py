@@ -56,7 +56,8 @@ class SafetensorsFile(Mapping[str, Array]):
     that does not begin at a multiple of its item's size is copied.
 
     Raises FileNotFoundError, and ValueError naming the file, the tensor, what was found and what is
-    allowed. A file that was changed after it was opened is refused when a tensor is asked for.
+    allowed. A file that was changed after it was opened is refused when a tensor is asked for. An
+    array lives on when its file is replaced or removed; it must not be cut short in its place.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -71,7 +72,7 @@ class SafetensorsFile(Mapping[str, Array]):
                 self.metadata = checked_metadata(header.pop(METADATA, None))
                 self.entries = {name: checked_entry(name, header[name]) for name in header}
                 check_cover(self.entries, length)
-            except (ValueError, RecursionError, MemoryError) as error:
+            except (ValueError, MemoryError) as error:
                 raise ValueError(f"{self.path} is not a sound safetensors file: {error}") from error
 
     def __getitem__(self, name: str) -> Array:

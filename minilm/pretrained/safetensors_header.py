@@ -74,13 +74,16 @@ def parsed_header(text: bytes) -> dict[str, Any]:
     """The header as a dict. ValueError for what is not JSON as the format wants it."""
     if not text.startswith(b"{"):
         raise ValueError(f"its header begins with {text[:8]!r}, expected '{{'")
-    return json.loads(
-        text.decode("utf-8"),
-        object_pairs_hook=distinct,
-        parse_int=counted,
-        parse_float=refused_number,
-        parse_constant=refused_number,
-    )
+    try:
+        return json.loads(
+            text.decode("utf-8"),
+            object_pairs_hook=distinct,
+            parse_int=counted,
+            parse_float=refused_number,
+            parse_constant=refused_number,
+        )
+    except RecursionError as error:
+        raise ValueError("its header is nested too deeply") from error
 
 
 def distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -1,4 +1,5 @@
 import json
+import mmap
 import os
 import struct
 from collections.abc import Mapping
@@ -139,6 +140,13 @@ def test_what_is_written_is_read(tmp_path_factory, kinds):
     assert path.read_bytes() == bytes_once, "the order in which arrays are given does not matter"
 
 
+def test_metadata_in_any_order_gives_the_same_bytes(path, tmp_path):
+    write_safetensors(path, {}, {"b": "1", "a": "2"})
+    write_safetensors(tmp_path / "other", {}, {"a": "2", "b": "1"})
+    assert path.read_bytes() == (tmp_path / "other").read_bytes()
+    assert SafetensorsFile(path).metadata == {"a": "2", "b": "1"}
+
+
 @pytest.mark.parametrize(("array", "error"), [
     (np.array([1j]), "x: dtype complex128 cannot be written, only bool, uint8"),
     (np.array([None]), "x: dtype object cannot be written"),
@@ -222,8 +230,8 @@ REFUSED = {
     "comment": (file_of(b"{}//"), "Extra data"),
     "line break in a name": (file_of(b'{"a\nb": 1}'), "control character"),
     "half a pair in a name": (file_of(b'{"\\ud800": 1}'), "surrogates not allowed"),
-    "deep": (file_of(b'{"a":' + b"[" * 100_000), "recursion"),
-    "deep objects": (file_of(b'{"a":' * 100_000), "recursion"),
+    "deep": (file_of(b'{"a":' + b"[" * 100_000), "nested too deeply"),
+    "deep objects": (file_of(b'{"a":' * 100_000), "nested too deeply"),
     # numbers
     "NaN": (file_of(b'{"a": NaN}'), "number NaN in its header"),
     "Infinity": (file_of(b'{"a": -Infinity}'), "number -Infinity in its header"),
@@ -316,6 +324,20 @@ ACCEPTED = {
 def test_headers_that_are_unusual_but_sound(path, case):
     path.write_bytes(ACCEPTED[case])
     assert all((array == 0).all() for array in SafetensorsFile(path).values())
+
+
+def test_a_header_of_more_than_100_mb_is_not_even_read(path):
+    with open(path, "wb") as file:
+        file.write(struct.pack("<Q", 100_000_001))
+        file.truncate(200_000_000)  # a hole: it takes no place on the disk
+    with pytest.raises(ValueError, match="claims 100000001 bytes, at most 100000000 are allowed"):
+        SafetensorsFile(path)
+
+
+def test_an_empty_tensor_at_the_end_of_a_page(path):
+    text = json.dumps({"a": entry(shape=[0, 3], data_offsets=[0, 0])}).encode()
+    path.write_bytes(file_of(text.ljust(mmap.ALLOCATIONGRANULARITY - 8)))
+    assert SafetensorsFile(path)["a"].shape == (0, 3)
 
 
 def test_a_bool_is_0_or_1(path):
