@@ -12,7 +12,7 @@ done. A table stays a view of it, which comes from the disk as it is used. A mat
 turned round: OpenBLAS multiplies a few rows by it up to twice as fast. Where the file holds int8
 codes the weights are QuantizedTensors of those very codes and scales: P is a permutation of output
 channels, and to put matrices side by side is to put channels below one another. So nothing is
-rounded twice.
+rounded twice. What has been looked at is dropped from memory again until it is used.
 
 The format is Karpathy's (llama2.c, 2023); trained there are TinyStories (Eldan & Li 2023).
 """
@@ -148,12 +148,9 @@ def weight(name: str, *tensors: Rows) -> Any:
         parts = [np.concatenate(part) for part in zip(*tensors, strict=True)]
     if len(parts) == 1:
         check_finite(name, parts[0])
-        made: Any = parts[0] if is_table else np.ascontiguousarray(parts[0].T)
-    else:
-        codes, scales = parts
-        made = quantized(name, codes, scales, axis=0 if is_table else -1)
-    forget(tensors[0][0])
-    return made
+        return parts[0] if is_table else np.ascontiguousarray(parts[0].T)
+    codes, scales = parts
+    return quantized(name, codes, scales, axis=0 if is_table else -1)
 
 
 def quantized(name: str, codes: Array, scales: Array, axis: int) -> QuantizedTensor:

@@ -10,7 +10,8 @@ and for ONNX to move three quarters. Were they not moved, nothing would complain
 every number is finite, and what comes out is the work of another network, whose forget gate does
 the output's work. Only a comparison of outputs shows it; no shape ever will.
 
-Keras' unit_forget_bias is a matter of its init: the ones are in the bias that is saved.
+Keras' unit_forget_bias is a matter of its init: the ones are in the bias that is saved. What bends
+the gates no file says: here it is the sigmoid, in Keras before 2.3 it was by default hard_sigmoid.
 """
 
 import contextlib

@@ -1,7 +1,7 @@
 """Write a checkpoint that llama2.c's programs open: `run` the floats, `runq` the int8 groups.
 
 The inverse of llama2c.py. `runq` multiplies codes by codes and so needs groups that end where a row
-ends; a weight that is already kept in 8-bit groups of that size is written as it is.
+ends; a weight that is already kept in groups of that size, of 8 bits or fewer, is written as it is.
 """
 
 import os
@@ -123,9 +123,9 @@ def rows_of(weight: Any, group_size: int | None) -> Rows:
 
 
 def is_grouped(weight: Any, groups: int) -> bool:
-    """Whether a weight is made of symmetric 8-bit codes, with a scale for each group of a column,
-    each whole column or all."""
-    if not isinstance(weight, QuantizedTensor) or weight.bits != 8:
+    """Whether a weight is made of symmetric codes of at most 8 bits, with a scale for each group of
+    a column, each whole column or all."""
+    if not isinstance(weight, QuantizedTensor) or weight.bits > 8:
         return False
     scales = weight.scale.T.shape
     plain = weight.zero_points is None and weight.levels is None

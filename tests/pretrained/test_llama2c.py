@@ -1,6 +1,9 @@
 import dataclasses
 import math
+import os
 import struct
+import subprocess
+import sys
 import tracemalloc
 
 import numpy as np
@@ -218,7 +221,43 @@ def test_scales_at_odd_bytes(tmp_path):
     w, sizes = theirs(dim=6, n_heads=1, n_kv_heads=1, hidden_dim=3, vocab_size=7, n_layers=1)
     file, meant = version_2(w, sizes, group=3)
     _, params = read_llama2c(written(tmp_path / "m.bin", file))
+    table = params["token_embedding"]
+    np.testing.assert_array_equal(table.dense(), meant["token_embedding"])
+    assert table.scales.flags.aligned
+
+
+def test_a_table_of_many_rows(tmp_path):
+    w, sizes = theirs(dim=8, n_heads=1, n_kv_heads=1, hidden_dim=8, vocab_size=9001, n_layers=1)
+    file, meant = version_2(w, sizes)
+    _, params = read_llama2c(written(tmp_path / "m.bin", file))
     np.testing.assert_array_equal(params["token_embedding"].dense(), meant["token_embedding"])
+
+
+PEAK = """
+import os, sys
+from minilm.pretrained.llama2c import read_llama2c
+def kilobytes(of):
+    return int(next(line for line in open("/proc/self/status") if line.startswith(of)).split()[1])
+before = kilobytes("VmRSS")
+model, params = read_llama2c(sys.argv[1])
+print((kilobytes("VmHWM") - before) * 1024 / os.path.getsize(sys.argv[1]))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not os.path.exists("/proc/self/status"), reason="asks Linux for the peak")
+@pytest.mark.parametrize("tied", [True, False])
+def test_the_peak_of_memory_is_little_more_than_the_file(tmp_path, tied):
+    model = TransformerLanguageModel(
+        32000, width=288, layers=4, heads=6, context=256, feed_forward=768, tied=tied,
+        positions="rotary", normalization="rms", activation="swiglu", biases=False,
+    )  # fmt: skip
+    params = model.init(0)
+    for group in (None, 32):
+        write_llama2c(tmp_path / "m.bin", model, params, group_size=group)
+        command = [sys.executable, "-c", PEAK, str(tmp_path / "m.bin")]
+        peak = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        assert float(peak) < 1.15
 
 
 def test_the_size_of_a_model_of_fifteen_million():
@@ -258,11 +297,23 @@ def test_codes_of_the_format_are_written_as_they_are(tmp_path):
     model, params = read_llama2c(written(tmp_path / "m.bin", file))
     write_llama2c(tmp_path / "a.bin", model, params, group_size=8)
     assert (tmp_path / "a.bin").read_bytes() == file
-    # a channel's one scale is that of each of its groups
-    per_channel = quantize(thaw(params), bits=8)
-    write_llama2c(tmp_path / "b.bin", model, per_channel, group_size=8)
-    for name, w in read_llama2c(tmp_path / "b.bin")[1].items():
-        np.testing.assert_array_equal(as_dense(w), as_dense(per_channel[name]))
+    # fewer bits fit into eight, and a channel's one scale is that of each of its groups
+    for scheme in ({"bits": 8}, {"bits": 3, "group_size": 8}, {"bits": 1}):
+        other = quantize(thaw(params), **scheme)
+        write_llama2c(tmp_path / "b.bin", model, other, group_size=8)
+        for name, w in read_llama2c(tmp_path / "b.bin")[1].items():
+            np.testing.assert_array_equal(as_dense(w), as_dense(other[name]))
+
+
+@pytest.mark.parametrize("scheme", [{"symmetric": False}, {"bits": 16}, {"grid": "lloyd_max"}])
+def test_codes_of_another_kind_are_quantized_anew(tmp_path, scheme):
+    (file, _, _), *_ = every_version(tied=False)
+    model, params = read_llama2c(written(tmp_path / "m.bin", file))
+    other = quantize(params, **{"bits": 8, "group_size": 8, **scheme})
+    write_llama2c(tmp_path / "a.bin", model, other, group_size=8)
+    for name, w in read_llama2c(tmp_path / "a.bin")[1].items():
+        meant = as_dense(other[name])
+        np.testing.assert_allclose(as_dense(w), meant, atol=np.abs(meant).max() / 250)
 
 
 @pytest.mark.parametrize(
