@@ -7,9 +7,11 @@ from minilm.models import (
     LSTMClassifier,
     LSTMLanguageModel,
     LSTMRegressor,
+    MaskedLanguageModel,
     Seq2SeqLSTM,
     Seq2SeqTransformer,
     TransformerClassifier,
+    TransformerEncoder,
     TransformerLanguageModel,
     build,
 )
@@ -22,6 +24,14 @@ MODELS = [
     TransformerLanguageModel(
         11, width=8, layers=1, heads=2, context=5, feed_forward=9, norm="post", tied=False
     ),
+    TransformerLanguageModel(11, activation="exact_gelu", norm_eps=1e-12),
+    TransformerEncoder(11),
+    TransformerEncoder(
+        11, width=8, layers=1, heads=2, context=5, feed_forward=9, activation="relu",
+        token_types=3, norm_eps=1e-5, dropout=0.1, padding_id=4,
+    ),
+    MaskedLanguageModel(11),
+    MaskedLanguageModel(11, width=8, layers=1, heads=2, activation="gelu", token_types=1),
     Seq2SeqTransformer(11),
     Seq2SeqTransformer(11, source_vocab_size=7, width=8, heads=2, tied=False, padding_id=6),
     Seq2SeqTransformer(11, norm="post", positions="learned", dropout=0.2),

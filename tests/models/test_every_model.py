@@ -10,9 +10,11 @@ from minilm.models import (
     BagOfWordsClassifier,
     LSTMClassifier,
     LSTMLanguageModel,
+    MaskedLanguageModel,
     Seq2SeqLSTM,
     Seq2SeqTransformer,
     TransformerClassifier,
+    TransformerEncoder,
     TransformerLanguageModel,
     build,
 )
@@ -46,6 +48,12 @@ CLASSIFIERS = {
     "first, dropout": {"pooling": "first", "dropout": 0.3},
     "first, learned post-norm": {"pooling": "first", "positions": "learned", "norm": "post"},
 }
+MASKED = {
+    "exact gelu": {},
+    "gelu, eps": {"activation": "gelu", "norm_eps": 0.1},
+    "relu": {"activation": "relu", "token_types": 1},
+    "dropout": {"dropout": 0.3},
+}
 LSTM_CLASSIFIERS = {
     "mean": {},
     "last": {"embedding_width": 4, "pooling": "last"},
@@ -78,6 +86,7 @@ MODELS = {
        for n, more in TRANSFORMERS.items()},
     **{f"Transformer classifier, {n}": TransformerClassifier(**SMALL, classes=3, **more)
        for n, more in CLASSIFIERS.items()},
+    **{f"masked, {n}": MaskedLanguageModel(**SMALL, **more) for n, more in MASKED.items()},
     **{f"LSTM classifier, {n}": LSTMClassifier(11, 3, width=6, **more)
        for n, more in LSTM_CLASSIFIERS.items()},
     "bag of words": BagOfWordsClassifier(11, 3, width=4),
@@ -88,7 +97,10 @@ MODELS = {
        for n, more in SEQ2SEQ_TRANSFORMERS.items()},
 }  # fmt: skip
 DROPPING = [name for name, model in MODELS.items() if model.dropout]
-WRITING = [name for name, model in MODELS.items() if not hasattr(model, "classes")]
+WRITING = [
+    name for name, model in MODELS.items()
+    if not (hasattr(model, "classes") or isinstance(model, MaskedLanguageModel))
+]  # fmt: skip
 each_model = pytest.mark.parametrize("name", MODELS)
 
 
@@ -97,6 +109,8 @@ def example(name):
     model = MODELS[name]
     if hasattr(model, "classes"):
         return model, (SOURCE,), (3, 3)
+    if isinstance(model, MaskedLanguageModel):
+        return model, (SOURCE,), (3, 4, 11)
     inputs = (SOURCE, TARGET_INPUTS) if hasattr(model, "source_vocab_size") else (TEXT,)
     return model, inputs, (3, 5, 11)
 
@@ -199,6 +213,12 @@ OUT_OF_RANGE = {
         "vocab_size": [0], "width": [0], "heads": [3], "layers": [True], "context": [0],
         "feed_forward": [0], "norm": ["middle"], "dropout": [-0.1],
     },
+    TransformerEncoder: {
+        "vocab_size": [0], "width": [0], "heads": [3], "layers": [True], "context": [0],
+        "feed_forward": [0], "activation": ["swiglu"], "token_types": [0],
+        "norm_eps": [0, math.inf], "dropout": [1.0], "padding_id": [5],
+    },
+    MaskedLanguageModel: {"heads": [3], "activation": ["swiglu"], "norm_eps": [-1e-5]},
     TransformerClassifier: {
         "vocab_size": [0], "classes": [0], "heads": [3], "layers": [True], "norm": ["middle"],
         "positions": ["rotary"], "pooling": ["last"], "dropout": [1.0], "padding_id": [5, None],

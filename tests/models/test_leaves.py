@@ -5,8 +5,10 @@ import pytest
 
 from minilm.models import (
     LSTMLanguageModel,
+    MaskedLanguageModel,
     Seq2SeqTransformer,
     TransformerClassifier,
+    TransformerEncoder,
     TransformerLanguageModel,
 )
 from minilm.weights import Diagonal, Product, SparseTensor, Weight, thaw
@@ -27,6 +29,8 @@ MODELS = [
             ("pre", "sinusoidal", "first"), ("post", "learned", "first"),
         ]
     ),
+    TransformerEncoder(**SMALL),
+    MaskedLanguageModel(**SMALL),
     Seq2SeqTransformer(**SMALL),
     Seq2SeqTransformer(**SMALL, source_vocab_size=13, norm="post"),
     Seq2SeqTransformer(**SMALL, source_vocab_size=13, tied=False),
@@ -34,9 +38,9 @@ MODELS = [
 
 
 def inputs_of(model):
-    if hasattr(model, "classes"):
-        return (SOURCE,)
-    return (SOURCE, TEXT) if hasattr(model, "source_vocab_size") else (TEXT,)
+    if hasattr(model, "source_vocab_size"):
+        return SOURCE, TEXT
+    return (SOURCE,) if hasattr(model, "padding_id") else (TEXT,)
 
 
 def sparse(w):

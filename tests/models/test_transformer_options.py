@@ -1,6 +1,7 @@
 """Every form of the Transformer language model: positions, norms, feed-forward, heads, biases."""
 
 import json
+import math
 from itertools import product
 
 import numpy as np
@@ -11,7 +12,8 @@ from hypothesis import strategies as st
 from minilm.compression import prune, quantize
 from minilm.generation import generate
 from minilm.models import TransformerLanguageModel, build
-from minilm.nn import attention, attention_weights, check_model_gradient
+from minilm.models.block import block
+from minilm.nn import attention, attention_weights, check_model_gradient, layer_norm
 from minilm.training import AdamW, constant, fit
 from minilm.weights import thaw
 
@@ -27,6 +29,9 @@ FORMS = {
     "one head of keys": {"key_value_heads": 1},
     "no biases": {"biases": False, "normalization": "rms"},
     "rotary with biases": {"positions": "rotary", "rotary_base": 50.0, "key_value_heads": 2},
+    "exact gelu": {"activation": "exact_gelu", "norm_eps": 0.3},
+    "post-norm relu": {"activation": "relu", "norm_eps": 1e-12, "norm": "post"},
+    "RMS of another eps": {"normalization": "rms", "norm_eps": 0.3},
     "learned, dropout": {"positions": "learned", "activation": "swiglu", "dropout": 0.3},
 }
 TOKENS = np.random.default_rng(0).integers(11, size=(3, 7))
@@ -241,6 +246,7 @@ def test_a_configuration_from_before_there_were_options_is_still_a_model():
     }  # fmt: skip
     model = build(old)
     assert model == build(model.config())
+    assert model.activation == "gelu" and model.norm_eps == 1e-5
     assert set(model.init(0)) == {
         "token_embedding", "head.w",
         *(f"block.0.norm_{n}.{part}" for n in (1, 2) for part in ("gain", "bias")),
@@ -254,7 +260,7 @@ def test_a_configuration_from_before_there_were_options_is_still_a_model():
     [
         ({"positions": "relative"}, "positions must be one of 'sinusoidal', .* got 'relative'"),
         ({"normalization": "batch"}, "normalization must be one of 'layer', 'rms', got 'batch'"),
-        ({"activation": "relu"}, "activation must be one of 'gelu', 'swiglu', got 'relu'"),
+        ({"activation": "tanh"}, "one of 'gelu', 'exact_gelu', 'relu', 'swiglu', got 'tanh'"),
         ({"key_value_heads": 3}, "key_value_heads must divide heads=4, got 3"),
         ({"key_value_heads": 8}, "key_value_heads must divide heads=4, got 8"),
         ({"key_value_heads": 0}, "key_value_heads must be an integer of at least 1, got 0"),
@@ -262,11 +268,57 @@ def test_a_configuration_from_before_there_were_options_is_still_a_model():
         ({"positions": "rotary", "heads": 16}, "even width, got width 16 / 16 heads = 1"),
         ({"positions": "rotary", "rotary_base": 0.0}, "rotary_base must be positive and finite"),
         ({"rotary_base": float("inf")}, "rotary_base must be positive and finite, got inf"),
+        ({"norm_eps": 0.0}, "norm_eps must be positive and finite, got 0.0"),
+        ({"norm_eps": float("nan")}, "norm_eps must be positive and finite, got nan"),
+        ({"norm_eps": "1e-5"}, "norm_eps must be positive and finite, got '1e-5'"),
+        ({"norm_eps": True}, "norm_eps must be positive and finite, got True"),
     ],
 )
 def test_options_out_of_range_are_refused_by_name(fields, message):
     with pytest.raises(ValueError, match=message):
         TransformerLanguageModel(**{**SMALL, **fields})
+
+
+@pytest.mark.parametrize("normalization", ["layer", "rms"])
+def test_norm_eps_is_that_of_every_norm(normalization):
+    """Where eps is all there is to divide by, a norm gives its bias, whatever it reads."""
+    model = TransformerLanguageModel(**SMALL, normalization=normalization, norm_eps=1e30)
+    params = moved(model.init(0))
+    logits, cache = model.forward(params, TOKENS)
+    hidden = np.broadcast_to(params.get("norm.bias", 0), (3, 7, 16))
+    np.testing.assert_allclose(cache["hidden"], hidden, atol=1e-12)
+    np.testing.assert_allclose(logits, hidden @ params["token_embedding"].T, atol=1e-12)
+    options = {"head_dim": 4, "norm": "pre", "mask": None, "attend": attention, "eps": 1e30}
+    added = [
+        block(x, params, "block.0", **options)[0] - x
+        for x in np.random.default_rng(0).standard_normal((2, 3, 7, 16))
+    ]
+    np.testing.assert_allclose(added[0], np.broadcast_to(added[1][0, 0], (3, 7, 16)), atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("activation", "written"),
+    [
+        ("gelu", lambda u: u / (1 + np.exp(-2 * math.sqrt(2 / math.pi) * (u + 0.044715 * u**3)))),
+        ("exact_gelu", np.vectorize(lambda u: u * (1 + math.erf(u / math.sqrt(2))) / 2)),
+        ("relu", lambda u: np.maximum(u, 0)),
+    ],
+)
+def test_activation_is_that_of_the_feed_forward_layer(activation, written):
+    model = TransformerLanguageModel(**SMALL, activation=activation)
+    p = moved(model.init(0))
+    for weights in [n for n in p if n.startswith("block.1") or "attention" in n]:
+        p[weights] = np.zeros_like(p[weights])  # but for one feed-forward layer, nothing is added
+    x = np.random.default_rng(1).standard_normal((3, 7, 16))
+    names = [f"block.0.feed_forward.{n}" for n in ("w_up", "b_up", "w_down", "b_down")]
+    w_up, b_up, w_down, b_down = (p[n] for n in names)
+    normed, _ = layer_norm(x, p["block.0.norm_2.gain"], p["block.0.norm_2.bias"])
+    y, _ = block(
+        x, p, "block.0", head_dim=4, norm="pre", mask=None, attend=attention,
+        activation=activation,
+    )  # fmt: skip
+    expected = x + written(normed @ w_up + b_up) @ w_down + b_down
+    np.testing.assert_allclose(y, expected, atol=1e-6)
 
 
 def test_a_window_longer_than_the_table_of_positions_is_refused():

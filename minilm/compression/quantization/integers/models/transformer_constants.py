@@ -27,15 +27,14 @@ from minilm.compression.quantization.integers.models.codes import (
 from minilm.compression.quantization.integers.models.steps import MEAN_BITS, NORM_BITS
 from minilm.compression.quantization.integers.models.transformer import CIRCLE_BITS, TURN_BITS
 from minilm.models import TransformerLanguageModel
-from minilm.models.block import NORM, normalize, parts
+from minilm.models.block import ACTIVATIONS, NORM, normalize, parts
 from minilm.models.embed import embed, window_positions
 from minilm.models.language_model import check_tokens
-from minilm.nn import attention, causal_mask, gelu, linear, rotary, silu
+from minilm.nn import attention, causal_mask, linear, rotary, silu
 from minilm.nn.grouped_attention import grouped_query_attention
 from minilm.nn.multi_head_attention import by_head, head_counts, side_by_side
 from minilm.types import Array, Batch, Params
 
-EPS = 1e-5  # of the norms
 SOFTMAX_END = 6.3  # e^−6.3 · 255 is less than half a code
 E_MAX = 255  # the code of e^0 = 1
 See = Callable[[str, Array], Array]  # Ranges.see
@@ -68,7 +67,7 @@ def walk(model: TransformerLanguageModel, params: Params, tokens: Array, ranges:
         ):
             x = residual(model, params, x, see, f"{name}.{part}", f"{name}.{norm}", step)
     if model.norm == "pre":
-        x, _ = normalize(x, *parts(params, "norm", NORM))
+        x, _ = normalize(x, *parts(params, "norm", NORM), eps=model.norm_eps)
     w = params["token_embedding"].T if model.tied else params["head.w"]
     return see("logits", linear(see("head", x), w)[0])
 
@@ -79,9 +78,13 @@ def residual(
 ) -> Array:  # fmt: skip
     """A residual step of either form: see models/block.py."""
     weights = parts(params, norm, NORM)
-    entering = normalize(x, *weights)[0] if model.norm == "pre" else x
+
+    def normed(x: Array) -> Array:
+        return normalize(x, *weights, eps=model.norm_eps)[0]
+
+    entering = normed(x) if model.norm == "pre" else x
     x = see("stream", x + step(model, params, see(name, entering), see, name))
-    return x if model.norm == "pre" else see("stream", normalize(x, *weights)[0])
+    return x if model.norm == "pre" else see("stream", normed(x))
 
 
 def attention_step(
@@ -110,7 +113,7 @@ def feed_forward_step(
         gate = see(f"{name}.gate", linear(y, params[f"{name}.w_gate"])[0])
         active = see(f"{name}.silu", silu(gate)[0]) * up
     else:
-        active = gelu(up)[0]
+        active = ACTIVATIONS[model.activation][0](up)[0]
     return linear(see(f"{name}.active", active), params[f"{name}.w_down"], b_down)[0]
 
 
@@ -133,7 +136,7 @@ def transformer_constants(
             )
     entering, logits = ranges.affine("head"), ranges.wide("logits")
     if model.norm == "pre":
-        constants |= norm_constants("norm", params, stream, entering)
+        constants |= norm_constants("norm", params, stream, entering, norm_eps=model.norm_eps)
     else:
         constants |= narrowing_constants("head", stream, entering)
     w = params["token_embedding"] if model.tied else params["head.w"]
@@ -206,7 +209,9 @@ def feed_forward_constants(
         constants[f"{name}.active:zeros"] = np.array([up.zero_point, gate.zero_point], np.int8)
         constants[f"{name}.active:zero_point"] = np.array(active.zero_point, np.int8)
     else:
-        constants |= table_constants(f"{name}.active", lambda x: gelu(x)[0], up, active, np.int8)
+        activate = ACTIVATIONS[model.activation][0]
+        table = table_constants(f"{name}.active", lambda x: activate(x)[0], up, active, np.int8)
+        constants |= table
     return constants | linear_constants(
         f"{name}.w_down", params[f"{name}.w_down"], b_down, active, stream
     )
@@ -218,9 +223,10 @@ def entering_constants(
 ) -> Params:  # fmt: skip
     """From the stream to what a step reads, and (post-norm) from its end to the stream."""
     if model.norm == "pre":
-        return norm_constants(norm, params, stream, entering)
+        return norm_constants(norm, params, stream, entering, norm_eps=model.norm_eps)
     to_8_bits = narrowing_constants(name, stream, entering)
-    return to_8_bits | norm_constants(norm, params, stream, stream, wide=True)
+    leaving = norm_constants(norm, params, stream, stream, wide=True, norm_eps=model.norm_eps)
+    return to_8_bits | leaving
 
 
 def narrowing_constants(name: str, stream: Site, entering: Site) -> Params:
@@ -232,8 +238,9 @@ def narrowing_constants(name: str, stream: Site, entering: Site) -> Params:
 
 
 def norm_constants(
-    name: str, params: Params, stream: Site, leaving: Site, wide: bool = False
-) -> Params:
+    name: str, params: Params, stream: Site, leaving: Site, wide: bool = False,
+    norm_eps: float = 1e-5,
+) -> Params:  # fmt: skip
     """A norm's: gain and bias as integers in one scale, small enough that n·gain + bias fits.
 
     |n| ≤ √D · 2^10, and |n·gain|, |bias| ≤ 2³⁰.
@@ -248,7 +255,7 @@ def norm_constants(
     constants = {name: np.rint(gain / scale).astype(np.int16)}
     if bias is not None:
         constants[f"{name}:bias"] = np.rint(bias / scale * 2**NORM_BITS).astype(np.int32)
-    eps = max(1, round(D * D * EPS / stream.scale**2))
+    eps = max(1, round(D * D * norm_eps / stream.scale**2))
     return {
         **constants,
         f"{name}:eps": np.array(eps, np.int64),

@@ -6,6 +6,7 @@ import pytest
 from minilm.compression.quantization.integers.models import IntegerTransformer, integer_only
 from minilm.compression.quantization.integers.models.codes import Ranges
 from minilm.compression.quantization.integers.models.transformer_constants import walk
+from minilm.models import TransformerLanguageModel
 
 
 def test_the_walk_is_the_models_forward(transformer, example):
@@ -14,6 +15,19 @@ def test_the_walk_is_the_models_forward(transformer, example):
     y, _ = transformer.forward(params, tokens)
     np.testing.assert_allclose(walk(transformer, params, tokens, ranges), y, atol=1e-6)
     assert ranges.ends["logits"] == (min(y.min(), 0), max(y.max(), 0))
+
+
+@pytest.mark.parametrize("activation", ["exact_gelu", "relu"])
+def test_activation_and_eps_are_the_models(activation, example):
+    model = TransformerLanguageModel(
+        13, width=16, layers=2, heads=4, context=10, activation=activation, norm_eps=2.0
+    )
+    params, tokens = example(model)
+    y, _ = model.forward(params, tokens)
+    np.testing.assert_allclose(walk(model, params, tokens, Ranges()), y, atol=1e-6)
+    integers, integer_params = integer_only(model, params, [tokens])
+    error = np.abs(integers.forward(integer_params, tokens)[0] - y).mean()
+    assert error < 0.05 * y.std()
 
 
 def test_a_state_keeps_codes_and_chosen_rows(transformer, example):
