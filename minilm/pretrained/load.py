@@ -170,16 +170,27 @@ def from_saved(path: Path) -> Pretrained:
             f"{path} does not say what model its parameters belong to; its header holds "
             f"{', '.join(header.values) or 'nothing'}"
         )
+    described.text("model")
     model, params = build(described.values), load(path)
     for name, array in flatten(params)[0].items():
         if array.dtype.kind == "f":
             check_finite(f"{path}: {name}", array)
-    tokenizer = header.section("tokenizer", None)
     return Pretrained(
         model,
         params,
-        None if tokenizer is None else tokenizer_from_dict(tokenizer.values),
+        saved_tokenizer(header),
         header.choice("pooling", POOLINGS, "mean"),
         header.whole("longest", getattr(model, "context", 0)),
         source=str(path),
     )
+
+
+def saved_tokenizer(header: Config) -> Tokenizer | None:
+    """The tokenizer that a header describes; None where there is none."""
+    fields = header.section("tokenizer", None)
+    if fields is None:
+        return None
+    try:
+        return tokenizer_from_dict(fields.values)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"{fields.where} is no tokenizer: {error!r}") from error

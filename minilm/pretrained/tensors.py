@@ -176,13 +176,16 @@ def check_finite(name: str, array: Array) -> None:
 
 
 def forget(array: Array) -> None:
-    """Drop a mapped file's pages from memory: the system reads them anew where they are used."""
+    """Drop a mapped file's pages from memory: the system reads them anew where they are used.
+
+    Of a file that is mapped to be read only; in another, pages may hold what was written to them.
+    """
     base: Any = array
     while isinstance(base, np.ndarray):
         base = base.base
     if isinstance(base, memoryview):
         base = base.obj
-    if isinstance(base, mmap.mmap) and hasattr(base, "madvise"):
+    if isinstance(base, mmap.mmap) and hasattr(base, "madvise") and memoryview(base).readonly:
         base.madvise(mmap.MADV_DONTNEED)
 
 

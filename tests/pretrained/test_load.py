@@ -7,6 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import minilm
 from minilm.pretrained import Pretrained, load_pretrained, save_pretrained
@@ -137,6 +139,18 @@ def test_what_is_no_model(tmp_path, bert_folder):
     minilm.save(tmp_path / "odd.npz", {"w": np.zeros(2, np.float32)}, {"model": "BertModel"})
     with pytest.raises(ValueError, match=r"odd\.npz: model is 'BertModel', expected an object"):
         load_pretrained(tmp_path / "odd.npz")
+    model = minilm.TransformerLanguageModel(9, width=8, layers=1, heads=2, context=8).config()
+    for header, error in (
+        ({"model": {"model": []}}, "model is \\[\\], expected a string"),
+        ({"model": model, "tokenizer": {"kind": "bpe"}}, "tokenizer is no tokenizer: KeyError"),
+        ({"model": model, "tokenizer": {"kind": "mine"}}, "kind of tokenizer: must be one of"),
+        ({"model": model, "pooling": "max"}, "pooling is 'max', expected one of 'mean', 'first'"),
+        ({"model": model, "longest": "all"}, "longest is 'all', expected a whole number"),
+        ({"model": model | {"heads": 3}}, "heads must divide"),
+    ):
+        minilm.save(tmp_path / "odd.npz", {"w": np.zeros(2, np.float32)}, header)
+        with pytest.raises(ValueError, match=error):
+            load_pretrained(tmp_path / "odd.npz")
     (tmp_path / "text.npz").write_text("what is this", encoding="utf-8")
     with pytest.raises(ValueError, match=r"text\.npz cannot be loaded"):
         load_pretrained(tmp_path / "text.npz")
@@ -189,6 +203,37 @@ def test_a_number_that_is_not_finite(bert_folder):
     folder.tensors[name] = bad
     with pytest.raises(ValueError, match=rf"{name} holds 1 numbers that are not finite"):
         load_pretrained(folder.write().path)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5)
+    | st.sampled_from(["gelu", "default", "absolute", "bert", "llama", "gpt2", "qwen2", "mistral"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner,
+                                                                max_size=3),
+    max_leaves=5,
+)  # fmt: skip
+MORE_KEYS = ["rope_scaling", "rope_parameters", "rope_theta", "sliding_window", "layer_types",
+             "head_dim", "position_embedding_type", "scale_attn_weights"]  # fmt: skip
+
+
+@pytest.mark.parametrize("family", ["bert", "gpt2", "llama"])
+def test_a_config_that_says_anything(request, family):
+    """It is loaded or refused; nothing else happens."""
+    folder = request.getfixturevalue(f"{family}_folder")()
+    sound = dict(folder.config)
+
+    @given(st.dictionaries(st.sampled_from([*sound, *MORE_KEYS]), JSON, min_size=1, max_size=3))
+    @settings(max_examples=60)
+    def check(changes):
+        (folder.path / "config.json").write_text(json.dumps(sound | changes), encoding="utf-8")
+        try:
+            found = load_pretrained(folder.path)
+        except ValueError:
+            return
+        logits = found.model.forward(found.params, np.array([[5, 6, 7]]))[0]
+        assert logits.shape[:2] == (1, 3)
+
+    check()
 
 
 def test_a_pretrained_needs_only_a_model_and_its_parameters(tmp_path):

@@ -151,3 +151,11 @@ def test_checking_a_mapped_file_leaves_its_numbers(tmp_path):
     check_finite("w", mapped)
     np.testing.assert_array_equal(mapped, array)
     check_finite("empty", np.zeros((0, 3), np.float32))
+
+
+def test_what_was_written_to_a_private_map_is_not_dropped(tmp_path):
+    np.save(tmp_path / "w.npy", np.zeros(5000, np.float32))
+    private = np.load(tmp_path / "w.npy", mmap_mode="c")
+    private[:] = 7
+    check_finite("w", private)
+    assert private[4999] == 7

@@ -108,7 +108,8 @@ def check_window(config: Config, context: int) -> None:
     if window < context:
         allowed = f"null or a window of at least max_position_embeddings = {context}"
         refuse(config, "sliding_window", allowed)
-    if any(kind != "full_attention" for kind in config.values.get("layer_types") or ()):
+    kinds = config.values.get("layer_types")
+    if kinds is not None and (type(kinds) is not list or set(map(str, kinds)) - {"full_attention"}):
         refuse(config, "layer_types", "full_attention in every layer")
 
 
