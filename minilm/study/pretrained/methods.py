@@ -1,0 +1,135 @@
+"""What is tried on the encoder's weights: rows of METHODS, and what needs the whole model.
+
+    rows of METHODS         at 4, 3 and 2 bits; what has none of these at its own; CURVES at all
+    groups of 32            half as many weights share a scale
+    GPTQ, block by block    what is rounded already in the calibration of the rest
+    mixed precision         each weight the bits that it needs, in the bytes of one width for all
+    word table alone        half of the encoder, and all else float
+    corrections             of scales and biases, once the codes are chosen
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from types import MappingProxyType
+from typing import Any
+
+from minilm.compression import calibrate
+from minilm.compression.allocation import choices_for, greedy
+from minilm.compression.parameters import matrices
+from minilm.compression.quantization import (
+    METHODS,
+    Method,
+    correct_biases,
+    correct_scales,
+    quantize,
+)
+from minilm.study.pretrained.bench import Bench
+from minilm.study.pretrained.drift import mean_drift
+from minilm.study.pretrained.encoding import batches_of, encode
+from minilm.types import Params
+
+COMPARED = (4, 3, 2)
+EVERY = (8, 7, 6, 5, 4, 3, 2)
+CURVES = ("one scale", "round to nearest", "in groups", "least squares, asymmetric in groups",
+          "AWQ, least squares", "GPTQ, least squares", "codebook in groups")  # fmt: skip
+# too slow for what they tell here: two minutes and more of a processor for 22 million weights
+LEFT_OUT = {"entropy": "the search of its range", "AdaRound": "300 steps for every matrix",
+            "trellis, 4 states": "the search of a path", "rotation, then trellis": "the same",
+            "codebook, coded": "as entropy-coded"}  # fmt: skip
+FEWER = {"trellis": (2,), "AdaRound, least squares": (3,)}
+SAME_GRID = "least squares, asymmetric in groups"
+BEST = "GPTQ, least squares"
+CHOICES = (2, 3, 4, 5, 6, 8)
+JUDGES = 40  # calibrating sentences by which the bits of each weight are shared out
+
+
+@dataclass(frozen=True)
+class Tried:
+    """One method. make: of a bench and bits; coder: by which its codes are counted."""
+
+    make: Callable[[Bench, int], Params]
+    bits: tuple[int, ...]
+    coder: str = "packed"
+
+
+def in_groups_of(size: int, method: str) -> Method:
+    """A row of METHODS with groups of another size."""
+    row = METHODS[method]
+    return replace(row, options={**row.options, "group_size": size})
+
+
+def block_by_block(bench: Bench, bits: int) -> Params:
+    """GPTQ, each block calibrated with what reaches it once those before it are rounded."""
+    blocks: dict[str, list[str]] = {}
+    for name in matrices(bench.params):
+        if name not in bench.tables:
+            blocks.setdefault(name.rsplit(".", 2)[0], []).append(name)  # encoder.l.attention.w_qkv
+    made = bench.rounded(dict.fromkeys(bench.tables, bits), BEST)
+    for names in blocks.values():
+        seen = calibrate(bench.model, made, bench.batches)
+        made |= quantize({name: bench.params[name] for name in names}, bits,
+                         calibration={name: seen[name] for name in names},
+                         **METHODS[BEST].arguments)
+    return made
+
+
+def shared_out(bench: Bench, bits: int) -> dict[str, int]:
+    """The bits of each weight: 2 … 8, in the bytes of one width for all, where they save most drift
+    of calibrating sentences."""
+    how = METHODS[SAME_GRID].arguments
+    if not bench.choices:
+        judges = bench.calibrating[:: max(1, len(bench.calibrating) // JUDGES)]
+        batches = batches_of(bench.pretrained, [s.text for s in judges])
+        before = encode(bench.pretrained, bench.params, batches)
+
+        def damage(name: str, weight: Any) -> float:
+            after = encode(bench.pretrained, {**bench.params, name: weight}, batches)
+            return mean_drift(before.embeddings, after.embeddings)
+
+        tried = {str(b): {"bits": b, **how} for b in CHOICES}
+        bench.choices.update(choices_for(bench.params, tried, damage))
+    quantized = bench.rounded(bits, SAME_GRID)
+    budget = sum(quantized[name].nbytes for name in bench.choices)
+    return {name: int(choice.label) for name, choice in greedy(bench.choices, budget).items()}
+
+
+def mixed(bench: Bench, bits: int, method: str) -> Params:
+    return bench.rounded(shared_out(bench, bits), method)
+
+
+def scales_corrected(bench: Bench, bits: int) -> Params:
+    return correct_scales(bench.rounded(bits, "in groups"), bench.params, bench.seen)
+
+
+def biases_corrected(bench: Bench, bits: int) -> Params:
+    return correct_biases(bench.rounded(bits, SAME_GRID), bench.params, bench.seen)
+
+
+def word_table(bench: Bench, bits: int) -> Params:
+    return bench.rounded({"token_embedding": bits}, SAME_GRID)
+
+
+def all_but_word_table(bench: Bench, bits: int) -> Params:
+    made = bench.rounded(bits, BEST)
+    return {**made, "token_embedding": bench.params["token_embedding"]}
+
+
+def of_row(name: str, row: Method) -> Tried:
+    bits = EVERY if name in CURVES else FEWER.get(name, COMPARED)
+    own = tuple(b for b in bits if b in row.bits) or row.bits
+    return Tried(partial(Bench.rounded, method=name), own, row.coder)
+
+
+TRIED: Mapping[str, Tried] = MappingProxyType({
+    **{name: of_row(name, row) for name, row in METHODS.items() if name not in LEFT_OUT},
+    **{f"{name}, of 32": Tried(partial(Bench.rounded, method=in_groups_of(32, name)), COMPARED)
+       for name in ("in groups", SAME_GRID, BEST, "GPTQ, codebook")},
+    "GPTQ, block by block": Tried(block_by_block, COMPARED),
+    "mixed precision": Tried(partial(mixed, method=SAME_GRID), COMPARED),
+    "mixed precision, then GPTQ": Tried(partial(mixed, method=BEST), COMPARED),
+    "scale correction in groups": Tried(scales_corrected, COMPARED),
+    "bias correction": Tried(biases_corrected, COMPARED),
+    "word table alone": Tried(word_table, (8, *COMPARED)),
+    "all but the word table": Tried(all_but_word_table, COMPARED),
+})  # fmt: skip
