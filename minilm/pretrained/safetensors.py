@@ -118,7 +118,7 @@ def mapped(descriptor: int, place: int, entry: Entry) -> Array:
 def widened(halves: Array) -> Array:
     """float32 of BF16: its bits are the upper half, zeros the lower."""
     bits = halves.astype(np.uint32)
-    bits <<= 16
+    bits <<= np.uint32(16)  # for NumPy 1, a bare 16 would widen a single number to int64
     return bits.view(np.float32)
 
 
