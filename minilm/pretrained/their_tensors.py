@@ -83,8 +83,8 @@ def their_tensors(model: Any, params: Params) -> dict[str, Array]:
     Raises as family_of; ValueError for a parameter that is missing, or has another shape than the
     configuration says (heads or channels that were cut off have no place in config.json).
     """
-    sizes, tensors = their_sizes(model), {}
-    for ours, theirs in their_names(model).items():
+    names, sizes, tensors = their_names(model), their_sizes(model), {}
+    for ours, theirs in names.items():
         parts = (theirs,) if isinstance(theirs, Theirs) else theirs
         if ours not in params:
             raise ValueError(f"params must hold {ours}")
@@ -148,7 +148,7 @@ def their_sizes(model: Any) -> dict[str, int]:
     sizes |= dict.fromkeys((bert.F, gpt2.F, llama.F), model.feed_forward)
     sizes |= dict.fromkeys((bert.CONTEXT, gpt2.CONTEXT), model.context)
     sizes[bert.TYPES] = getattr(model, "token_types", 0)
-    sizes[llama.KV] = shared_heads(model) * model.head_dim
+    sizes[llama.KV] = shared_heads(model) * model.width // model.heads
     return sizes
 
 
