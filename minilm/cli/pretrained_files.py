@@ -118,5 +118,5 @@ class Halves:
             texts = self.sentences[1::2]
             vectors = [sentence_embeddings(model, texts) for model in (self.pretrained, smaller)]
             cosines = np.sum(vectors[0] * vectors[1], axis=1)
-            print(f"{'cosine':>16}  mean {cosines.mean():.4f}, least {cosines.min():.4f} "
+            print(f"{'cosine':>16}  mean {cosines.mean():.5f}, least {cosines.min():.5f} "
                   f"(float and quantized vectors of {len(texts)} sentences)")  # fmt: skip

@@ -120,7 +120,8 @@ def write(
 
 def added_pieces(tokenizer: Tokenizer, prompt: Array, ids: Iterable[int]) -> Iterator[str]:
     """The text that new ids add to the prompt's: a piece may depend on what stands before it."""
-    last = prompt[-LONGEST:].tolist()
+    marks = tokenizer.special_ids.values()
+    last = [i for i in prompt[-LONGEST:].tolist() if i not in marks]
     given = len(tokenizer.decode(last))  # characters that belong to the prompt
     for piece in decode_pieces(tokenizer, chain(last, ids)):
         if len(piece) > given:
