@@ -4,10 +4,11 @@
     version 1   "ak42", 1, 7 × int32, tied: 1 byte      zeros up to byte 256
     version 2   "ak42", 2, 7 × int32, tied: 1 byte, group size: int32, zeros up to byte 256
 
-The seven are D, F, L, H, G, V and T: width, feed-forward width, layers, heads, heads of keys and
-values, vocabulary and longest window. Version 0 has no byte to say that the head is a matrix of
-its own, and so says it by a negative V. Nothing else tells what follows: names, shapes and places
-are agreed on (ORDER), and a tensor of L layers is L tensors in a row.
+`run` reads version 0 and `runq` version 2. The seven are D, F, L, H, G, V and T: width, feed-
+forward width, layers, heads, heads of keys and values, vocabulary and longest window. Version 0 has
+no byte to say that the head is a matrix of its own, and so says it by a negative V. Nothing else
+tells what follows: names, shapes and places are agreed on (ORDER), and a tensor of L layers is L
+tensors in a row.
 
 A matrix is stored as rows, one for each *output*: (out, in). Version 2 stores a matrix as int8
 codes and then float32 scales, one for each `group_size` codes in a row; a vector stays float32.
@@ -108,8 +109,11 @@ class Header:
         return self.start + sum(count * self.tensor_bytes(shape) for count, shape in kinds)
 
     def to_bytes(self) -> bytes:
-        """The header as versions 1 and 2 have it; the inverse of `parsed_header`."""
+        """The header as the file has it; the inverse of `parsed_header`."""
         sizes = [getattr(self, field.name) for field in fields(self)[:7]]
+        if self.version == 0:
+            V = self.vocab_size
+            return struct.pack("<7i", *sizes[:5], V if self.tied else -V, self.seq_len)
         packed = struct.pack("<Ii7iB", MAGIC, self.version, *sizes, self.tied)
         if self.group_size is not None:
             packed += struct.pack("<i", self.group_size)

@@ -13,11 +13,12 @@ from minilm.compression.quantization import quantize
 from minilm.models import TransformerLanguageModel
 from minilm.pretrained.llama2c import Rows
 from minilm.pretrained.llama2c_format import Header, pairs
-from minilm.types import Array, Params
+from minilm.pretrained.tensors import check_finite
+from minilm.types import Params
 from minilm.weights import QuantizedTensor, as_dense, replacing
 
 # What llama2.c's programs do, and its files do not say
-LLAMA = {
+LLAMA: dict[str, Any] = {
     "norm_eps": 1e-5,
     "norm": "pre",
     "positions": "rotary",
@@ -26,13 +27,14 @@ LLAMA = {
     "activation": "swiglu",
     "biases": False,
 }
-MATRICES = {
+BLOCK = {
+    "rms_att": "norm_1.gain",
+    "rms_ffn": "norm_2.gain",
     "wo": "attention.w_out",
     "w1": "feed_forward.w_gate",
     "w2": "feed_forward.w_down",
     "w3": "feed_forward.w_up",
 }
-VECTORS = {"rms_att": "norm_1.gain", "rms_ffn": "norm_2.gain"}
 
 
 def write_llama2c(
@@ -42,20 +44,18 @@ def write_llama2c(
     *,
     group_size: int | None = None,
 ) -> None:
-    """Write a version 1 file of floats; with a group_size version 2, int8 with float32 scales.
+    """Write a version 0 file of floats; with a group_size version 2, int8 with float32 scales.
 
     group_size must divide the width and the feed-forward width (llama2.c itself takes 64). Raises
     ValueError that names what llama2.c cannot run: another kind of Transformer, heads that were
-    pruned, numbers that are not finite.
+    pruned, numbers that are not finite. The same parameters give the same bytes.
     """
     header = header_of(model, group_size)
     tensors = tensors_of(header, params)
     with replacing(path) as file:
         file.write(header.to_bytes())
-        for name, (_, shape) in header.tensors().items():
-            for rows in tensors.get(name, []):
-                if rows[0].shape != shape:
-                    raise ValueError(f"{name} must have shape {shape}, got {rows[0].shape}")
+        for name in header.tensors():
+            for rows in tensors[name]:
                 for part in rows:
                     file.write(part.tobytes())
 
@@ -76,49 +76,62 @@ def header_of(model: Any, group_size: int | None) -> Header:
     return Header(
         model.width, model.feed_forward, model.layers, model.heads,
         model.key_value_heads or model.heads, model.vocab_size, model.context,
-        model.tied, version=1 if group_size is None else 2, group_size=group_size,
+        model.tied, version=0 if group_size is None else 2, group_size=group_size,
     )  # fmt: skip
 
 
 def tensors_of(header: Header, params: Params) -> dict[str, list[Rows]]:
     """The file's tensors of our parameters: {name: one for each layer}."""
-    group = header.group_size
-    found: dict[str, list[Rows]] = {name: [] for name in header.tensors()}
-    found["token_embedding"].append(rows_of(params["token_embedding"].T, group))
+
+    def rows(name: str, out: int, *shape: int) -> Rows:
+        weight = params.get(name)
+        if weight is None or weight.shape != (*shape, out):
+            got = "nothing of that name" if weight is None else weight.shape
+            raise ValueError(f"{name} must have shape {(*shape, out)}, got {got}")
+        return rows_of(name, weight.T if name == "token_embedding" else weight, header.group_size)
+
+    kinds = header.tensors()
+    D, d, V = header.dim, header.dim // header.n_heads, header.vocab_size
+    few = d * header.n_kv_heads
+    found: dict[str, list[Rows]] = {name: [] for name in kinds}
+    found["token_embedding"].append(rows("token_embedding", D, V))
     if not header.tied:
-        found["wcls"].append(rows_of(params["head.w"], group))
-    found["rms_final"].append(vector(params["norm.gain"]))
-    D = header.dim
-    few = D // header.n_heads * header.n_kv_heads
+        found["wcls"].append(rows("head.w", V, D))
+    found["rms_final"].append(rows("norm.gain", D))
+    if header.version == 0:
+        found["angles"] += angles(header.seq_len, d)
     for layer in range(header.n_layers):
         block = f"block.{layer}"
-        qkv = rows_of(params[f"{block}.attention.w_qkv"], group)
+        qkv = rows(f"{block}.attention.w_qkv", D + 2 * few, D)
         found["wq"].append(tuple(pairs(part[:D], header.n_heads) for part in qkv))
         found["wk"].append(tuple(pairs(part[D : D + few], header.n_kv_heads) for part in qkv))
         found["wv"].append(tuple(part[D + few :] for part in qkv))
-        for name, ours in MATRICES.items():
-            found[name].append(rows_of(params[f"{block}.{ours}"], group))
-        for name, ours in VECTORS.items():
-            found[name].append(vector(params[f"{block}.{ours}"]))
+        for name, ours in BLOCK.items():
+            found[name].append(rows(f"{block}.{ours}", *kinds[name][1]))
     return found
 
 
-def vector(gain: Array) -> Rows:
-    """A vector as its file has it."""
-    return (np.asarray(gain, "<f4"),)
+def angles(length: int, d: int) -> list[Rows]:
+    """The cosines and the sines of t / 10000^(2i/d), which llama2.c's first programs read."""
+    by_place = np.arange(length)[:, None] / LLAMA["rotary_base"] ** (np.arange(0, d, 2) / d)
+    return [(np.cos(by_place).astype("<f4"),), (np.sin(by_place).astype("<f4"),)]
 
 
-def rows_of(weight: Any, group_size: int | None) -> Rows:
+def rows_of(name: str, weight: Any, group_size: int | None) -> Rows:
     """A weight (in, out) as its file has it: floats (out, in), or codes and scales (out, groups).
 
-    A QuantizedTensor whose groups these are gives its own; another weight is quantized.
+    A vector stays floats; a QuantizedTensor whose groups these are gives its own codes; another
+    weight is quantized.
     """
-    if group_size is None:
-        return (np.asarray(as_dense(weight).T, "<f4"),)
+    if group_size is None or weight.ndim == 1:
+        floats = np.asarray(as_dense(weight).T, "<f4")
+        check_finite(name, floats)
+        return (floats,)
     groups = weight.shape[0] // group_size
     if not is_grouped(weight, groups):
         weight = quantize(as_dense(weight), 8, axis=-1, group_size=group_size)
     scales = np.broadcast_to(weight.scale.T, (weight.shape[1], groups))
+    check_finite(f"the scales of {name}", scales)
     return weight.codes.T.astype(np.int8), scales.astype("<f4")
 
 

@@ -53,7 +53,10 @@ def sevens(sizes):
 def version_0(w, sizes):
     tied = "wcls" not in w
     V = sizes["vocab_size"]
-    angles = np.zeros(2 * sizes["seq_len"] * (sizes["dim"] // sizes["n_heads"] // 2), np.float32)
+    d = sizes["dim"] // sizes["n_heads"]
+    t, i = np.arange(sizes["seq_len"]), np.arange(0, d, 2)
+    circles = np.exp(1j * t[:, None] / 10000 ** (i / d))
+    angles = np.stack([circles.real, circles.imag]).astype(np.float32)
     order = ["token_embedding", "rms_att", "wq", "wk", "wv", "wo", "rms_ffn", "w1", "w2", "w3",
              "rms_final"]  # fmt: skip
     floats = [w[name] for name in order] + [angles] + ([] if tied else [w["wcls"]])
@@ -280,8 +283,7 @@ def test_what_is_written_is_read_again(tmp_path, tied, group):
     if group is None:
         for name, w in params.items():
             np.testing.assert_array_equal(back[name], w)
-        expected = version_1(*theirs(tied=tied))
-        assert (tmp_path / "a.bin").read_bytes() == expected
+        assert (tmp_path / "a.bin").read_bytes() == file
     else:
         for name, w in params.items():
             table = name == "token_embedding"
@@ -326,7 +328,7 @@ def test_codes_of_another_kind_are_quantized_anew(tmp_path, scheme):
         ({"biases": True}, "biases=False"),
         ({"positions": "learned"}, "positions='rotary'"),
         ({"norm": "post"}, "norm='pre'"),
-        ({"feed_forward": 16}, r"w1 must have shape \(16, 24\), got \(32, 24\)"),
+        ({"feed_forward": 16}, r"w_gate must have shape \(24, 16\), got \(24, 32\)"),
     ],
 )
 def test_what_llama2c_cannot_run_is_not_written(tmp_path, change, message):
@@ -337,6 +339,24 @@ def test_what_llama2c_cannot_run_is_not_written(tmp_path, change, message):
     with pytest.raises(ValueError, match="group_size must divide the widths 24 and 32, got 5"):
         write_llama2c(tmp_path / "a.bin", model, params, group_size=5)
     assert not (tmp_path / "a.bin").exists()
+
+
+@pytest.mark.parametrize("group", [None, 8])
+def test_parameters_that_are_not_the_models_are_not_written(tmp_path, group):
+    (file, _, _), *_ = every_version()
+    model, params = read_llama2c(written(tmp_path / "m.bin", file))
+    path, w_qkv = tmp_path / "a.bin", "block.1.attention.w_qkv"
+    for name, w, message in [
+        (w_qkv, params[w_qkv][:, :36], r"w_qkv must have shape \(24, 48\), got \(24, 36\)"),
+        (w_qkv, None, r"w_qkv must have shape \(24, 48\), got nothing"),
+        (w_qkv, params[w_qkv] * np.inf, "inite"),
+        ("norm.gain", params["norm.gain"] * np.nan, r"norm\.gain holds 24"),
+        ("norm.gain", np.ones(8, np.float32), r"norm\.gain must have shape \(24,\), got \(8,\)"),
+        ("token_embedding", params["token_embedding"].T, r"shape \(20, 24\), got \(24, 20\)"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            write_llama2c(path, model, params | {name: w}, group_size=group)
+    assert not path.exists()
 
 
 def header_with(version=1, tied=1, group=0, **sizes):
