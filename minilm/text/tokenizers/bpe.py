@@ -38,7 +38,7 @@ MOST_REMEMBERED = 100_000
 class BPETokenizer:
     """vocabulary: tokens in the order of their numbers, each written with one letter a byte
     (pre_tokens.LETTER_OF_BYTE; a special as its name);  merges: pairs of tokens as learned;
-    specials: tokens that no text encodes to.
+    specials: tokens that no text encodes to;  digits_alone: as pre_tokens has it.
 
     decode(encode(text)) = text for every text that has UTF-8 bytes. encode raises ValueError for
     the one kind that has none: lone surrogates. decode writes U+FFFD for bytes that are no UTF-8
@@ -56,6 +56,7 @@ class BPETokenizer:
     vocabulary: tuple[str, ...]
     merges: tuple[tuple[str, str], ...]
     specials: tuple[str, ...] = ()
+    digits_alone: bool = False
 
     def __post_init__(self) -> None:
         made = {*BYTE_OF_LETTER, *map("".join, self.merges)}
@@ -137,7 +138,7 @@ class BPETokenizer:
 
     def encode(self, text: str) -> Array:
         check_text(text)
-        words = pre_tokens(text)
+        words = pre_tokens(text, self.digits_alone)
         known = {word: self._remembered.get(word) for word in words}
         new = [word for word, ids in known.items() if ids is None]
         parts = [[self._byte_ids[byte] for byte in utf8(word)] for word in new]
@@ -159,12 +160,14 @@ class BPETokenizer:
         return {
             "kind": "bpe", "vocabulary": list(self.vocabulary),
             "merges": [list(pair) for pair in self.merges], "specials": list(self.specials),
+            "digits_alone": self.digits_alone,
         }  # fmt: skip
 
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any]) -> "BPETokenizer":
         merges = tuple((a, b) for a, b in fields["merges"])
-        return cls(tuple(fields["vocabulary"]), merges, tuple(fields["specials"]))
+        digits_alone = fields.get("digits_alone", False)  # not there in earlier headers
+        return cls(tuple(fields["vocabulary"]), merges, tuple(fields["specials"]), digits_alone)
 
     @classmethod
     def read(cls, folder: str | Path, specials: Sequence[str] = ()) -> "BPETokenizer":

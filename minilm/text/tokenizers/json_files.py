@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from reprlib import Repr
 from typing import Any
 
 from minilm.text.tokenizers.text_files import read_text
@@ -37,13 +38,12 @@ def by_number(numbers: Mapping[str, Any], where: str) -> tuple[str, ...]:
     for token, number in numbers.items():
         if type(number) is not int or not 0 <= number < len(numbers):
             raise ValueError(
-                f"{where}: there are {len(numbers)} tokens, so the number of {token!r} must "
+                f"{where}: there are {len(numbers)} tokens, so the number of {shown(token)} must "
                 f"lie in 0..{len(numbers) - 1}, got {shown(number)}"
             )
         if number in token_of:
-            raise ValueError(
-                f"{where}: {token_of[number]!r} and {token!r} both have the number {number}"
-            )
+            both = f"{shown(token_of[number])} and {shown(token)}"
+            raise ValueError(f"{where}: {both} both have the number {number}")
         token_of[number] = token
     return tuple(token_of[number] for number in range(len(numbers)))
 
@@ -81,7 +81,11 @@ class Part:
                          f"got {shown(value)}")  # fmt: skip
 
 
+SHORT = Repr()
+SHORT.maxstring = SHORT.maxother = 100
+SHORT.maxdict = SHORT.maxlist = 8
+
+
 def shown(value: Any) -> str:
-    """A value as JSON has it, shortened."""
-    text = json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= 300 else f"{text[:300]}…"
+    """A value, shortened: what is wrong may be a hundred thousand tokens."""
+    return SHORT.repr(value)

@@ -26,6 +26,7 @@ Read: TypeAlias = BPETokenizer | SentencePieceTokenizer | WordPieceTokenizer
 # Llama's text has one ▁ in front, always; or, as files of later years say it, unless there is one.
 SPACES = {"type": "Replace", "pattern": {"String": " "}, "content": SPACE}
 PREPEND = {"type": "Prepend", "prepend": SPACE}
+SINGLE_DIGITS = {"type": "Digits", "individual_digits": True}
 PREFIXED = {"type": "Sequence", "normalizers": [PREPEND, SPACES]}
 
 
@@ -36,7 +37,8 @@ def read_tokenizer_json(path: str | Path) -> Read:
     """
     page = Part.of(read_json(Path(path)), repr(str(path)))
     model = page.part("model")
-    if model.choice("type", ("BPE", "WordPiece")) == "WordPiece":
+    kind = model.choice("type", (None, "BPE", "WordPiece"))  # not said in files of the first year
+    if kind == "WordPiece" or (kind is None and "merges" not in model.fields):
         return word_piece(page, model)
     for key in ("dropout", "continuing_subword_prefix", "end_of_word_suffix"):
         model.choice(key, (None, ""))
@@ -62,11 +64,18 @@ def word_piece(page: Part, model: Part) -> WordPieceTokenizer:
 def bytes_(page: Part, model: Part) -> BPETokenizer:
     page.choice("normalizer", (None,))
     cut = page.part("pre_tokenizer")
-    cut.choice("type", ("ByteLevel",))
+    digits_alone = cut.choice("type", ("ByteLevel", "Sequence")) == "Sequence"
+    if digits_alone:
+        steps = cut.parts("pretokenizers")
+        if len(steps) != 2 or steps[0].fields != SINGLE_DIGITS:
+            raise ValueError(f"{cut.where}, pretokenizers: must be {shown(SINGLE_DIGITS)} and a "
+                             f"ByteLevel, got {shown([step.fields for step in steps])}")
+        cut = steps[1]
+        cut.choice("type", ("ByteLevel",))
     cut.choice("add_prefix_space", (False,))
     cut.choice("use_regex", (None, True))  # not there in files of before there was a choice
     vocabulary, specials = pieces(page, model)
-    return built(model, BPETokenizer, vocabulary, tuple(merges(model)), specials)
+    return built(model, BPETokenizer, vocabulary, tuple(merges(model)), specials, digits_alone)
 
 
 def sentence_piece(page: Part, model: Part) -> SentencePieceTokenizer:

@@ -124,7 +124,8 @@ class WordPieceTokenizer:
 
     def encode(self, text: str) -> Array:
         check_text(text)
-        known, ids = self._remembered, []
+        known = self._remembered
+        ids: list[int] = []
         for part in text.replace("\n", " ").split(" "):
             found = known.get(part)
             if found is None:

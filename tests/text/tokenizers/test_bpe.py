@@ -157,7 +157,7 @@ def test_a_folder_in_gpt2s_order_is_read(tmp_path):
         ("vocab.json", "[1, 2]", "must be one JSON object"),
         ("vocab.json", '{"a": 0, "b": 2}', r"2 tokens, so the number of 'b' must lie in 0\.\.1"),
         ("vocab.json", '{"a": 0, "b": 0}', "'a' and 'b' both have the number 0"),
-        ("vocab.json", '{"a": 0, "a": 1}', "vocab.json': \"a\" stands there twice"),
+        ("vocab.json", '{"a": 0, "a": 1}', "vocab.json': 'a' stands there twice"),
         ("vocab.json", '{"a": 0.0}', "the number of 'a' must"),
         ("vocab.json", '{"a": 0}', "txt', line 2: the merge 'l o' needs 'l'"),
         ("vocab.json", "{}", "needs 'l', which is not in the vocabulary"),
