@@ -13,8 +13,9 @@ can. What remains to be feared is a header that lies; so all of it is checked be
 is looked at: each tensor's bytes are as many as its shape and dtype say, and the tensors fill the
 rest of the file exactly, without a hole and without overlap.
 
-A tensor is then a place in the file, and is mapped there: the operating system reads its pages when
-they are looked at and may drop them again. BF16, which NumPy lacks, is widened to float32.
+A tensor is then a place in the file. The file is mapped into memory: its pages are read when they
+are looked at, and given back when the array that shows them dies, so that all of a large file can
+be looked at in little memory. BF16, which NumPy lacks, is widened to float32.
 
     x = SafetensorsFile("model.safetensors")["w"]
 """
@@ -24,7 +25,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import BinaryIO
+from weakref import finalize
 
 import numpy as np
 
@@ -39,9 +40,9 @@ from minilm.pretrained.safetensors_header import (
     check_cover,
     checked_entry,
     checked_metadata,
+    header_bytes,
     header_text,
     parsed_header,
-    read_header_text,
     short,
 )
 from minilm.types import Array
@@ -49,15 +50,16 @@ from minilm.weights import replacing
 
 SINGLE, INDEX = "model.safetensors", "model.safetensors.index.json"
 PLAIN_NAME = re.compile(r"[^/\\\0:]+\.safetensors")  # leads nowhere else
+
+
 class SafetensorsFile(Mapping[str, Array]):
-    """A file's tensors by name, read-only, each mapped from the file when it is asked for.
+    """A file's tensors by name, read-only, each shown where it lies in the mapped file.
 
     entries: {name: Entry}, metadata: {str: str}. F16 stays float16, BF16 becomes float32; a tensor
     that does not begin at a multiple of its item's size is copied.
 
     Raises FileNotFoundError, and ValueError naming the file, the tensor, what was found and what is
-    allowed. A file that was changed after it was opened is refused when a tensor is asked for. An
-    array lives on when its file is replaced or removed; it must not be cut short in its place.
+    allowed. The file may be replaced or removed while its arrays live; cut short, it must not be.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -65,9 +67,10 @@ class SafetensorsFile(Mapping[str, Array]):
         if os.path.exists(path) and not os.path.isfile(path):
             raise ValueError(f"{self.path} is a folder or a device, expected a safetensors file")
         with open(path, "rb") as file:
-            self._signature = signature(file)
             try:
-                text, self._start, length = read_header_text(file)
+                # one mapping for all: each holds one of the few files that a process may open
+                self._pages = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+                text, self._start, length = header_bytes(self._pages)
                 header = parsed_header(text)
                 self.metadata = checked_metadata(header.pop(METADATA, None))
                 self.entries = {name: checked_entry(name, header[name]) for name in header}
@@ -77,10 +80,11 @@ class SafetensorsFile(Mapping[str, Array]):
 
     def __getitem__(self, name: str) -> Array:
         entry = self.entries[name]
-        with open(self.path, "rb") as file:
-            if signature(file) != self._signature:
-                raise ValueError(f"{self.path} was changed after it was opened")
-            array = mapped(file.fileno(), self._start + entry.begin, entry)
+        if self._pages.size() != len(self._pages):
+            raise ValueError(f"{self.path} has another length than when it was opened")
+        begin, end = self._start + entry.begin, self._start + entry.end
+        array = np.ndarray(entry.shape, DTYPES[entry.dtype], self._pages, begin)
+        finalize(array, drop, self._pages, begin, end).atexit = False
         if entry.dtype == "BOOL" and (array.view(np.uint8) > 1).any():
             raise ValueError(f"{self.path}: BOOL tensor {short(name)} holds other than 0 and 1")
         if entry.dtype == "BF16":
@@ -103,16 +107,11 @@ class SafetensorsFile(Mapping[str, Array]):
         return f"SafetensorsFile({str(self.path)!r}: {len(self)} tensors)"
 
 
-def mapped(descriptor: int, place: int, entry: Entry) -> Array:
-    """The tensor's bytes as an array, not read yet. A mapping begins at a page's beginning; it
-    ends, and its pages with it, when the last array that shows it does."""
-    size = entry.end - entry.begin
-    dtype = np.dtype(DTYPES[entry.dtype])
-    if size == 0:
-        return np.empty(entry.shape, dtype)
-    before = place % mmap.ALLOCATIONGRANULARITY
-    pages = mmap.mmap(descriptor, before + size, access=mmap.ACCESS_READ, offset=place - before)
-    return np.frombuffer(pages, dtype, size // dtype.itemsize, before).reshape(entry.shape)
+def drop(pages: mmap.mmap, begin: int, end: int) -> None:
+    """Give back the memory of what lies between: whoever looks there again reads the file again."""
+    if hasattr(pages, "madvise") and begin < end:  # not on Windows
+        begin -= begin % mmap.PAGESIZE
+        pages.madvise(mmap.MADV_DONTNEED, begin, end - begin)
 
 
 def widened(halves: Array) -> Array:
@@ -120,12 +119,6 @@ def widened(halves: Array) -> Array:
     bits = halves.astype(np.uint32)
     bits <<= np.uint32(16)  # for NumPy 1, a bare 16 would widen a single number to int64
     return bits.view(np.float32)
-
-
-def signature(file: BinaryIO) -> tuple[int, ...]:
-    """What changes when a file does."""
-    status = os.fstat(file.fileno())
-    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def write_safetensors(

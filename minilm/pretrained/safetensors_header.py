@@ -13,10 +13,10 @@ twice, other keys beside a tensor's three, shapes that no array can have), these
 
 import json
 import math
-import os
+import mmap
 import reprlib
 from collections.abc import Mapping
-from typing import Any, BinaryIO, NamedTuple, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 
@@ -56,18 +56,17 @@ class Entry(NamedTuple):
     end: int
 
 
-def read_header_text(file: BinaryIO) -> tuple[bytes, int, int]:
-    """The header's bytes, where the numbers begin, and how many bytes they are."""
-    size = os.fstat(file.fileno()).st_size
-    if size < 8:
-        raise ValueError(f"it has {size} bytes, fewer than the 8 of the header's length")
-    n = int.from_bytes(file.read(8), "little")
-    if n > LARGEST_HEADER or n > size - 8:
+def header_bytes(file: bytes | mmap.mmap) -> tuple[bytes, int, int]:
+    """The header's text, where the numbers begin, and how many bytes they are."""
+    if len(file) < 8:
+        raise ValueError(f"it has {len(file)} bytes, fewer than the 8 of the header's length")
+    n, there = int.from_bytes(file[:8], "little"), len(file) - 8
+    if n > LARGEST_HEADER or n > there:
         raise ValueError(
             f"its header claims {n} bytes, at most {LARGEST_HEADER} are allowed "
-            f"and {size - 8} are there"
+            f"and {there} are there"
         )
-    return file.read(n), 8 + n, size - 8 - n
+    return file[8 : 8 + n], 8 + n, there - n
 
 
 def parsed_header(text: bytes) -> dict[str, Any]:
