@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from minilm.compression import prune, quantize
 from minilm.models import MaskedLanguageModel, TransformerEncoder
-from minilm.nn import check_model_gradient, layer_norm, linear, relu
+from minilm.models.block import block
+from minilm.nn import attention, check_model_gradient, layer_norm, linear, padding_mask, relu
 from minilm.weights import load, save, thaw
 
 SMALL = {"vocab_size": 11, "width": 8, "layers": 2, "heads": 2, "context": 6}
@@ -54,6 +55,29 @@ def test_by_hand():
     logits, _ = masked.forward(p, np.array([[3, 2]]), token_types=np.array([[0, 1]]))
     # relu([−1, 1] + 2) = [1, 3], its norm [−1, 1] + [0, 1] = [−1, 2]; with [1, 3]: 5
     np.testing.assert_allclose(logits[0, 1], [0, 0, 5, 7], atol=1e-5)
+
+
+@each_option
+def test_its_blocks_are_blocks_with_its_options(options):
+    model = TransformerEncoder(**SMALL, **options)
+    params = moved(model.init(0))
+    _, cache = model.forward(params, TEXT)
+    x, *made = cache["hidden_states"]
+    for layer, expected in enumerate(made):
+        x, _ = block(
+            x, params, f"encoder.{layer}", head_dim=4, norm="post", attend=attention,
+            mask=padding_mask(TEXT, 0), activation=model.activation, eps=model.norm_eps,
+        )  # fmt: skip
+        np.testing.assert_array_equal(x, expected)
+
+
+def test_norm_eps_is_that_of_the_first_norm_too():
+    """Where eps is all there is to divide by, a norm gives its bias, whatever it reads."""
+    model = TransformerEncoder(**SMALL, norm_eps=1e30)
+    params = moved(model.init(0))
+    _, cache = model.forward(params, TEXT)
+    expected = np.broadcast_to(params["embedding_norm.bias"], (3, 4, 8))
+    np.testing.assert_allclose(cache["hidden_states"][0], expected, atol=1e-6)
 
 
 @each_option

@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
@@ -319,6 +320,12 @@ def test_activation_is_that_of_the_feed_forward_layer(activation, written):
     )  # fmt: skip
     expected = x + written(normed @ w_up + b_up) @ w_down + b_down
     np.testing.assert_allclose(y, expected, atol=1e-6)
+    # and the model says so to its blocks: no two forms have the same logits
+    others = {"gelu", "exact_gelu", "relu"} - {activation}
+    logits, _ = model.forward(p, TOKENS)
+    for other in others:
+        others_logits, _ = replace(model, activation=other).forward(p, TOKENS)
+        assert np.abs(logits - others_logits).max() > 1e-6
 
 
 def test_a_window_longer_than_the_table_of_positions_is_refused():
