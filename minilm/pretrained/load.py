@@ -38,7 +38,8 @@ class Pretrained:
 
     model: the configuration, an object with forward; params: what it is called with; tokenizer:
     None where no file of one is there; pooling: how the vectors of a text's tokens become one,
-    "mean" or "first"; longest: the most tokens of a text, special ones included;
+    "mean" or "first"; longest: the most tokens of a text, special ones included (0: as many as the
+    model has places for);
     unused: the names of tensors in the file that the model has no place for; source: where from.
     """
 
@@ -49,6 +50,10 @@ class Pretrained:
     longest: int = 0
     unused: tuple[str, ...] = ()
     source: str = ""
+
+    def __post_init__(self) -> None:
+        if self.longest == 0:
+            object.__setattr__(self, "longest", getattr(self.model, "context", 0))
 
 
 def load_pretrained(name_or_path: str | os.PathLike[str]) -> Pretrained:
@@ -158,7 +163,7 @@ def from_llama2c(path: Path) -> Pretrained:
     if (path.parent / "tokenizer.bin").exists():
         tokenizer = read_tokenizer(path.parent)
         model = fitted(model, tokenizer)
-    return Pretrained(model, params, tokenizer, longest=model.context, source=str(path))
+    return Pretrained(model, params, tokenizer, source=str(path))
 
 
 def from_saved(path: Path) -> Pretrained:
@@ -180,7 +185,7 @@ def from_saved(path: Path) -> Pretrained:
         params,
         saved_tokenizer(header),
         header.choice("pooling", POOLINGS, "mean"),
-        header.whole("longest", getattr(model, "context", 0)),
+        header.whole("longest", 0),
         source=str(path),
     )
 

@@ -190,9 +190,6 @@ def forget(array: Array) -> None:
 
 
 def check_same(tensors: Mapping[str, Array], name: str, other: str) -> None:
-    """A tied tensor that is in the file once more: ValueError if it is not the other one.
-
-    Nothing is looked at where either name is missing.
-    """
+    """ValueError if two tensors that are one weight here are both there, and are not the same."""
     if name in tensors and other in tensors and not np.array_equal(tensors[name], tensors[other]):
-        raise ValueError(f"{name} must be the same as {other}, which config.json ties it to")
+        raise ValueError(f"{name} must be the same as {other}: the two are one weight here")

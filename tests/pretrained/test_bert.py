@@ -60,6 +60,10 @@ def test_the_head_s_table_and_bias_may_be_there_twice(bert_folder):
     folder.tensors["cls.predictions.decoder.bias"] = folder.tensors["cls.predictions.bias"]
     found = load_pretrained(folder.write().path)
     assert type(found.model) is MaskedLanguageModel and found.unused == ()
+    only = folder.tensors.pop("cls.predictions.bias")
+    found = load_pretrained(folder.write().path)
+    np.testing.assert_array_equal(found.params["prediction.output_bias"], only)
+    folder.tensors["cls.predictions.bias"] = only
     folder.tensors["cls.predictions.decoder.bias"] = -folder.tensors["cls.predictions.bias"]
     with pytest.raises(ValueError, match=r"decoder\.bias must be the same as cls\.predictions\.b"):
         load_pretrained(folder.write().path)
@@ -93,6 +97,52 @@ def test_the_tokenizer_says_what_padding_is(bert_folder):
     folder = bert_folder()
     folder.config["pad_token_id"] = 7
     assert load_pretrained(folder.write().path).model.padding_id == 0
+
+
+# DistilBERT's names for BERT's
+RENAMED = {
+    "encoder.layer": "transformer.layer",
+    "attention.self.query": "attention.q_lin",
+    "attention.self.key": "attention.k_lin",
+    "attention.self.value": "attention.v_lin",
+    "attention.output.dense": "attention.out_lin",
+    "attention.output.LayerNorm": "sa_layer_norm",
+    "intermediate.dense": "ffn.lin1",
+    "output.dense": "ffn.lin2",
+    "output.LayerNorm": "output_layer_norm",
+    "cls.predictions.transform.dense": "vocab_transform",
+    "cls.predictions.transform.LayerNorm": "vocab_layer_norm",
+    "cls.predictions.bias": "vocab_projector.bias",
+}
+
+
+@pytest.mark.parametrize("head", [True, False])
+def test_distilbert_is_a_bert_of_one_token_type(bert_folder, head):
+    folder = bert_folder(head=head, token_types=1, activation="relu")
+    folder.config = {
+        "model_type": "distilbert", "vocab_size": folder.model.vocab_size, "dim": 16,
+        "hidden_dim": 24, "n_layers": 2, "n_heads": 2, "max_position_embeddings": 24,
+        "activation": "relu",
+    }  # fmt: skip
+    # what a token type adds is then added to every position
+    types = folder.tensors.pop("bert.embeddings.token_type_embeddings.weight")
+    folder.tensors["bert.embeddings.position_embeddings.weight"] += types
+    renamed = {}
+    for name, array in folder.tensors.items():
+        for theirs, distilled in RENAMED.items():
+            name = name.replace(theirs, distilled)
+        renamed[f"distil{name}" if name.startswith("bert.") else name] = array
+    folder.tensors = renamed
+    found = load_pretrained(folder.write().path)
+    assert found.model == folder.model and found.unused == ()
+    assert not found.params["type_embedding"].any()
+    params = folder.params | {"type_embedding": np.zeros((1, 16), np.float32)}
+    assert found.params.keys() == params.keys()
+    for name, value in found.params.items():
+        np.testing.assert_array_equal(value, params[name], err_msg=name)
+    del folder.tensors["distilbert.transformer.layer.1.ffn.lin2.bias"]
+    with pytest.raises(ValueError, match=r"no tensor distilbert\.transformer\.layer\.1\.ffn\.lin2"):
+        load_pretrained(folder.write().path)
 
 
 TINY = {

@@ -1,6 +1,7 @@
 """load_pretrained and save_pretrained: whatever a model comes as, and every way it can be wrong."""
 
 import json
+import struct
 import subprocess
 import sys
 from dataclasses import replace
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 import minilm
 from minilm.pretrained import Pretrained, load_pretrained, save_pretrained
 from minilm.pretrained.texts import padded_ids
+from minilm.pretrained.write_llama2c import write_llama2c
 from minilm.text import BPETokenizer
 
 REAL = "all-MiniLM-L6-v2"
@@ -124,6 +126,24 @@ def test_a_file_of_train_is_loaded_too(tmp_path):
     found = load_pretrained(tmp_path / "m.npz")
     assert found.model == model and found.tokenizer == tokenizer
     assert (found.pooling, found.longest) == ("mean", 8)
+
+
+def test_a_checkpoint_of_llama2c_and_the_tokenizer_beside_it(llama_folder):
+    folder = llama_folder(norm_eps=1e-5)
+    path = folder.path / "tiny.bin"
+    write_llama2c(path, folder.model, folder.params)
+    found = load_pretrained(path)
+    assert found.model == folder.model and found.tokenizer is None and found.longest == 24
+    ids = np.random.default_rng(0).integers(0, 61, (2, 9))
+    expected = folder.model.forward(folder.params, ids)[0]
+    np.testing.assert_allclose(found.model.forward(found.params, ids)[0], expected, atol=1e-5)
+    pieces = ["<unk>", "\n<s>\n", "\n</s>\n", *(f"<0x{byte:02X}>" for byte in range(256)), " a"]
+    data = struct.pack("<i", 6)
+    for piece in pieces:
+        data += struct.pack("<fi", 0.0, len(piece)) + piece.encode()
+    (folder.path / "tokenizer.bin").write_bytes(data)
+    with pytest.raises(ValueError, match="the tokenizer has 260 pieces, the model only 61"):
+        load_pretrained(path)
 
 
 def test_what_is_no_model(tmp_path, bert_folder):
@@ -239,7 +259,8 @@ def test_a_config_that_says_anything(request, family):
 def test_a_pretrained_needs_only_a_model_and_its_parameters(tmp_path):
     model = minilm.TransformerLanguageModel(9, width=8, layers=1, heads=2, context=8)
     save_pretrained(tmp_path / "m.npz", Pretrained(model, model.init(0)))
-    assert load_pretrained(tmp_path / "m.npz").model == model
+    found = load_pretrained(tmp_path / "m.npz")
+    assert (found.model, found.tokenizer, found.pooling, found.longest) == (model, None, "mean", 8)
 
 
 # The largest part of memory that was ever in use. (ru_maxrss begins with that of the parent.)

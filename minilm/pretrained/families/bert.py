@@ -109,7 +109,7 @@ def head() -> Table:
         "prediction.w": turned(f"{HEAD}.transform.dense.weight", D, D),
         "prediction.b": plain(f"{HEAD}.transform.dense.bias", D),
         **norm("prediction.norm", f"{HEAD}.transform.LayerNorm"),
-        "prediction.output_bias": plain(f"{HEAD}.bias", V),
+        "prediction.output_bias": plain(f"{HEAD}.bias", V, once=f"{HEAD}.decoder.bias"),
     }
 
 
