@@ -169,6 +169,11 @@ def test_files_that_do_not_say_what_they_hold_are_refused(tmp_path):
         write_safetensors(path, arrays, metadata)
         with pytest.raises(ValueError, match=r"x\.safetensors"):
             read_packed(path)
+    scale = next(name for name in arrays if name.endswith("/scale"))
+    broken = arrays | {scale: np.full_like(arrays[scale], np.nan)}
+    write_safetensors(path, broken, {"minilm": text})
+    with pytest.raises(ValueError, match=r"x\.safetensors.*finite"):
+        read_packed(path)
     write_safetensors(path, arrays | {"more": np.ones(2)}, {"minilm": text})
     with pytest.raises(ValueError, match="more"):
         read_packed(path)

@@ -1,0 +1,178 @@
+"""Out again, as gguf: one file with weights, architecture and tokenizer, for llama.cpp and others.
+
+    tensors    under llama.cpp's names, matrices in blocks of 32 numbers (compression/quantization/
+               gguf.py), vectors and what has no whole blocks in F32
+    metadata   the sizes by which the architecture is built, and the tokenizer (gguf_tokenizer.py)
+
+The library `gguf` writes the container and knows the names; the blocks are ours, bit for bit those
+of the library. Weights that were quantized here are rounded once more, unless their codes are
+already such blocks: what a file says differs from ours by as much as export_gguf answers.
+"""
+
+import os
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+
+from minilm.compression.quantization.gguf import BLOCK, FORMATS, from_gguf, to_gguf
+from minilm.pretrained.gguf_tokenizer import add_tokenizer
+from minilm.pretrained.load import Pretrained
+from minilm.pretrained.their_tensors import family_of, shared_heads, their_tensors
+from minilm.types import Array, Params
+from minilm.weights import Weight, replacing
+
+KINDS = ("Q8_0", "Q4_0", "Q4_1", "Q5_0", "F16", "F32")
+FLOATS = {"F16": np.float16, "F32": np.float32}
+ALWAYS_FLOAT = ("position_embd.weight", "token_types.weight")  # llama.cpp adds these up in F32
+ACTIVATIONS = {"bert": ("exact_gelu", "gelu"), "gpt2": ("gelu",), "llama": ("swiglu",)}
+
+
+def export_gguf(
+    path: str | os.PathLike[str], pretrained: Pretrained, *, kind: str = "Q8_0"
+) -> dict[str, float]:
+    """Write a model to a gguf file, and tell what it cost: {tensor: largest |written − ours|}.
+
+    kind: of the matrices, Q8_0, Q4_0, Q4_1, Q5_0, F16 or F32. 0 in the answer is a tensor that is
+    written exactly: F32, or a leaf whose codes are blocks of this kind already, as 8 bits in groups
+    of 32 are for Q8_0. What fills masked tokens in has no place in such a file, and is left out.
+    Raises TypeError for a model or a tokenizer that the format does not know, ValueError for an
+    unknown kind, an activation that readers do not compute or numbers beyond float16, and
+    ModuleNotFoundError where the library is missing.
+    """
+    if kind not in KINDS:
+        raise ValueError(f"kind must be one of {', '.join(KINDS)}, got {kind!r}")
+    gguf = library()
+    model, family = pretrained.model, family_of(pretrained.model)
+    if model.activation not in ACTIVATIONS[family]:
+        raise ValueError(f"readers of gguf compute {' or '.join(ACTIVATIONS[family])} in a "
+                         f"{family}, not {model.activation}")  # fmt: skip
+    tensors = gguf_tensors(gguf, model, pretrained.params)
+    blocks = {name: written(name, array, kind) for name, array in tensors.items()}
+    with replacing(path) as file:
+        writer = gguf.GGUFWriter(file.name, family)
+        METADATA[family](writer, model, pretrained)
+        writer.add_file_type(getattr(gguf.LlamaFileType, FILE_TYPES[kind]))
+        writer.add_quantization_version(gguf.GGML_QUANT_VERSION)
+        if pretrained.tokenizer is not None:
+            add_tokenizer(writer, gguf.TokenType, pretrained.tokenizer, model.vocab_size)
+        for name, (data, used) in blocks.items():
+            writer.add_tensor(name, data, raw_dtype=getattr(gguf.GGMLQuantizationType, used))
+        for write in ("header", "kv_data", "tensors"):
+            getattr(writer, f"write_{write}_to_file")()
+        writer.close()
+    return {
+        name: float(np.abs(read(*blocks[name]) - array).max(initial=0))
+        for name, array in tensors.items()
+    }
+
+
+FILE_TYPES = {"F32": "ALL_F32"} | {kind: f"MOSTLY_{kind}" for kind in KINDS if kind != "F32"}
+
+
+def library() -> Any:
+    """The library `gguf`; ModuleNotFoundError that says how to get it."""
+    try:
+        return import_module("gguf")
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            "gguf files are written by the library gguf: pip install 'minilm[interop]'"
+        ) from error
+
+
+def gguf_tensors(gguf: Any, model: Any, params: Params) -> dict[str, Array]:
+    """Tensors by llama.cpp's names, float32, each map (out, in)."""
+    floats = {
+        name: np.asarray(w.dense() if isinstance(w, Weight) else w, np.float32)
+        for name, w in params.items()
+        if ":" not in name
+    }
+    family = family_of(model)
+    names = gguf.get_tensor_name_map(getattr(gguf.MODEL_ARCH, family.upper()), model.layers)
+    tensors = {}
+    for theirs, array in their_tensors(model, floats).items():
+        if theirs.startswith("cls."):
+            continue  # a file holds BERT's vectors alone
+        name = names.get_name(theirs.removeprefix("bert."), try_suffixes=(".weight", ".bias"))
+        if family == "gpt2" and array.ndim == 2 and ".h." in theirs:
+            array = array.T  # GPT-2's own checkpoints keep maps as (in, out)
+        if family == "llama" and ".q_proj." in theirs:
+            array = interleaved(array, model.heads)
+        if family == "llama" and ".k_proj." in theirs:
+            array = interleaved(array, shared_heads(model))
+        tensors[name] = np.ascontiguousarray(array)
+    return tensors
+
+
+def interleaved(array: Array, heads: int) -> Array:
+    """The rows of each head with the halves as neighbours: a_0 b_0 a_1 b_1 … of a_0 a_1 … b_0 b_1.
+
+    Rotary positions turn pairs of numbers. In Llama's files such a pair is (x_{2i}, x_{2i+1}), in
+    transformers' and ours (x_i, x_{i+d/2}).
+    """
+    rows = array.reshape(heads, 2, array.shape[0] // heads // 2, *array.shape[1:])
+    return rows.swapaxes(1, 2).reshape(array.shape)
+
+
+def written(name: str, array: Array, kind: str) -> tuple[Array, str]:
+    """A tensor as it is written, and its kind: F32 for vectors and what has no whole blocks."""
+    is_matrix = array.ndim == 2 and name not in ALWAYS_FLOAT
+    if not is_matrix or (kind in FORMATS and array.shape[1] % BLOCK):
+        kind = "F32"
+    if kind == "F16" and not np.abs(array).max(initial=0) <= np.finfo(np.float16).max:
+        raise ValueError(f"{name} must be within float16's ±65504 for F16")
+    if kind in FLOATS:
+        return array.astype(FLOATS[kind]), kind
+    try:
+        return to_gguf(array, kind), kind
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from error
+
+
+def read(data: Array, kind: str) -> Array:
+    """What the bytes stand for: float32."""
+    return data.astype(np.float32) if kind in FLOATS else from_gguf(data, kind)
+
+
+def add_bert(writer: Any, model: Any, pretrained: Pretrained) -> None:
+    """BERT's sizes, and how one vector is made of a text's."""
+    add_sizes(writer, model)
+    writer.add_layer_norm_eps(model.norm_eps)
+    writer.add_causal_attention(False)
+    writer.add_pooling_type(
+        library().PoolingType.CLS if pretrained.pooling == "first" else library().PoolingType.MEAN
+    )
+    writer.add_token_type_count(model.token_types)
+
+
+def add_gpt2(writer: Any, model: Any, pretrained: Pretrained) -> None:
+    """GPT-2's sizes."""
+    add_sizes(writer, model)
+    writer.add_layer_norm_eps(model.norm_eps)
+
+
+def add_llama(writer: Any, model: Any, pretrained: Pretrained) -> None:
+    """Llama's sizes."""
+    add_sizes(writer, model)
+    writer.add_vocab_size(model.vocab_size)
+    writer.add_head_count_kv(shared_heads(model))
+    writer.add_layer_norm_rms_eps(model.norm_eps)
+    writer.add_rope_dimension_count(model.head_dim)
+    writer.add_rope_freq_base(model.rotary_base)
+
+
+def add_sizes(writer: Any, model: Any) -> None:
+    """What all have."""
+    writer.add_context_length(model.context)
+    writer.add_embedding_length(model.width)
+    writer.add_block_count(model.layers)
+    writer.add_feed_forward_length(model.feed_forward)
+    writer.add_head_count(model.heads)
+
+
+METADATA: dict[str, Callable[[Any, Any, Pretrained], None]] = {
+    "bert": add_bert,
+    "gpt2": add_gpt2,
+    "llama": add_llama,
+}
