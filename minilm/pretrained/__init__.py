@@ -9,22 +9,41 @@
     safetensors_header.py    all that such a file's header may say, checked
     config.py                config.json, every value checked when it is asked for: read_config
     installed.py             models that came as a wheel, by name: find_model, installed_models
+
+What is done with them:
+
+    sentences.py             a vector for each text, the most similar first: sentence_embeddings,
+                             rank, similarity, cut_texts
+    masked.py                what may stand in a gap: predict_masked
+    prompts.py               where a text begins and ends for a language model: prompt_ids, end_id
+    calibration.py           natural sentences and windows of text, to calibrate with
+    texts.py                 texts as BERT reads them: padded_ids
 """
 
 from minilm.pretrained.config import Config, read_config
 from minilm.pretrained.installed import find_model, installed_models
 from minilm.pretrained.load import Pretrained, load_pretrained, save_pretrained
+from minilm.pretrained.masked import predict_masked
+from minilm.pretrained.prompts import end_id, prompt_ids
 from minilm.pretrained.safetensors import SafetensorsFile, open_tensors, write_safetensors
+from minilm.pretrained.sentences import cut_texts, rank, sentence_embeddings, similarity
 
 __all__ = [
     "Config",
     "Pretrained",
     "SafetensorsFile",
+    "cut_texts",
+    "end_id",
     "find_model",
     "installed_models",
     "load_pretrained",
     "open_tensors",
+    "predict_masked",
+    "prompt_ids",
+    "rank",
     "read_config",
     "save_pretrained",
+    "sentence_embeddings",
+    "similarity",
     "write_safetensors",
 ]
