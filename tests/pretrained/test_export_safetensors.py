@@ -169,7 +169,7 @@ def test_files_that_do_not_say_what_they_hold_are_refused(tmp_path):
         write_safetensors(path, arrays, metadata)
         with pytest.raises(ValueError, match=r"x\.safetensors"):
             read_packed(path)
-    scale = next(name for name in arrays if name.endswith("/scale"))
+    scale = next(name for name in arrays if name.endswith("/scales"))
     broken = arrays | {scale: np.full_like(arrays[scale], np.nan)}
     write_safetensors(path, broken, {"minilm": text})
     with pytest.raises(ValueError, match=r"x\.safetensors.*finite"):
