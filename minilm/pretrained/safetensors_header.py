@@ -2,13 +2,14 @@
 
 Whoever believes a header reads where it points. So nothing in it is believed:
 
-    the header's length        at most 100 MB, and at most what is there
+    the header's length        at most 10 MB, and at most what is there
     its text                   UTF-8, JSON, "{" first; no name twice, which readers take differently
     each tensor                a known dtype, a shape and a [begin, end) that agree on the bytes
     all tensors together       one begins where another ends: no hole, no overlap, no rest
 
-The rules are the format's; where its own library is laxer (spaces before the "{", names that stand
-twice, other keys beside a tensor's three, shapes that no array can have), these are refused.
+The rules are the format's. Where its own library is laxer, these are refused: headers of up to
+100 MB, spaces before the "{", names that stand twice, other keys beside a tensor's three, shapes that
+no array can have.
 """
 
 import json
@@ -40,7 +41,9 @@ DTYPES = {
 NAMES = {code: name for name, code in DTYPES.items() if name != "BF16"}
 ORDER = {name: place for place, name in enumerate(DTYPES)}
 
-LARGEST_HEADER = 100_000_000  # bytes
+# bytes, enough for 100,000 tensors. The format allows ten times as many, which could be so written
+# that a minute and gigabytes go into reading them.
+LARGEST_HEADER = 10_000_000
 MOST_DIMENSIONS = 32  # of an array, in NumPy 1
 LARGEST_SIZE = 2**63 - 1
 METADATA = "__metadata__"
