@@ -8,8 +8,8 @@ Whoever believes a header reads where it points. So nothing in it is believed:
     all tensors together       one begins where another ends: no hole, no overlap, no rest
 
 The rules are the format's. Where its own library is laxer, these are refused: headers of up to
-100 MB, spaces before the "{", names that stand twice, other keys beside a tensor's three, shapes that
-no array can have.
+100 MB, spaces before the "{", names that stand twice, other keys beside a tensor's three, shapes
+that no array can have.
 """
 
 import json
