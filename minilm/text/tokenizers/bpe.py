@@ -2,8 +2,8 @@
 
     text -> pre-tokens -> UTF-8 bytes -> merges, in the order learned -> numbers
 
-Whatever the text, it is made of 256 bytes; so those are in every vocabulary, and all else is a pair
-of tokens that stood side by side often (text/tokenizers/merging.py). Radford et al. 2019, section
+Whatever the text, it is made of 256 bytes; those are in the vocabulary, and all else is a pair of
+tokens that stood side by side often (text/tokenizers/merging.py). Radford et al. 2019, section
 2.2, after Sennrich, Haddow and Birch 2016. Files are GPT-2's: vocab.json and merges.txt.
 """
 
@@ -41,10 +41,12 @@ class BPETokenizer:
     specials: tokens that no text encodes to;  digits_alone: as pre_tokens has it.
 
     decode(encode(text)) = text for every text that has UTF-8 bytes. encode raises ValueError for
-    the one kind that has none: lone surrogates. decode writes U+FFFD for bytes that are no UTF-8
-    (a model may say half a character), and a special as its name.
-    ValueError for a vocabulary that lacks a byte, a part of a merge or its result, or that holds a
-    token which nothing makes.
+    the one kind that has none, lone surrogates; and for a byte that is not in the vocabulary, as in
+    some that were trained without all of them (the `tokenizers` library leaves it out in silence).
+    decode writes U+FFFD for bytes that are no UTF-8 (a model may say half a character), and a
+    special as its name.
+    ValueError for a vocabulary that lacks a part of a merge or its result, or that holds a token
+    which nothing makes.
 
     >>> tokenizer = BPETokenizer.train("low lower lowest", vocab_size=259)
     >>> tokenizer.merges
@@ -63,7 +65,7 @@ class BPETokenizer:
         specials, ids = check_specials(self.specials, made), self._ids
         if len(ids) != len(self.vocabulary):
             raise ValueError("vocabulary: must be distinct tokens, got one twice")
-        missing = [token for token in (*specials, *BYTE_OF_LETTER) if token not in ids]
+        missing = [token for token in specials if token not in ids]
         if missing:
             raise ValueError(f"vocabulary: lacks {', '.join(map(repr, missing[:5]))}")
         for rank, pair in enumerate(self.merges):
@@ -83,8 +85,8 @@ class BPETokenizer:
         return {token: i for i, token in enumerate(self.vocabulary)}
 
     @cached_property
-    def _byte_ids(self) -> list[int]:
-        return [self._ids[LETTER_OF_BYTE[byte]] for byte in range(256)]
+    def _byte_ids(self) -> dict[int, int]:
+        return {b: self._ids[letter] for b, letter in LETTER_OF_BYTE.items() if letter in self._ids}
 
     @cached_property
     def _ranks(self) -> dict[tuple[int, int], int]:
@@ -141,10 +143,19 @@ class BPETokenizer:
         words = pre_tokens(text, self.digits_alone)
         known = {word: self._remembered.get(word) for word in words}
         new = [word for word, ids in known.items() if ids is None]
-        parts = [[self._byte_ids[byte] for byte in utf8(word)] for word in new]
+        parts = [self._bytes_of(word) for word in new]
         known.update(zip(new, apply_merges(parts, self._ranks, self._results), strict=True))
         self._remember({word: known[word] for word in new})
         return np.array([i for word in words for i in known[word] or ()], dtype=np.int32)
+
+    def _bytes_of(self, word: str) -> list[int]:
+        try:
+            return [self._byte_ids[byte] for byte in utf8(word)]
+        except KeyError as error:
+            byte = f"0x{error.args[0]:02X}"
+            raise ValueError(
+                f"text: {word[:60]!r} needs the byte {byte}, which the vocabulary lacks"
+            ) from error
 
     def _remember(self, found: Mapping[str, Any]) -> None:
         if len(self._remembered) > MOST_REMEMBERED:

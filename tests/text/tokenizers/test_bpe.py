@@ -175,10 +175,18 @@ def test_missing_files_are_named(tmp_path):
         BPETokenizer.read(tmp_path)
 
 
+def test_a_vocabulary_may_lack_bytes_that_texts_do_not_need():
+    tokens = tuple(letter for byte, letter in LETTER_OF_BYTE.items() if byte not in (0xF1, 0x21))
+    tokenizer = BPETokenizer((*tokens, "ab"), (("a", "b"),))
+    assert tokenizer.decode(tokenizer.encode("abc é北😀")) == "abc é北😀"
+    for text, byte in (("ab!", "0x21"), ("ab \U00046131", "0xF1")):
+        with pytest.raises(ValueError, match=f"text: .* needs the byte {byte}, which the vocabul"):
+            tokenizer.encode(text)
+
+
 def test_wrong_vocabularies_are_refused():
     tokens = tuple(LETTER_OF_BYTE.values())
     for vocabulary, merges, specials, complaint in (
-        (tokens[1:], (), (), "vocabulary: lacks '!'"),
         (tokens, (), ("<pad>",), "vocabulary: lacks '<pad>'"),
         ((*tokens, "ab"), (("a", "b"),), ("ab",), "must be no pieces of text, got 'ab'"),
         ((*tokens, "!"), (), (), "distinct tokens"),
