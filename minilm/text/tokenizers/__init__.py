@@ -21,7 +21,7 @@ sentencepiece.py   SentencePiece: Llama 2's, spaces are characters, the best-sco
 reading.py         read_tokenizer: a folder that somebody wrote
 tokenizer_json.py  tokenizer.json, for each of the three above
 bpe_files.py       vocab.json and merges.txt
-llama2c.py         tokenizer.bin
+tokenizer_bin.py   tokenizer.bin, of llama2.c
 json_files.py      JSON with errors that name the place
 text_files.py      UTF-8 files, read and written whole
 

@@ -14,7 +14,7 @@ from typing import Any
 from minilm.text.tokenizers.bpe import BPETokenizer
 from minilm.text.tokenizers.bpe_files import read_vocabulary
 from minilm.text.tokenizers.json_files import Part, read_json
-from minilm.text.tokenizers.llama2c import read_llama2c
+from minilm.text.tokenizers.tokenizer_bin import read_tokenizer_bin
 from minilm.text.tokenizers.tokenizer_json import Read, read_tokenizer_json
 from minilm.text.tokenizers.wordpiece import WordPieceTokenizer
 
@@ -38,7 +38,7 @@ def read_tokenizer(folder: str | Path) -> Read:
         vocabulary = read_vocabulary(folder / "vocab.json")
         return BPETokenizer.read(folder, [name for name in GPT2S if name in vocabulary])
     if (folder / "tokenizer.bin").is_file():
-        return read_llama2c(folder / "tokenizer.bin")
+        return read_tokenizer_bin(folder / "tokenizer.bin")
     found = sorted(path.name for path in folder.iterdir())
     raise FileNotFoundError(
         f"{str(folder)!r}: found no tokenizer.json, vocab.txt, vocab.json with merges.txt, or "

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from minilm.weights.files import replacing
 
-LARGEST = 2**28  # bytes: no vocabulary is as large, but a file of the wrong kind may be
+LARGEST = 2**26  # bytes: twice the largest vocabulary known; a file of the wrong kind may be larger
 
 
 def read_bytes(path: Path) -> bytes:

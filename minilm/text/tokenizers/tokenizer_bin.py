@@ -16,10 +16,11 @@ from pathlib import Path
 from minilm.text.tokenizers.sentencepiece import SPACE, SPECIALS, SentencePieceTokenizer
 from minilm.text.tokenizers.text_files import read_bytes
 
+MOST_BYTES = 256  # of a piece: real ones have some dozens, and a text is cut in all ways into two
 NAMES = {"\n<s>\n": "<s>", "\n</s>\n": "</s>"}
 
 
-def read_llama2c(path: str | Path) -> SentencePieceTokenizer:
+def read_tokenizer_bin(path: str | Path) -> SentencePieceTokenizer:
     """ValueError that names the file and the byte of what cannot be meant; FileNotFoundError."""
     data, name = read_bytes(Path(path)), repr(str(path))
     if len(data) < 4:
@@ -34,9 +35,10 @@ def read_llama2c(path: str | Path) -> SentencePieceTokenizer:
             raise ValueError(f"{where}: the file ends inside piece {len(pieces)}")
         score, length = struct.unpack_from("<fi", data, place)
         place += 8
-        if not 0 < length <= longest:
-            raise ValueError(f"{where}: piece {len(pieces)} must have 1..{longest} bytes (the "
-                             f"longest, as the file begins), got {length}")  # fmt: skip
+        most = min(longest, MOST_BYTES)
+        if not 0 < length <= most:
+            raise ValueError(f"{where}: piece {len(pieces)} must have 1..{most} bytes (the longest "
+                             f"is said to have {longest}), got {length}")  # fmt: skip
         if place + length > len(data):
             raise ValueError(f"{where}: the file ends inside piece {len(pieces)}")
         try:

@@ -8,11 +8,11 @@ import pytest
 
 from minilm.text import load_corpus
 from minilm.text.tokenizers import SentencePieceTokenizer
-from minilm.text.tokenizers.llama2c import read_llama2c
 from minilm.text.tokenizers.sentencepiece import BYTES, SPECIALS
+from minilm.text.tokenizers.tokenizer_bin import read_tokenizer_bin
 
 
-def llama2c_bytes(longest=7):
+def file_bytes(longest=7):
     """<unk>, <s>, </s>, the bytes, " ", "l", "o", "lo", " lo", as llama2.c writes them."""
     pieces = ["<unk>", "\n<s>\n", "\n</s>\n", *BYTES, " ", "l", "o", "lo", " lo"]
     data = struct.pack("<i", longest)
@@ -23,8 +23,8 @@ def llama2c_bytes(longest=7):
 
 
 def test_by_hand(tmp_path):
-    (tmp_path / "tokenizer.bin").write_bytes(llama2c_bytes())
-    tokenizer = read_llama2c(tmp_path / "tokenizer.bin")
+    (tmp_path / "tokenizer.bin").write_bytes(file_bytes())
+    tokenizer = read_tokenizer_bin(tmp_path / "tokenizer.bin")
     assert tokenizer.vocabulary[-5:] == ("▁", "l", "o", "lo", "▁lo")
     assert tokenizer.merges == (("l", "o", -3.0), ("▁", "lo", -4.0))
     assert tokenizer.specials == SPECIALS and tokenizer.prefix == "always"
@@ -36,18 +36,20 @@ def test_damage_is_refused_with_the_byte(tmp_path):
     def refused(complaint, data):
         (tmp_path / "tokenizer.bin").write_bytes(data)
         with pytest.raises(ValueError, match=rf"tokenizer\.bin'.*{complaint}"):
-            read_llama2c(tmp_path / "tokenizer.bin")
+            read_tokenizer_bin(tmp_path / "tokenizer.bin")
 
-    whole = llama2c_bytes()
+    whole = file_bytes()
     refused("must begin with the length of the longest piece, has 3 bytes", whole[:3])
     refused("lacks '<unk>'|must begin with the pieces", whole[:4])
     refused("byte 4: the file ends inside piece 0", whole[:11])
     refused("byte 4: the file ends inside piece 0", whole[:13])
     refused("the file ends inside piece 263", whole[:-1])
     refused("lacks '<0xFF>'", whole[: whole.index(b"<0xFF>") - 8])
-    refused(r"piece 0 must have 1\.\.4 bytes .* got 5", llama2c_bytes(longest=4))
+    refused(r"piece 0 must have 1\.\.4 bytes .* got 5", file_bytes(longest=4))
     for length in (-1, 0, 2**31 - 1):
         refused(f"piece 0 must have .* got {length}", whole[:8] + struct.pack("<i", length))
+    long = struct.pack("<ifi", 9_999, 0.0, 257) + b"a" * 257
+    refused(r"piece 0 must have 1\.\.256 bytes .* 9999\), got 257", long)
     refused("piece 0 is not UTF-8", whole.replace(b"<unk>", b"<un\xff>"))
     refused("must begin with the pieces", whole.replace(b"\n<s>\n", b"\n<t>\n"))
     refused("vocabulary: must be distinct pieces", whole.replace(b"<0xFF>", b"<0xFE>"))
@@ -59,13 +61,13 @@ def test_mutated_files_give_a_tokenizer_or_a_valueerror(tmp_path):
     rng, path = random.Random(0), tmp_path / "tokenizer.bin"
     made = 0
     for _ in range(200):
-        data = bytearray(llama2c_bytes())
+        data = bytearray(file_bytes())
         for _ in range(rng.randrange(1, 4)):
             place = rng.randrange(len(data))
             data[place : place + rng.randrange(3)] = rng.choice((b"", b"\xff", rng.randbytes(2)))
         path.write_bytes(data[: rng.choice((len(data), rng.randrange(len(data) + 1)))])
         try:
-            tokenizer = read_llama2c(path)
+            tokenizer = read_tokenizer_bin(path)
         except ValueError as error:
             assert "tokenizer.bin" in str(error)
         else:
