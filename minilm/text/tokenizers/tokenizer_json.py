@@ -133,4 +133,4 @@ def built(model: Part, kind: Any, *fields: Any) -> Any:
     try:
         return kind(*fields)
     except ValueError as error:
-        raise ValueError(f"{model.where}: {error}") from error
+        raise ValueError(f"{model.where}: {str(error)[:1000]}") from error
