@@ -9,7 +9,7 @@
     pipelines     compress
     pretrained    pretrained: info, generate; its other commands are in
     encoders      embed, rank, fill
-    pretrained_files   quantize, export
+    pretrained_quantize, pretrained_export   quantize, export
 """
 
 from minilm.cli.commands import main, parser

@@ -12,16 +12,21 @@ from minilm.cli.studying import add_study
 from minilm.cli.training import add_distill, add_evaluate, add_train
 from minilm.cli.writing import add_generate
 
+# What the person at the keyboard can mend; ModuleNotFoundError: an extra that is not installed
+ERRORS = (
+    ValueError, TypeError, OSError, FloatingPointError, ModuleNotFoundError, BrokenExecutor,
+)  # fmt: skip
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command. Exit status: 0; 2 for a bad command line; 1 for bad input or a failed write.
 
-    An error that the person at the keyboard can mend is one line, without a traceback.
+    An error of ERRORS is one line, without a traceback.
     """
     arguments = parser().parse_args(argv)
     try:
         arguments.run(arguments)
-    except (ValueError, TypeError, OSError, FloatingPointError, BrokenExecutor) as error:
+    except ERRORS as error:
         print(f"minilm {arguments.command}: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

@@ -20,10 +20,10 @@ at_least_one = partial(whole_number, least=1)
 
 
 def add_texts(command: Any) -> None:
-    # "+", not "*": that would be content with no text before an option, and refuse those after it
-    texts = command.add_argument("texts", nargs="+", metavar="TEXT", default=[])
+    # "*" would be content with no text before an option, and then refuse those after it
+    texts = command.add_argument("texts", nargs="+", metavar="TEXT", default=[], help="or --file")
     texts.required = False  # a file may hold them
-    command.add_argument("--file", metavar="LINES", help="a text on each line; empty ones are none")
+    command.add_argument("--file", metavar="LINES", help="a file with a text on each line")
 
 
 def texts_of(arguments: argparse.Namespace) -> list[str]:
@@ -73,8 +73,8 @@ def run_embed(arguments: argparse.Namespace) -> None:
 
 
 def add_rank(commands: Any) -> None:
-    command = add_of_pretrained(commands, "rank", run_rank, "which texts are most like another")
-    command.add_argument("--query", required=True, metavar="TEXT", help="what to be like")
+    command = add_of_pretrained(commands, "rank", run_rank, "texts, most like a query first")
+    command.add_argument("--query", required=True, metavar="TEXT", help="what they are to be like")
     add_texts(command)
     command.add_argument("--top", type=at_least_one, metavar="K", help="the best (default: all)")
 

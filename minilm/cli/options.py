@@ -34,6 +34,7 @@ PRETRAINED_EXAMPLES = {  # of the commands of `pretrained`
     "fill": 'python -m minilm pretrained fill bert-base-uncased "Paris is the [MASK] of France."',
     "generate": 'python -m minilm pretrained generate stories15M.bin --prompt "Once upon a time"',
     "quantize": ENCODER.format("quantize") + ' --bits 4 --method "in groups" --out encoder-4.npz',
+    "export": ENCODER.format("export") + " --format safetensors --out encoder",
 }
 
 

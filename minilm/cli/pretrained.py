@@ -5,7 +5,8 @@
     embed       vectors of sentences             export     a file that other programs open
     rank        sentences most like another
 
-The first two are here, the others in encoders.py and pretrained_files.py.
+The first two are here; embed, rank and fill in encoders.py; pretrained_quantize.py and
+pretrained_export.py have the others.
 """
 
 import argparse
@@ -13,10 +14,16 @@ from typing import Any
 
 from minilm.cli.encoders import add_embed, add_fill, add_rank
 from minilm.cli.options import add, add_of_pretrained
-from minilm.cli.pretrained_files import add_quantize
+from minilm.cli.pretrained_export import add_export
+from minilm.cli.pretrained_quantize import add_quantize
 from minilm.cli.writing import add_writing, check_drawing, report_bytes, write
-from minilm.models import LSTMLanguageModel, TransformerLanguageModel
-from minilm.pretrained.load import load_pretrained
+from minilm.models import (
+    LSTMLanguageModel,
+    MaskedLanguageModel,
+    TransformerEncoder,
+    TransformerLanguageModel,
+)
+from minilm.pretrained.load import Pretrained, load_pretrained
 from minilm.pretrained.prompts import tokenizer_of
 from minilm.weights import Weight, nbytes
 from minilm.weights.protocol import weight_fields
@@ -32,6 +39,7 @@ def add_pretrained(commands: Any) -> None:
     add_fill(parts)
     add_generate(parts)
     add_quantize(parts)
+    add_export(parts)
 
 
 def add_info(commands: Any) -> None:
@@ -41,27 +49,32 @@ def add_info(commands: Any) -> None:
 
 def run_info(arguments: argparse.Namespace) -> None:
     pretrained = load_pretrained(arguments.model)
-    params, tokenizer = pretrained.params, pretrained.tokenizer
-    count = sum(weight.size for weight in params.values())
-    lines = {
-        "source": pretrained.source,
-        **pretrained.model.config(),
-        "parameters": f"{count:,}",
-        "bytes": f"{nbytes(params):,}  ({8 * nbytes(params) / count:.2f} bits a parameter)",
-        "tokenizer": "none" if tokenizer is None else (
-            f"{type(tokenizer).__name__}, {tokenizer.vocab_size:,} pieces"
-        ),
-        "pooling": pretrained.pooling,
-        "longest": f"{pretrained.longest:,} tokens",
-        "unused": ", ".join(pretrained.unused) or "nothing",
-    }
+    lines = about(pretrained)
     width = max(map(len, lines))
     for name, value in lines.items():
-        if value is not None:
-            shown = f"{value:,}" if type(value) is int else value
-            print(f"{name.replace('_', ' '):>{width}}  {shown}")
+        print(f"{name:>{width}}  {value}")
     if arguments.tensors:
-        print_tensors(params)
+        print_tensors(pretrained.params)
+
+
+def about(pretrained: Pretrained) -> dict[str, str]:
+    """What a person would ask of a model, by name: its configuration, size, tokenizer and so on."""
+    model, params, tokenizer = pretrained.model, pretrained.params, pretrained.tokenizer
+    config = {name: value for name, value in model.config().items() if value is not None}
+    count = sum(weight.size for weight in params.values())
+    lines = {"source": pretrained.source}
+    for name, value in config.items():
+        lines[name.replace("_", " ")] = f"{value:,}" if type(value) is int else str(value)
+    lines["parameters"] = f"{count:,}"
+    lines["bytes"] = f"{nbytes(params):,}  ({8 * nbytes(params) / count:.2f} bits a parameter)"
+    lines["tokenizer"] = "none"
+    if tokenizer is not None:
+        lines["tokenizer"] = f"{type(tokenizer).__name__}, {tokenizer.vocab_size:,} pieces"
+    if isinstance(model, TransformerEncoder | MaskedLanguageModel):
+        which = "mean" if pretrained.pooling == "mean" else "first"
+        lines["vector of a text"] = f"{which} of at most {pretrained.longest:,} tokens"
+    lines["unused"] = ", ".join(pretrained.unused) or "nothing"
+    return lines
 
 
 def print_tensors(params: dict[str, Any]) -> None:

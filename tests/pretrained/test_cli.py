@@ -2,21 +2,25 @@
 
 import re
 import shlex
+import sys
 
 import numpy as np
 import pytest
 
 from minilm import cli
+from minilm.cli import encoders, pretrained_export, pretrained_quantize, writing
 from minilm.cli.options import PRETRAINED_EXAMPLES
-from minilm.cli.writing import added_pieces
+from minilm.cli.pretrained_quantize import Halves
 from minilm.generation import generate
 from minilm.models import MaskedLanguageModel, TransformerEncoder, TransformerLanguageModel
+from minilm.pretrained.export_safetensors import read_packed
 from minilm.pretrained.load import Pretrained, load_pretrained, save_pretrained
 from minilm.pretrained.prompts import end_id, prompt_ids
 from minilm.pretrained.sentences import rank, sentence_embeddings
 from minilm.pretrained.write_llama2c import write_llama2c
 from minilm.text import BPETokenizer, CharTokenizer, WordPieceTokenizer
 from minilm.text.tokenizers import SentencePieceTokenizer
+from minilm.training import evaluate
 from minilm.weights import load
 
 SPECIALS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
@@ -82,6 +86,7 @@ def test_info_says_what_is_there(folder, capsys):
     count = sum(w.size for w in model.init(0).values())
     assert lines["parameters"] == f"{count:,}"
     assert lines["bytes"] == f"{4 * count:,}  (32.00 bits a parameter)"
+    assert lines["vector of a text"] == "mean of at most 24 tokens"
     assert lines["tokenizer"] == f"WordPieceTokenizer, {model.vocab_size} pieces"
 
 
@@ -171,9 +176,6 @@ def test_a_llama_begins_each_text_with_its_mark_and_stops_at_the_other(tmp_path,
             new = generate(model, params, ids, 12, temperature=0, end=special["</s>"])
             shown = [i for i in (*ids[1:], *new) if i != special["</s>"]]
             assert capsys.readouterr().out == pieces.decode(shown) + "\n"
-    for prompt, added in (("", "cat"), ("The", " cat")):  # a space only between words
-        new = added_pieces(pieces, prompt_ids(pieces, prompt), pieces.encode("cat"))
-        assert "".join(new) == added
     ends = {**params, "token_embedding": params["token_embedding"].copy()}
     ends["token_embedding"][special["</s>"]] *= 100  # as likely as unlikely
     texts = []
@@ -183,6 +185,16 @@ def test_a_llama_begins_each_text_with_its_mark_and_stops_at_the_other(tmp_path,
         call(f'generate {tmp_path}/ends.npz --prompt "The cat" --length 12 --seed {seed}')
         texts.append(capsys.readouterr().out)
     assert "The cat\n" in texts and not any("</s>" in text for text in texts)
+
+
+@pytest.mark.parametrize(("prompt", "whole"), [("", "cat"), ("The", "The cat")])
+def test_a_space_is_written_only_between_words(tmp_path, capsys, monkeypatch, prompt, whole):
+    pieces = SentencePieceTokenizer.train(PROSE, 330)
+    model = TransformerLanguageModel(pieces.vocab_size, width=16, layers=1, heads=2, context=24)
+    save_pretrained(tmp_path / "x.npz", Pretrained(model, model.init(0), pieces))
+    monkeypatch.setattr(writing, "written", lambda *_, **__: iter(pieces.encode("cat").tolist()))
+    call(f'generate {tmp_path}/x.npz --prompt "{prompt}"')
+    assert capsys.readouterr().out == whole + "\n"
 
 
 def test_folders_and_checkpoints_as_others_write_them(
@@ -229,6 +241,7 @@ def test_where_a_text_begins_and_ends():
         ("masked", "--bits 8 --method SmoothQuant --activations 8"),
         ("writer", "--bits 4 --method AWQ --group-size 16"),
         ("writer", "--bits 8 --activations 8"),
+        ("writer", "--bits 8 --method 'fp8, e4m3'"),  # has NaN among its levels
     ],
 )
 def test_quantize_says_what_it_gains_and_costs(folder, capsys, tmp_path, model, options):
@@ -243,6 +256,7 @@ def test_quantize_says_what_it_gains_and_costs(folder, capsys, tmp_path, model, 
         assert new == pytest.approx(old, rel=0.2) and new != old
         call(f'generate {out} --prompt "The" --length 5')
         call(f'generate {out} --prompt "The" --length 5 --packed')
+        assert cli.main(["generate", str(out), "--prompt", "The", "--length", "5"]) == 0
     else:
         mean, least = map(float, re.search(r"mean ([\d.]+), least ([\d.]+)", printed).groups())
         assert 0.8 < least <= mean <= 1
@@ -267,6 +281,98 @@ def test_the_other_commands_know_such_a_file_or_say_that_they_do_not(folder, cap
         assert said in error and error.count("\n") == 1
 
 
+def test_one_half_calibrates_and_the_other_is_measured(folder, capsys, tmp_path):
+    encoder = load_pretrained(folder / "encoder.npz")
+    halves = Halves(encoder, PROSE)
+    measured = {tuple(encoder.tokenizer.encode(text)) for text in halves.sentences[1::2]}
+    seen = {tuple(row[1:-1]) for batch in halves.batches() for row in batch.tolist()}
+    assert measured and seen and not measured & seen
+    writer = load_pretrained(folder / "writer.npz")
+    line = f"{folder}/writer.npz --calibration {folder}/prose.txt --out {tmp_path}/q.npz"
+    call(f"quantize {line}")
+    ids = writer.tokenizer.encode(PROSE[len(PROSE) // 2 :])
+    loss = evaluate(writer.model, writer.params, ids)
+    assert f"perplexity  {np.exp(loss):.3f} -> " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("command", ["embed {} cat", "quantize {}", "export {} --format packed"])
+def test_where_to_write_is_asked_before_the_model_is_loaded(capsys, monkeypatch, command):
+    for module in (encoders, pretrained_quantize, pretrained_export):
+        monkeypatch.setattr(module, "load_pretrained", None)
+    words = shlex.split(command.format("all-MiniLM-L6-v2") + " --out no/such/file")
+    assert cli.main(["pretrained", *words]) == 1
+    assert "no folder" in capsys.readouterr().err
+
+
+def test_a_quantized_encoder_is_exported_for_others(folder, capsys, tmp_path):
+    call(f"quantize {folder}/encoder.npz --bits 4 --group-size 16 --calibration {folder}/prose.txt "
+         f"--out {tmp_path}/q.npz")  # fmt: skip
+    capsys.readouterr()
+    call(f"export {tmp_path}/q.npz --format safetensors --out {tmp_path}/out")
+    file = tmp_path / "out" / "model.safetensors"
+    assert capsys.readouterr().out == (
+        f"saved {file}: {file.stat().st_size:,} bytes, with config.json and the tokenizer's files "
+        "beside it\n"
+    )
+    printed = []
+    for model in ("q.npz", "out"):
+        call(f"rank {tmp_path}/{model} --query cat dog bird 'the old tree'")
+        printed.append(capsys.readouterr().out)
+    assert printed[0] == printed[1]
+    call(f"export {tmp_path}/q.npz --format packed --out {tmp_path}/q.safetensors")
+    assert f"{(tmp_path / 'q.safetensors').stat().st_size:,} bytes" in capsys.readouterr().out
+    packed, saved = read_packed(tmp_path / "q.safetensors"), load(tmp_path / "q.npz")
+    assert {n: w.nbytes for n, w in packed.items()} == {n: w.nbytes for n, w in saved.items()}
+
+
+def test_a_llama_is_exported_for_llama2c(capsys, tmp_path):
+    model = TransformerLanguageModel(
+        70, width=16, layers=1, heads=2, context=24, positions="rotary",
+        normalization="rms", activation="swiglu", biases=False, feed_forward=32,
+    )  # fmt: skip
+    save_pretrained(tmp_path / "llama.npz", Pretrained(model, model.init(0), None, "mean", 24))
+    for group, leaf in (("", "float32"), ("--group-size 16", "QuantizedTensor")):
+        call(f"export {tmp_path}/llama.npz --format llama2c {group} --out {tmp_path}/llama.bin")
+        capsys.readouterr()
+        call(f"info {tmp_path}/llama.bin --tensors")
+        assert re.search(rf"w_down .* {leaf}", capsys.readouterr().out)
+
+
+def test_without_the_library_gguf_says_how_to_get_it(folder, capsys, monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "gguf", None)
+    line = f"pretrained export {folder}/encoder.npz --format gguf --out {tmp_path}/x.gguf"
+    assert cli.main(shlex.split(line)) == 1
+    error = capsys.readouterr().err
+    assert "pip install 'minilm[interop]'" in error and error.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.oracle
+def test_every_command_on_the_real_model(capsys, tmp_path):
+    import gguf
+
+    name = "all-MiniLM-L6-v2"
+    call(f"info {name} --tensors")
+    assert "parameters  22,565,376" in capsys.readouterr().out
+    call(f"embed {name} 'A cat is asleep.' --out {tmp_path}/cat.npy")
+    assert np.load(tmp_path / "cat.npy").shape == (1, 384)
+    call(f"quantize {name} --bits 4 --group-size 32 --out {tmp_path}/q.npz")
+    assert float(re.search(r"cosine  mean ([\d.]+)", capsys.readouterr().out)[1]) > 0.94
+    for model in (name, tmp_path / "q.npz"):
+        call(f"rank {model} --query 'A cat is asleep.' "
+             "'Shares fell again.' 'The kitten naps.' 'Der Hund schläft.'")  # fmt: skip
+        assert capsys.readouterr().out.splitlines()[1].endswith("  The kitten naps.")
+    for line, said in (
+        (f"fill {name} 'a [MASK]'", "bert-base-uncased"),
+        (f"generate {name} --prompt a", "reads text and writes none"),
+    ):
+        assert cli.main(["pretrained", *shlex.split(line)]) == 1
+        assert said in capsys.readouterr().err
+    call(f"export {tmp_path}/q.npz --format gguf --kind Q4_0 --out {tmp_path}/q.gguf")
+    assert f"{(tmp_path / 'q.gguf').stat().st_size:,} bytes" in capsys.readouterr().out
+    assert len(gguf.GGUFReader(tmp_path / "q.gguf").tensors) == 101
+
+
 @pytest.mark.parametrize(
     ("line", "said"),
     [
@@ -286,6 +392,11 @@ def test_the_other_commands_know_such_a_file_or_say_that_they_do_not(folder, cap
         ("quantize {f}/encoder.npz --group-size 7 --out x.npz", "group_size"),
         ("quantize {f}/encoder.npz --out {f}/no/x.npz", "no folder"),
         ("quantize {f}/encoder.npz --calibration {f}/lines.txt --out x.npz", "two sentences"),
+        ("export {f}/encoder.npz --format llama2c --out x.bin", "is for Llamas"),
+        ("export {f}/encoder.npz --format packed --kind F32 --out x", "--kind: of gguf"),
+        ("export {f}/encoder.npz --format gguf --group-size 8 --out x", "--group-size: of llama2c"),
+        ("export {f}/encoder.npz --format packed --out {f}/no/x", "no folder"),
+        ("export {f}/encoder.npz --format safetensors --out {f}/lines.txt", "lines.txt"),
         ("quantize {f}/q8.npz --out x.npz --calibration {f}/prose.txt", "compressed already"),
     ],
 )

@@ -1,6 +1,4 @@
-"""pretrained quantize, export: a pretrained model as a file of fewer bytes, or one that other
-programs open.
-"""
+"""pretrained quantize: a pretrained model as a file of fewer bytes, and what that costs."""
 
 import argparse
 from dataclasses import replace
@@ -40,7 +38,7 @@ def add_quantize(commands: Any) -> None:
     )
     command.add_argument(
         "--method", choices=METHODS, default="round to nearest", metavar="NAME",
-        help="one of " + "; ".join(METHODS),
+        help=f"(default: round to nearest) By name: {'; '.join(METHODS)}",
     )
     command.add_argument(
         "--activations", type=int, choices=range(2, 9), metavar="BITS",
