@@ -178,7 +178,8 @@ def from_saved(path: Path) -> Pretrained:
     described.text("model")
     model, params = build(described.values), load(path)
     for name, array in flatten(params)[0].items():
-        if array.dtype.kind == "f":
+        # fp8 has NaN among its levels; load has refused codes that stand for one
+        if array.dtype.kind == "f" and not name.endswith("/levels"):
             check_finite(f"{path}: {name}", array)
     return Pretrained(
         model,
