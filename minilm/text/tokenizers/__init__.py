@@ -3,7 +3,7 @@
     encode: str -> (n,) int32,    decode: (n,) integers -> str
 
 Is decode(encode(text)) = text? For characters and byte-pair encoding, exactly so. For SentencePiece
-too, unless there is a ▁ in it, which is its space. For words, unless one of them is <unk>. WordPiece
+too, unless a ▁ is in it, which is its space. For words, unless one of them is <unk>. WordPiece
 gives back neither case, accents, white space nor unknown words.
 
 The more a piece holds, the more nats it costs: compare tokenizers in nats per character or in
