@@ -32,11 +32,12 @@ def pretrained_of(family):
         tokenizer = WordPieceTokenizer.train(PROSE, 60, specials=MARKS)
         kind = TransformerEncoder if family == "bert" else MaskedLanguageModel
         model = kind(tokenizer.vocab_size + 4, context=24, **SMALL)
-    elif family == "gpt2":  # transformers takes 1024 places for granted
+    elif family in ("gpt2", "untied gpt2"):  # transformers takes 1024 places for granted
         tokenizer = BPETokenizer.train(PROSE, 270, specials=("<|endoftext|>",))
         model = TransformerLanguageModel(
-            tokenizer.vocab_size, positions="learned", context=1024, **SMALL
-        )
+            tokenizer.vocab_size, positions="learned", context=1024,
+            tied=family == "gpt2", **SMALL,
+        )  # fmt: skip
     else:
         tokenizer = SentencePieceTokenizer.train(PROSE, 300)
         model = TransformerLanguageModel(
@@ -145,7 +146,7 @@ def test_the_library_reads_what_we_say_is_there(tmp_path, family, kind):
 
 
 @pytest.mark.oracle
-@pytest.mark.parametrize("family", ["gpt2", "llama", "tied llama"])
+@pytest.mark.parametrize("family", ["gpt2", "untied gpt2", "llama", "tied llama"])
 @pytest.mark.parametrize("kind", ["F32", "Q8_0", "Q4_0"])
 def test_transformers_computes_what_our_model_does_with_these_blocks(tmp_path, family, kind):
     import torch
