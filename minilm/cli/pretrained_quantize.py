@@ -42,7 +42,8 @@ def add_quantize(commands: Any) -> None:
     )
     command.add_argument(
         "--activations", type=int, choices=range(2, 9), metavar="BITS",
-        help="round what multiplies each weight, too, to 2 … 8 bits (8, say)",
+        help="round what multiplies each weight, too, to 2 … 8 bits (8, say); generate does so "
+        "with --packed",
     )
     command.add_argument(
         "--calibration", default="python-docs", metavar="TEXT",

@@ -348,6 +348,27 @@ def test_without_the_library_gguf_says_how_to_get_it(folder, capsys, monkeypatch
 
 
 @pytest.mark.oracle
+def test_a_gpt2_writes_what_it_writes_with_transformers(capsys, gpt2_folder):
+    import torch
+    import transformers
+
+    folder = gpt2_folder().path
+    tokenizer = load_pretrained(folder).tokenizer
+    model = transformers.GPT2LMHeadModel.from_pretrained(folder).eval()
+    for prompt in ("The cat", "A dog ran", ""):
+        call(f'generate {folder} --prompt "{prompt}" --length 15 --temperature 0')
+        end = tokenizer.special_ids["<|endoftext|>"]
+        ids = tokenizer.encode(prompt).tolist() or [end]
+        read = torch.tensor([ids])
+        whole = model.generate(
+            read, attention_mask=torch.ones_like(read), do_sample=False, max_new_tokens=15,
+            eos_token_id=end, pad_token_id=end,
+        )[0].tolist()  # fmt: skip
+        shown = prompt + tokenizer.decode([i for i in whole[len(ids) :] if i != end])
+        assert capsys.readouterr().out == shown + "\n"
+
+
+@pytest.mark.oracle
 def test_every_command_on_the_real_model(capsys, tmp_path):
     import gguf
 

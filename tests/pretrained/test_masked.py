@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from minilm.models import MaskedLanguageModel, TransformerEncoder
-from minilm.pretrained.load import Pretrained
+from minilm.pretrained.load import Pretrained, load_pretrained
 from minilm.pretrained.masked import masked_ids, predict_masked
 from minilm.text import WordPieceTokenizer
 
@@ -82,3 +82,24 @@ def test_logits_that_are_no_numbers_are_refused():
     broken = {**PARAMS, "prediction.output_bias": np.full(15, np.inf, np.float32)}
     with pytest.raises(FloatingPointError, match="logits are not finite"):
         predict_masked(replace(GAP, params=broken), "a [MASK]")
+
+
+@pytest.mark.oracle
+def test_gaps_are_filled_as_transformers_fills_them(bert_folder):
+    import torch
+    import transformers
+
+    folder = bert_folder().path
+    pretrained = load_pretrained(folder)
+    text = "The [MASK] ran home under the [MASK]."
+    found = predict_masked(pretrained, text, k=10)
+    tokenizer = transformers.BertTokenizer.from_pretrained(folder)
+    read = tokenizer(text, return_tensors="pt")
+    model = transformers.BertForMaskedLM.from_pretrained(folder).eval()
+    with torch.no_grad():
+        p = model(**read).logits[0].double().softmax(-1)
+    gaps = (read["input_ids"][0] == tokenizer.mask_token_id).nonzero()[:, 0]
+    for gap, tokens in zip(gaps, found, strict=True):
+        best = p[gap].topk(10)
+        assert [token for token, _ in tokens] == tokenizer.convert_ids_to_tokens(best.indices)
+        assert [q for _, q in tokens] == pytest.approx(best.values.tolist(), rel=1e-4)
