@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from minilm.nn import check_gradient, rotary, rotary_backward, sinusoidal_positions
+from minilm.nn.positions import ROUND
 
 
 def test_by_hand():
@@ -88,6 +89,16 @@ def test_a_cache_of_turned_keys_can_go_on(T, half, seed, known):
     x = np.random.default_rng(seed).standard_normal((known + T, 2 * half))
     so_far, new = rotary(x[:known])[0], rotary(x[known:], known)[0]
     np.testing.assert_array_equal(np.concatenate([so_far, new]), rotary(x)[0])
+
+
+@pytest.mark.parametrize("step", [1, 7, 64, 100])
+def test_pieces_of_any_length_are_turned_as_the_whole(normal, step):
+    # angles are made for ROUND positions at a time: pieces end within such a group and at its end
+    x = normal(2, 3 * ROUND + 5, 6)
+    pieces = [rotary(x[:, at : at + step], at)[0] for at in range(0, x.shape[1], step)]
+    np.testing.assert_array_equal(np.concatenate(pieces, axis=1), rotary(x)[0])
+    spread = np.asfortranarray(x)[:, ::2]
+    np.testing.assert_array_equal(rotary(spread)[0], rotary(spread.copy())[0])
 
 
 @pytest.mark.parametrize("shape", [(1, 2), (4, 6), (2, 3, 4, 6)])
