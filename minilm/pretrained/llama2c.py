@@ -46,10 +46,11 @@ def read_llama2c(path: str | os.PathLike[str]) -> tuple[TransformerLanguageModel
     try:
         with open(path, "rb") as file:
             header = parsed_header(file.read(HEADER_BYTES))
-            length = file.seek(0, os.SEEK_END)
-        if length != header.file_bytes():
-            raise ValueError(f"{header} takes {header.file_bytes()} bytes, the file has {length}")
-        data = np.memmap(path, np.uint8, "r").view(np.ndarray)
+            data = np.memmap(file, np.uint8, "r").view(np.ndarray)
+        if len(data) != header.file_bytes():
+            raise ValueError(
+                f"{header} takes {header.file_bytes()} bytes, the file has {len(data)}"
+            )
         return model_of(header), params_of(header, read_tensors(header, data))
     except ValueError as error:
         raise ValueError(f"{os.fspath(path)} is no checkpoint of llama2.c: {error}") from error
@@ -114,6 +115,8 @@ def params_of(header: Header, tensors: dict[str, list[Rows]]) -> Params:
         q = tuple(halves(part, header.n_heads) for part in q)
         k = tuple(halves(part, header.n_kv_heads) for part in k)
         for name, rows in {
+            "norm_1.gain": (tensors["rms_att"][layer],),
+            "norm_2.gain": (tensors["rms_ffn"][layer],),
             "attention.w_qkv": (q, k, v),
             "attention.w_out": (out,),
             "feed_forward.w_gate": (gate,),
@@ -122,25 +125,17 @@ def params_of(header: Header, tensors: dict[str, list[Rows]]) -> Params:
         }.items():
             name = f"block.{layer}.{name}"
             params[name] = weight(name, *rows)
-        for name, theirs in {"norm_1.gain": "rms_att", "norm_2.gain": "rms_ffn"}.items():
-            params[f"block.{layer}.{name}"] = vector(theirs, *tensors[theirs][layer])
-    params["norm.gain"] = vector("rms_final", *tensors["rms_final"][0])
+    params["norm.gain"] = weight("norm.gain", *tensors["rms_final"])
     if not header.tied:
         params["head.w"] = weight("head.w", *tensors["wcls"])
     return params
 
 
-def vector(name: str, gain: Array) -> Array:
-    """A vector of the file as it is; ValueError if a number of it is not finite."""
-    check_finite(name, gain)
-    return gain
-
-
 def weight(name: str, *tensors: Rows) -> Any:
     """The weight (in, out) of tensors (out_i, in), whose rows are its columns.
 
-    "token_embedding" is a table, whose rows they stay. Raises ValueError that names the weight for
-    floats or scales that are not finite, or negative scales.
+    "token_embedding" is a table, whose rows they stay, and a vector has no sides to change. Raises
+    ValueError that names the weight for floats or scales that are not finite, or negative scales.
     """
     is_table = name == "token_embedding"
     parts = list(tensors[0])
@@ -148,7 +143,7 @@ def weight(name: str, *tensors: Rows) -> Any:
         parts = [np.concatenate(part) for part in zip(*tensors, strict=True)]
     if len(parts) == 1:
         check_finite(name, parts[0])
-        return parts[0] if is_table else np.ascontiguousarray(parts[0].T)
+        return np.ascontiguousarray(parts[0] if is_table else parts[0].T, np.float32)
     codes, scales = parts
     return quantized(name, codes, scales, axis=0 if is_table else -1)
 

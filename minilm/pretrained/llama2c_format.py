@@ -1,9 +1,10 @@
 """The layout of llama2.c's checkpoints: a header of whole numbers, then every tensor's bytes.
 
     version 0   7 × int32                               28 bytes, no magic number
-    version 1   "ak42", 1, 7 × int32, tied: 1 byte      zeros up to byte 256
-    version 2   "ak42", 2, 7 × int32, tied: 1 byte, group size: int32, zeros up to byte 256
+    version 1   MAGIC, 1, 7 × int32, tied: 1 byte       zeros up to byte 256
+    version 2   MAGIC, 2, 7 × int32, tied: 1 byte, group size: int32, zeros up to byte 256
 
+All numbers are little end first, so that MAGIC, "ak42", stands in the file as 24ka.
 `run` reads version 0 and `runq` version 2. The seven are D, F, L, H, G, V and T: width, feed-
 forward width, layers, heads, heads of keys and values, vocabulary and longest window. Version 0 has
 no byte to say that the head is a matrix of its own, and so says it by a negative V. Nothing else

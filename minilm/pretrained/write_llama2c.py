@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from minilm.compression.quantization import quantize
+from minilm.compression.quantization.scheme import is_integer
 from minilm.models import TransformerLanguageModel
 from minilm.pretrained.llama2c import Rows
 from minilm.pretrained.llama2c_format import Header, pairs
@@ -68,10 +69,13 @@ def header_of(model: Any, group_size: int | None) -> Header:
         if getattr(model, name) != needed:
             raise ValueError(f"llama2.c needs {name}={needed!r}, got {getattr(model, name)!r}")
     assert model.feed_forward is not None
-    if group_size is not None and (model.width % group_size or model.feed_forward % group_size):
+    widths = model.width, model.feed_forward
+    if group_size is not None and (
+        not is_integer(group_size) or group_size < 1 or any(n % group_size for n in widths)
+    ):
         raise ValueError(
-            f"group_size must divide the widths {model.width} and {model.feed_forward}, "
-            f"got {group_size}"
+            f"group_size must be a whole number that divides the widths {widths[0]} and "
+            f"{widths[1]}, or None, got {group_size!r}"
         )
     return Header(
         model.width, model.feed_forward, model.layers, model.heads,
