@@ -15,7 +15,7 @@ import numpy as np
 
 from minilm.models import LSTMLanguageModel
 from minilm.pretrained.lstm_weights import Source, float32, layers_of, opened
-from minilm.pretrained.tensors import some_of
+from minilm.pretrained.tensors import Noted, some_of
 from minilm.types import Array, Params
 
 EMBEDDINGS = ("embedding.weight", "encoder.weight", "embedding/embeddings")
@@ -35,10 +35,12 @@ def read_lstm_language_model(
     source, prefix, order: as in `read_lstm_layers`. embedding: the name of the table (V, E), if it
     is none of EMBEDDINGS. head: of the last map, if it is none of HEADS: (V, H), or (H, V) where
     the name ends in "kernel", as Keras has it; its bias, if there is one, has the same name with
-    "bias" at the end. Without a head the model is tied.
+    "bias" at the end. A model whose head is its table is tied; so is one that has no head, nor any
+    other array that might be its head.
     Raises as `read_lstm_layers`, and ValueError for arrays that are missing or do not fit.
     """
-    with opened(source) as tensors:
+    with opened(source) as arrays:
+        tensors = Noted(arrays)
         layers = layers_of(tensors, prefix, order)
         table = floats(tensors, EMBEDDINGS if embedding is None else (embedding,))
         E, H = len(layers[0][0]), len(layers[0][1])
@@ -51,15 +53,10 @@ def read_lstm_language_model(
                 f"the table must have shape (V, {E}), what the first layer reads, got {table.shape}"
             )
         head_name = found(tensors, HEADS) if head is None else head
-        if head_name is not None:
-            w, b = head_of(tensors, head_name, H, len(table))
-        elif E == H:
-            w, b = table.T, np.zeros(len(table), np.float32)
+        if head_name is None:
+            w, b = tied_head(tensors, table, H)
         else:
-            raise ValueError(
-                f"no array is called {' or '.join(HEADS)}, and the table of width {E} is no head "
-                f"for a state of width {H}; {some_of(tensors)}: name one by head="
-            )
+            w, b = head_of(tensors, head_name, H, len(table))
     tied = np.array_equal(w, table.T)
     params: Params = {"token_embedding": table}
     for layer, (w_x, w_h, bias) in enumerate(layers):
@@ -70,6 +67,18 @@ def read_lstm_language_model(
         len(table), width=H, embedding_width=E, layers=len(layers), tied=tied
     )
     return model, params
+
+
+def tied_head(tensors: Noted, table: Array, H: int) -> tuple[Array, Array]:
+    """The table's own w (H, V) and b (V,) of zeros, if nothing else could be the head."""
+    V, E = table.shape
+    others = [name for name in tensors.unused if V in tensors[name].shape]
+    if E != H or others:
+        reason = f"the table of width {E} is no head for a state of width {H}"
+        if E == H:
+            reason = f"of {V} rows or columns, as a head has, {some_of(others)}"
+        raise ValueError(f"no array is called {' or '.join(HEADS)}; {reason}: name one by head=")
+    return table.T, np.zeros(V, np.float32)
 
 
 def head_of(tensors: Mapping[str, Array], name: str, H: int, V: int) -> tuple[Array, Array]:
@@ -97,4 +106,4 @@ def floats(tensors: Mapping[str, Array], names: tuple[str, ...]) -> Array:
     name = found(tensors, names)
     if name is None:
         raise ValueError(f"no array is called {' or '.join(names)}; {some_of(tensors)}")
-    return float32(name, tensors[name])
+    return float32(name, np.asarray(tensors[name]))

@@ -36,8 +36,9 @@ Source = str | os.PathLike[str] | Mapping[str, Array]
 class Naming(NamedTuple):
     """How a program names one layer's arrays, and in which order their gates stand.
 
-    Before a name may stand those of what it is part of, and each is followed by `ending`: a
-    torch layer is a number at the end of a name, other programs' layers differ in what goes before.
+    Before a name may stand those of what it is part of, and each is followed by `ending`. A torch
+    layer is a number at the end of a name; other programs' layers have it in what goes before:
+    lstm, lstm_1, lstm_2.
     """
 
     program: str
@@ -65,13 +66,15 @@ def read_lstm_layers(source: Source, prefix: str = "", order: str | None = None)
     """The layers of an LSTM, first to last: (w_x, w_h, b) each, float32, as `minilm.nn.lstm` has
     them.
 
-    source: a `.npz` or `.safetensors` file, or arrays by name, called as one of the three programs
-    calls them. prefix: what the names begin with, where a file holds several LSTMs. order: of the
-    gates, such as "ifco", where it is not that of the program. Keras' own files are not read: of a
-    model, np.savez("lstm.npz", **{w.path: w.numpy() for w in model.weights}) makes a `.npz`.
-    Raises FileNotFoundError, and ValueError that says what was found for: names of none of the
-    programs, several LSTMs, shapes that are no LSTM's, both directions, peepholes, projections,
-    layers that do not follow one another, numbers that are not finite.
+    source: a `.npz` or `.safetensors` file, or arrays by name (torch's state_dict(), too), called as
+    one of the three programs calls them. prefix: what the names begin with, where a file holds
+    several LSTMs. order: of the gates, such as "ifco", where it is not that of the program. Keras'
+    own files are not read: of a model, np.savez("lstm.npz", **{w.path: w.numpy() for w in
+    model.weights}) makes a `.npz`.
+    Returns w_x: (in, 4H), w_h: (H, 4H), b: (4H,), new arrays. Raises FileNotFoundError, and
+    ValueError that says what was found for: names of none of the programs, several LSTMs, shapes
+    that are no LSTM's, both directions, peepholes, projections, layers that do not follow one
+    another, numbers that are not finite.
     """
     with opened(source) as tensors:
         return layers_of(tensors, prefix, order)
@@ -81,13 +84,14 @@ def layers_of(tensors: Mapping[str, Array], prefix: str, order: str | None) -> l
     """`read_lstm_layers` of arrays by name."""
     names = [name for name in tensors if name.startswith(prefix)]
     naming, found = layer_names(names, prefix)
-    order = checked_order(order or naming.order)
+    order = checked_order(naming.order if order is None else order)
     layers: list[Layer] = []
     for x_name, h_name, *bias_names in found:
-        biases = [tensors[name] for name in bias_names if name in tensors]
+        biases = [np.asarray(tensors[name]) for name in bias_names if name in tensors]
         if len(biases) not in (0, len(bias_names)):
             raise ValueError(f"of {' and '.join(bias_names)} only one is among the arrays")
-        layer = converted(naming, x_name, tensors[x_name], tensors[h_name], biases, order)
+        w_x, w_h = np.asarray(tensors[x_name]), np.asarray(tensors[h_name])
+        layer = converted(naming, x_name, w_x, w_h, biases, order)
         if layers and len(layer[0]) != len(layers[-1][1]):
             raise ValueError(
                 f"{x_name} reads {len(layer[0])} numbers, the layer before it has width "
@@ -106,9 +110,12 @@ def layer_names(names: list[str], prefix: str) -> tuple[Naming, list[list[str]]]
             continue
         stems = sorted({stem for stem, _ in parts})
         check_plain([name for name in names if name.startswith(tuple(stems))])
+        alike = stems
+        if naming.program != "torch":  # the layers of one LSTM differ in their numbers only
+            alike = sorted({re.sub("_?[0-9]+", "", stem) for stem in stems})
+        if len(alike) > 1:
+            raise ValueError(f"there are several LSTMs, {stems}: choose one by its prefix")
         if naming.program == "torch":
-            if len(stems) > 1:
-                raise ValueError(f"there are several LSTMs, {stems}: choose one by its prefix")
             numbers = sorted(int(number) for _, number in parts)
             if numbers != list(range(len(numbers))):
                 raise ValueError(f"layers must be counted from 0, got {numbers}")

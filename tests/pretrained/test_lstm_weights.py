@@ -145,9 +145,8 @@ def test_an_order_of_its_own():
     found = read_lstm_layers(arrays, order="igfo")
     np.testing.assert_allclose(ours(found, x), by_the_equations(layers, x), atol=1e-5)
     for order in ("ifg", "ifgg", "ifgoo", "keras", ""):
-        if order:
-            with pytest.raises(ValueError, match=f"order must have each .* got '{order}'"):
-                read_lstm_layers(arrays, order=order)
+        with pytest.raises(ValueError, match=f"order must have each .* got '{order}'"):
+            read_lstm_layers(arrays, order=order)
 
 
 @given(st.permutations("ifgo"), st.integers(1, 4))
@@ -189,6 +188,19 @@ def test_a_prefix_chooses():
     assert read_lstm_layers(arrays, prefix="encoder.")[0][0].shape == (5, 16)
     with pytest.raises(ValueError, match="with prefix 'other'; there are 0"):
         read_lstm_layers(arrays, "other")
+
+
+@pytest.mark.parametrize("program", [keras, onnx_named])
+def test_layers_of_two_names_are_not_taken_for_a_stack(program):
+    # either could be the first, and each fits on the other
+    one, two = program([gates(0, 4, 4)]), program([gates(1, 4, 4)])
+    arrays = {f"reader/{name}": a for name, a in one.items()}
+    arrays |= {f"writer/{name}": a for name, a in two.items()}
+    with pytest.raises(ValueError, match=r"several LSTMs, \['reader/.*', 'writer/.*'\]: choose"):
+        read_lstm_layers(arrays)
+    np.testing.assert_array_equal(
+        read_lstm_layers(arrays, "writer/")[0][0], read_lstm_layers(two)[0][0]
+    )
 
 
 def test_other_floats_become_float32():
@@ -311,6 +323,7 @@ def test_a_damaged_archive_is_named(tmp_path):
         else:
             for at in rng.integers(0, len(data), 20):
                 data[at] = rng.integers(256)
+        (tmp_path / "b.npz").unlink(missing_ok=True)  # ten times as fast as to write over it
         (tmp_path / "b.npz").write_bytes(data)
         try:
             read_lstm_layers(tmp_path / "b.npz")
@@ -386,6 +399,7 @@ def test_an_unscaled_embedding_would_be_another_model():
         ({}, {"embedding": "table"}, "no array is called table; there are 11"),
         ({}, {"head": "out"}, "no array is called out"),
         ({"head.weight": None, "head.bias": None}, {}, "of width 5 is no head .* of width 6"),
+        ({"head.weight": None}, {}, "head.weight or dense/kernel; the table of width 5 is no"),
         ({"head.weight": np.ones((6, 11))}, {}, r"head.weight must have shape \(11, 6\)"),
         ({"head.bias": np.ones(6)}, {}, r"head.bias must have shape \(11,\), got \(6,\)"),
         ({"embedding.weight": np.ones((11, 4))}, {}, r"table must have shape \(V, 5\)"),
@@ -401,6 +415,17 @@ def test_tables_that_do_not_fit_are_named(change, names, message):
     arrays = {name: a for name, a in arrays.items() if a is not None}
     with pytest.raises(ValueError, match=message):
         read_lstm_language_model(arrays, **names)
+
+
+def test_a_head_of_another_name_is_not_passed_over():
+    layers, table, head, bias = language_model(E=6)
+    arrays = torch_named(layers) | {"embedding.weight": table, "fc.weight": head, "fc.bias": bias}
+    with pytest.raises(ValueError, match=r"of 11 rows .* there are 2: fc\.bias, fc\.weight: name"):
+        read_lstm_language_model(arrays)
+    model, params = read_lstm_language_model(arrays, head="fc.weight")
+    assert not model.tied
+    np.testing.assert_array_equal(params["head.w"], head.T)
+    assert read_lstm_language_model(arrays, head="embedding.weight")[0].tied
 
 
 def test_layers_of_several_widths_are_no_language_model_of_ours():
@@ -421,8 +446,9 @@ def test_the_outputs_are_torchs(tmp_path, layers, bias):
     x = some_input()
     with torch.no_grad():
         expected, _ = peer(torch.from_numpy(x))
-    found = read_lstm_layers(tmp_path / "a.npz")
-    np.testing.assert_allclose(ours(found, x), expected.numpy(), atol=1e-5)
+    for source in (tmp_path / "a.npz", peer.state_dict()):
+        found = read_lstm_layers(source)
+        np.testing.assert_allclose(ours(found, x), expected.numpy(), atol=1e-5)
 
 
 @pytest.mark.oracle
