@@ -45,6 +45,7 @@ from minilm.pretrained.safetensors_header import (
     parsed_header,
     short,
 )
+from minilm.pretrained.tensors import forget
 from minilm.types import Array
 from minilm.weights import replacing
 
@@ -56,10 +57,12 @@ class SafetensorsFile(Mapping[str, Array]):
     """A file's tensors by name, read-only, each shown where it lies in the mapped file.
 
     entries: {name: Entry}, metadata: {str: str}. F16 stays float16, BF16 becomes float32; a tensor
-    that does not begin at a multiple of its item's size is copied.
+    that does not begin at a multiple of its item's size is copied (and all are on a processor that
+    keeps the big end first).
 
     Raises FileNotFoundError, and ValueError naming the file, the tensor, what was found and what is
-    allowed. The file may be replaced or removed while its arrays live; cut short, it must not be.
+    allowed. The file may be replaced or removed while its arrays live (but not on Windows, which
+    refuses that); cut short, it must not be.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -70,11 +73,12 @@ class SafetensorsFile(Mapping[str, Array]):
             try:
                 # one mapping for all: each holds one of the few files that a process may open
                 self._pages = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-                text, self._start, length = header_bytes(self._pages)
+                text, start = header_bytes(self._pages)
+                self._data = np.frombuffer(self._pages, np.uint8)[start:]
                 header = parsed_header(text)
                 self.metadata = checked_metadata(header.pop(METADATA, None))
                 self.entries = {name: checked_entry(name, header[name]) for name in header}
-                check_cover(self.entries, length)
+                check_cover(self.entries, len(self._data))
             except (ValueError, MemoryError) as error:
                 raise ValueError(f"{self.path} is not a sound safetensors file: {error}") from error
 
@@ -82,15 +86,15 @@ class SafetensorsFile(Mapping[str, Array]):
         entry = self.entries[name]
         if self._pages.size() != len(self._pages):
             raise ValueError(f"{self.path} has another length than when it was opened")
-        begin, end = self._start + entry.begin, self._start + entry.end
-        array = np.ndarray(entry.shape, DTYPES[entry.dtype], self._pages, begin)
-        finalize(array, drop, self._pages, begin, end).atexit = False
+        place = self._data[entry.begin : entry.end]
+        array = place.view(DTYPES[entry.dtype]).reshape(entry.shape)
+        finalize(array, forget, place).atexit = False
         if entry.dtype == "BOOL" and (array.view(np.uint8) > 1).any():
             raise ValueError(f"{self.path}: BOOL tensor {short(name)} holds other than 0 and 1")
         if entry.dtype == "BF16":
             array = widened(array)
-        elif not array.flags.aligned:
-            array = array.copy()
+        else:
+            array = np.require(array, array.dtype.newbyteorder("="), "A")
         array.flags.writeable = False
         return array
 
@@ -105,13 +109,6 @@ class SafetensorsFile(Mapping[str, Array]):
 
     def __repr__(self) -> str:
         return f"SafetensorsFile({str(self.path)!r}: {len(self)} tensors)"
-
-
-def drop(pages: mmap.mmap, begin: int, end: int) -> None:
-    """Give back the memory of what lies between: whoever looks there again reads the file again."""
-    if hasattr(pages, "madvise") and begin < end:  # not on Windows
-        begin -= begin % mmap.PAGESIZE
-        pages.madvise(mmap.MADV_DONTNEED, begin, end - begin)
 
 
 def widened(halves: Array) -> Array:

@@ -59,8 +59,8 @@ class Entry(NamedTuple):
     end: int
 
 
-def header_bytes(file: bytes | mmap.mmap) -> tuple[bytes, int, int]:
-    """The header's text, where the numbers begin, and how many bytes they are."""
+def header_bytes(file: bytes | mmap.mmap) -> tuple[bytes, int]:
+    """The header's text, and the byte at which the numbers begin."""
     if len(file) < 8:
         raise ValueError(f"it has {len(file)} bytes, fewer than the 8 of the header's length")
     n, there = int.from_bytes(file[:8], "little"), len(file) - 8
@@ -69,7 +69,7 @@ def header_bytes(file: bytes | mmap.mmap) -> tuple[bytes, int, int]:
             f"its header claims {n} bytes, at most {LARGEST_HEADER} are allowed "
             f"and {there} are there"
         )
-    return file[8 : 8 + n], 8 + n, there - n
+    return file[8 : 8 + n], 8 + n
 
 
 def parsed_header(text: bytes) -> dict[str, Any]:
