@@ -187,7 +187,7 @@ class TransformerLanguageModel:
         tokens: (B, T) integer ids  ->  logits: (B, T, V), cache
         state: None = these tokens are the window. To read one in pieces pass `fresh_state()`, then
         each call's cache["state"], once: the caches in it are written in place. backward needs the
-        whole window, so it refuses what was read with a state.
+        whole window, so it refuses what was read with a state, and nothing is kept for it then.
         cache["hidden"]: (B, T, D), what the head reads.
         attend: called in the place of `attention`, (q, k, v, mask) -> y, cache.
         Raises ValueError for a window longer than `context`, a state that has been read on from or
@@ -213,7 +213,9 @@ class TransformerLanguageModel:
                 mask=mask, attend=attend_here, turn=turn, activation=self.activation,
                 eps=self.norm_eps, rate=self.dropout, rng=rng,
             )  # fmt: skip
-            block_caches.append(block_cache)
+            if state is None:
+                block_caches.append(block_cache)
+            del block_cache  # if it is not kept, the next block works in the memory that it took
         x, norm_cache = last_norm(x, params, "norm", self.norm, self.norm_eps)
         logits, head_cache = linear(x, table.T if self.tied else params["head.w"])
         return logits, {

@@ -1,5 +1,7 @@
 """A window read in pieces gives the logits of the window read at once."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -116,6 +118,24 @@ def test_a_state_is_read_on_from_once():
     MODEL.forward(params, TOKENS[:, 2:3], state=cache["state"])
     with pytest.raises(ValueError, match="after 2 tokens, has been read on from"):
         MODEL.forward(params, TOKENS[:, 2:3], state=cache["state"])
+
+
+def test_with_a_state_only_keys_and_values_are_kept():
+    def kept_by(layers, has_state):
+        model = TransformerLanguageModel(50, width=32, layers=layers, heads=2, context=64)
+        params, tokens = model.init(0), np.full((4, 64), 7)
+        state = model.fresh_state() if has_state else None
+        tracemalloc.start()
+        result = model.forward(params, tokens, state=state)
+        held, most = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        del result
+        return np.array([held, most])
+
+    hidden_state = 4 * 64 * 32 * 4
+    for held_or_most in kept_by(6, True) - kept_by(2, True):
+        assert held_or_most < 4 * 2.5 * hidden_state  # a key and a value for each token
+    assert (kept_by(6, False) - kept_by(2, False) > 4 * 10 * hidden_state).all()
 
 
 def test_chosen_rows_go_on_each_on_its_own():
