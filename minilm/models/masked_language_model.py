@@ -64,6 +64,11 @@ class MaskedLanguageModel:
         """What reads the text; its parameters are this model's but for those of the head."""
         return TransformerEncoder(**asdict(self))
 
+    @property
+    def head_dim(self) -> int:
+        """d: the width of one head, which the shapes cannot tell."""
+        return self.encoder.head_dim
+
     def config(self) -> dict[str, Any]:
         """Plain data from which `build` makes this model again."""
         return {"model": type(self).__name__, **asdict(self)}

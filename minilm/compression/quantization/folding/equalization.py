@@ -7,9 +7,10 @@ Then both ranges are √(r₁ r₂), and a scale for the whole tensor suits ever
 
     attention   the values, columns of w_qkv (or w_kv)  ->  rows of w_out: a head is a mean of them
     SwiGLU      the columns of w_up  ->  rows of w_down: silu(gate) ⊙ up is linear in up
+    ReLU        the same, for relu(x / s) = relu(x) / s
 
-It is not through GELU, which is not positively homogeneous, as ReLU is; nor through an LSTM's gates
-or tanh, nor through a softmax: there it is refused.
+It is not through GELU, of which that is not true; nor through an LSTM's gates or tanh, nor through
+a softmax: there it is refused.
 """
 
 from collections.abc import Iterable
@@ -59,8 +60,9 @@ def equalize(model: Any, params: Params, names: Iterable[str] | None = None) -> 
     as it is.
     """
     equal = dict(params)
-    wanted = [name for name in params if _is_second(params, name)] if names is None else names
-    pairs = [path_to(model, params, name) for name in wanted]
+    if names is None:
+        names = [n for n in params if n.endswith(".w_out") or is_through(model, params, n)]
+    pairs = [path_to(model, params, name) for name in names]
     if not pairs:
         path_to(model, params, an_example(params))
     check_alone(params, [name for pair in pairs for name in (pair.first, pair.second)], "equalize")
@@ -94,15 +96,17 @@ def path_to(model: Any, params: Params, name: str) -> Pair:
         return Pair(w_qkv, f"{part}.b_qkv", (H + G) * model.head_dim, name, G, H // G)
     if last == "w_out" and kind == "cross_attention":
         return Pair(f"{part}.w_kv", f"{part}.b_kv", rows, name, rows // model.head_dim, 1)
-    if last == "w_down" and f"{part}.w_gate" in params:
+    if is_through(model, params, name):
         return Pair(f"{part}.w_up", f"{part}.b_up", 0, name, 1, 1)
     reason = REASONS.get(last, "no linear path leads to it from one weight alone")
     raise ValueError(f"{name} cannot be equalized with what comes before it: {reason}")
 
 
-def _is_second(params: Params, name: str) -> bool:
+def is_through(model: Any, params: Params, name: str) -> bool:
+    """Whether `name` is a w_down that w_up reaches by a way that lets a channel's scale pass."""
     part, _, last = name.rpartition(".")
-    return last == "w_out" or (last == "w_down" and f"{part}.w_gate" in params)
+    is_relu = getattr(model, "activation", None) == "relu"
+    return last == "w_down" and (is_relu or f"{part}.w_gate" in params)
 
 
 def _ratio(r_1: Array, r_2: Array) -> Array:

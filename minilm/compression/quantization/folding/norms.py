@@ -36,7 +36,7 @@ REASONS = {
     "balances it with the columns of w_kv that make the values",
     "cross_attention.w_kv": "it reads the encoder's memory, which every block of the decoder reads",
     "feed_forward.w_down": "it reads hidden values, and no norm: equalize() balances it with w_up "
-    "where these are a product (SwiGLU)",
+    "where these are a product (SwiGLU) or a ReLU's",
     "w_x": "an LSTM reads rows of the table or the state h = o ⊙ tanh(c) of the layer below, "
     "which that layer reads too, at its next step",
     "w_h": "it reads the state h = o ⊙ tanh(c), which lies between −1 and 1 whatever is scaled "
@@ -55,7 +55,7 @@ def norm_before(model: Any, params: Params, name: str) -> str:
         raise ValueError(f"name must be one of the parameters, got {name!r}")
     for norm, readers in norm_readers(params).items():
         if name in readers:
-            if model.norm == "pre":
+            if getattr(model, "norm", "post") == "pre":  # BERT's kind says no norm: it is post
                 return norm
             raise ValueError(
                 f"{name} has no norm to fold a scale into: in a post-norm block it reads what the "

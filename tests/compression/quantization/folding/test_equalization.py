@@ -6,8 +6,10 @@ from minilm.compression.quantization.folding.equalization import equalize, path_
 from minilm.models import (
     BagOfWordsClassifier,
     LSTMLanguageModel,
+    MaskedLanguageModel,
     Seq2SeqLSTM,
     Seq2SeqTransformer,
+    TransformerEncoder,
     TransformerLanguageModel,
 )
 
@@ -22,10 +24,13 @@ MODELS = {
         TransformerLanguageModel(13, **SMALL, key_value_heads=1, activation="swiglu"),
         (TOKENS,),
     ),
+    "relu": (TransformerLanguageModel(13, **SMALL, activation="relu"), (TOKENS,)),
+    "BERT": (MaskedLanguageModel(13, **SMALL), (TOKENS,)),
+    "BERT with relu": (TransformerEncoder(13, **SMALL, activation="relu"), (TOKENS,)),
     "encoder–decoder": (Seq2SeqTransformer(13, **SMALL), (TOKENS, TOKENS[:, ::-1])),
 }
 by_model = pytest.mark.parametrize("name", MODELS)
-TOUCHED = ("w_qkv", "b_qkv", "w_kv", "b_kv", "w_out", "w_up", "w_down")
+ATTENTION = ("w_qkv", "b_qkv", "w_kv", "b_kv", "w_out")
 
 
 def uneven(model, dtype=np.float64):
@@ -52,10 +57,12 @@ def test_outputs_stay(name, dtype):
     assert all(w.dtype == dtype for w in equal.values())
     assert all(np.array_equal(before[n], params[n]) for n in params)
     changed = {n for n in params if not np.array_equal(equal[n], params[n])}
-    assert changed == {
-        n for n in params if n.endswith(TOUCHED) and ("block.0.feed_forward.w_gate" in params
-                                                       or not n.endswith(("w_up", "w_down")))
-    }
+    touched = ATTENTION
+    if "block.0.feed_forward.w_gate" in params:
+        touched += ("w_up", "w_down")
+    elif "relu" in name:
+        touched += ("w_up", "b_up", "w_down")
+    assert changed == {n for n in params if n.endswith(touched)}
     tolerance = 1e-9 if dtype == np.float64 else 1e-3
     expected, _ = model.forward(params, *inputs)
     np.testing.assert_allclose(
@@ -69,7 +76,7 @@ def test_both_sides_have_one_range(name):
     params = uneven(model)
     equal = equalize(model, params)
     for n in equal:
-        if n.endswith("w_out") or (n.endswith("w_down") and "llama" in name):
+        if n.endswith("w_out") or (n.endswith("w_down") and name in ("llama", "relu")):
             pair = path_to(model, equal, n)
             columns = abs(equal[pair.first][:, pair.start :]).max(axis=0)
             rows = abs(equal[n]).max(axis=1).reshape(pair.groups, pair.heads, -1).max(axis=1)
@@ -130,6 +137,7 @@ def test_where_the_path_is_not_linear_the_reason_is_told():
     for model, name, reason in (
         (gpt, "block.0.feed_forward.w_down", "GELU stands between"),
         (translator, "encoder.0.feed_forward.w_down", "GELU stands between"),
+        (MODELS["BERT"][0], "encoder.0.feed_forward.w_down", "GELU stands between"),
         (gpt, "block.0.attention.w_qkv", "softmax"),
         (gpt, "block.0.feed_forward.w_up", "reads a norm"),
         (gpt, "token_embedding", "no linear path"),

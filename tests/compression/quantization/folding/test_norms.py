@@ -12,6 +12,7 @@ from minilm.compression.quantization.folding.norms import (
 )
 from minilm.models import (
     LSTMLanguageModel,
+    MaskedLanguageModel,
     Seq2SeqTransformer,
     TransformerClassifier,
     TransformerLanguageModel,
@@ -175,9 +176,11 @@ def test_where_nothing_can_be_folded_the_reason_is_told():
     llama, gpt = MODELS["llama"][0], MODELS["gpt"][0]
     translator = MODELS["encoder–decoder"][0]
     post, lstm = TransformerLanguageModel(13, **SMALL, norm="post"), LSTMLanguageModel(13, width=8)
+    bert = MaskedLanguageModel(13, **SMALL)
     for model, name, reason in (
         (post, "block.0.attention.w_qkv", "post-norm block.*residual step"),
         (post, "block.1.feed_forward.w_up", "post-norm block.*residual step"),
+        (bert, "encoder.0.attention.w_qkv", "post-norm block.*residual step"),
         (gpt, "block.0.attention.w_out", "reads the heads.*equalize"),
         (gpt, "block.0.feed_forward.w_down", "reads hidden values"),
         (gpt, "token_embedding", "looked up"),
@@ -193,7 +196,7 @@ def test_where_nothing_can_be_folded_the_reason_is_told():
             norm_before(model, params, name)
         with pytest.raises(ValueError, match=reason):
             fold_into_norms(model, params, [name])
-    for model in (post, lstm):
+    for model in (post, bert, lstm):
         with pytest.raises(ValueError, match="no norm to fold"):
             fold_into_norms(model, model.init(0))
         with pytest.raises(ValueError, match="no norm to fold"):
