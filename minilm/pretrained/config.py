@@ -19,7 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-LARGEST = 10_000_000  # bytes; real ones have some thousand
+LARGEST = 10_000_000  # bytes; real ones have some thousand, the index of many shards a million
+MOST = 2**31 - 1  # of anything that is counted
 REQUIRED: Any = object()  # the default of what has none
 
 D = TypeVar("D")
@@ -37,26 +38,17 @@ class Config:
     where: str
     values: dict[str, Any]
 
-    def whole(
-        self, key: str, default: D = REQUIRED, *, least: int = 0, most: int = 2**31 - 1
-    ) -> int | D:
-        """A whole number from `least` to `most`; neither 12.0 nor true is one."""
+    def whole(self, key: str, default: D = REQUIRED, *, least: int = 0) -> int | D:
+        """A whole number from `least` to MOST; neither 12.0 nor true is one."""
         if self._absent(key, default):
             return default
         value = self.values[key]
-        if type(value) is not int or not least <= value <= most:
-            self._refuse(key, f"a whole number from {least} to {most}")
+        if type(value) is not int or not least <= value <= MOST:
+            self._refuse(key, f"a whole number from {least} to {MOST}")
         return value
 
-    def number(
-        self,
-        key: str,
-        default: D = REQUIRED,
-        *,
-        least: float = -math.inf,
-        most: float = math.inf,
-    ) -> float | D:
-        """A finite number from `least` to `most`, as float."""
+    def number(self, key: str, default: D = REQUIRED, *, least: float = -math.inf) -> float | D:
+        """A finite number, `least` or more, as float."""
         if self._absent(key, default):
             return default
         value = self.values[key]
@@ -64,9 +56,9 @@ class Config:
             found = float(value) if type(value) in (int, float) else math.nan
         except OverflowError:  # a whole number beyond the largest float
             found = math.nan
-        if not (math.isfinite(found) and least <= found <= most):
-            bounds = "" if (least, most) == (-math.inf, math.inf) else f" from {least} to {most}"
-            self._refuse(key, f"a finite number{bounds}")
+        if not (math.isfinite(found) and found >= least):
+            bound = "" if least == -math.inf else f", {least} or more"
+            self._refuse(key, f"a finite number{bound}")
         return found
 
     def flag(self, key: str, default: D = REQUIRED) -> bool | D:
@@ -138,14 +130,14 @@ def read_config(folder: str | os.PathLike[str]) -> Config:
     return Config(str(folder / "config.json"), read_object(folder / "config.json"))
 
 
-def read_object(path: str | os.PathLike[str], largest: int = LARGEST) -> dict[str, Any]:
-    """The JSON object in a file of at most `largest` bytes. ValueError for anything else."""
+def read_object(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """The JSON object in a file of at most LARGEST bytes. ValueError for anything else."""
     if not os.path.isfile(path) and os.path.exists(path):
         raise ValueError(f"{os.fspath(path)} is not a file")
     with open(path, "rb") as file:
-        text = file.read(largest + 1)
-    if len(text) > largest:
-        raise ValueError(f"{os.fspath(path)} has more than {largest} bytes")
+        text = file.read(LARGEST + 1)
+    if len(text) > LARGEST:
+        raise ValueError(f"{os.fspath(path)} has more than {LARGEST} bytes")
     try:
         values = json.loads(text.decode("utf-8"))
     except RecursionError as error:

@@ -66,8 +66,8 @@ def read_lstm_layers(source: Source, prefix: str = "", order: str | None = None)
     """The layers of an LSTM, first to last: (w_x, w_h, b) each, float32, as `minilm.nn.lstm` has
     them.
 
-    source: a `.npz` or `.safetensors` file, or arrays by name (torch's state_dict(), too), called as
-    one of the three programs calls them. prefix: what the names begin with, where a file holds
+    source: a `.npz` or `.safetensors` file, or arrays by name (torch's state_dict(), too), called
+    as one of the three programs calls them. prefix: what the names begin with, where a file holds
     several LSTMs. order: of the gates, such as "ifco", where it is not that of the program. Keras'
     own files are not read: of a model, np.savez("lstm.npz", **{w.path: w.numpy() for w in
     model.weights}) makes a `.npz`.

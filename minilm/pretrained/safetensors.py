@@ -32,7 +32,6 @@ import numpy as np
 from minilm.pretrained.config import listed, read_object
 from minilm.pretrained.safetensors_header import (
     DTYPES,
-    LARGEST_HEADER,
     METADATA,
     NAMES,
     ORDER,
@@ -203,7 +202,7 @@ class ShardedTensors(Mapping[str, Array]):
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
-        places = read_object(self.path, LARGEST_HEADER).get("weight_map")
+        places = read_object(self.path).get("weight_map")
         if not isinstance(places, dict) or not all(isinstance(f, str) for f in places.values()):
             raise ValueError(f"{self.path}: weight_map is {short(places)}, "
                              f"expected an object of file names")

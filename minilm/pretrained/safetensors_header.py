@@ -41,7 +41,7 @@ DTYPES = {
 NAMES = {code: name for name, code in DTYPES.items() if name != "BF16"}
 ORDER = {name: place for place, name in enumerate(DTYPES)}
 
-# bytes, enough for 100,000 tensors. The format allows ten times as many, which could be so written
+# bytes, enough for 50,000 tensors. The format allows ten times as many, which could be so written
 # that a minute and gigabytes go into reading them.
 LARGEST_HEADER = 10_000_000
 MOST_DIMENSIONS = 32  # of an array, in NumPy 1

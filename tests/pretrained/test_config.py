@@ -42,7 +42,7 @@ def test_what_is_left_out_or_null_has_its_default(values):
     absent = Config("c.json", values)
     assert absent.whole("x", 5) == 5
     assert absent.whole("x", None) is None
-    assert absent.number("x", 0.5, most=0.1) == 0.5
+    assert absent.number("x", 0.5, least=1) == 0.5
     assert absent.flag("x", False) is False
     assert absent.text("x", "a") == "a"
     assert absent.choice("x", {"a": 1}, "a") == 1
@@ -65,7 +65,7 @@ BIG = 10**400
     (lambda c: c.whole("x"), "12", "x is '12', expected a whole"),
     (lambda c: c.whole("x"), -1, "x is -1, expected a whole"),
     (lambda c: c.whole("x", 3, least=1), 0, "x is 0, expected a whole number from 1 to"),
-    (lambda c: c.whole("x", most=7), 8, "x is 8, expected a whole number from 0 to 7"),
+    (lambda c: c.whole("x"), 2**31, "x is 2147483648, expected a whole number from 0 to 2147"),
     (lambda c: c.whole("x"), BIG, r"x is 10{5,}\.\.\.0+, expected a whole"),
     (lambda c: c.whole("x"), [1], r"x is \[1\], expected a whole"),
     (lambda c: c.number("x"), "1e-5", "x is '1e-5', expected a finite number$"),
@@ -73,8 +73,7 @@ BIG = 10**400
     (lambda c: c.number("x"), float("nan"), "x is nan, expected a finite number$"),
     (lambda c: c.number("x"), float("inf"), "x is inf, expected"),
     (lambda c: c.number("x"), BIG, "x is 10.*, expected a finite number$"),
-    (lambda c: c.number("x", least=0, most=1), 1.5, "expected a finite number from 0 to 1$"),
-    (lambda c: c.number("x", least=0, most=1), -0.1, "expected a finite number from 0 to 1$"),
+    (lambda c: c.number("x", least=0), -0.1, "expected a finite number, 0 or more$"),
     (lambda c: c.flag("x"), 1, "x is 1, expected true or false"),
     (lambda c: c.flag("x", True), "false", "x is 'false', expected true or false"),
     (lambda c: c.text("x"), 3, "x is 3, expected a string"),
@@ -94,6 +93,7 @@ def test_values_that_are_refused(ask, value, error):
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
     lambda inside: st.lists(inside) | st.dictionaries(st.text(), inside),
+    max_leaves=5,
 )
 
 
@@ -152,6 +152,7 @@ def test_folders_without_a_config(tmp_path):
         read_config(tmp_path)
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes that have names here")
 def test_a_pipe_is_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / "config.json")
     with pytest.raises(ValueError, match=r"config.json is not a file"):
