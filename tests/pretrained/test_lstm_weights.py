@@ -7,9 +7,8 @@ from hypothesis import strategies as st
 
 from minilm.models import LSTMLanguageModel
 from minilm.nn import lstm
-from minilm.pretrained import write_safetensors
-from minilm.pretrained.lstm_language_model import read_lstm_language_model
-from minilm.pretrained.lstm_weights import read_lstm_layers, reordered
+from minilm.pretrained import read_lstm_language_model, read_lstm_layers, write_safetensors
+from minilm.pretrained.lstm_weights import reordered
 
 
 def gates(seed, inputs, H):
