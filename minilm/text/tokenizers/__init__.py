@@ -25,6 +25,7 @@ text_files.py      UTF-8 files, read and written whole
 bert_words.py      BERT's cutting into words, its lower case without accents
 unicode_8.py       what is a mark, and what an accent: the same on every Python
 pre_tokens.py      GPT-2's cutting into words, and its letters for bytes
+memory.py          words that were encoded before
 merging.py         learning and applying merges, in time linear in the text
 specials.py        special tokens: padding, begin, end, unknown
 checks.py          what is refused

@@ -18,6 +18,7 @@ import numpy as np
 
 from minilm.text.tokenizers.bpe_files import check_merge, read_merges, read_vocabulary, write_files
 from minilm.text.tokenizers.checks import check_sizes, check_text, checked_ids, utf8
+from minilm.text.tokenizers.memory import Memory
 from minilm.text.tokenizers.merging import apply_merges, learn_merges
 from minilm.text.tokenizers.pre_tokens import (
     BYTE_OF_LETTER,
@@ -27,11 +28,6 @@ from minilm.text.tokenizers.pre_tokens import (
 )
 from minilm.text.tokenizers.specials import check_specials
 from minilm.types import Array
-
-# Each distinct pre-token is encoded once and remembered, unless it is long (few of those come
-# again) or so many are remembered that the memory is better used otherwise.
-LONGEST_REMEMBERED = 64  # characters
-MOST_REMEMBERED = 100_000
 
 
 @dataclass(frozen=True)
@@ -102,8 +98,8 @@ class BPETokenizer:
         return [t.encode() if t in names else to_bytes(t) for t in self.vocabulary]
 
     @cached_property
-    def _remembered(self) -> dict[str, tuple[int, ...]]:
-        return {}
+    def _ids_of(self) -> Memory:
+        return Memory(self._joined)
 
     @classmethod
     def train(
@@ -141,27 +137,17 @@ class BPETokenizer:
     def encode(self, text: str) -> Array:
         check_text(text)
         words = pre_tokens(text, self.digits_alone)
-        known = {word: self._remembered.get(word) for word in words}
-        new = [word for word, ids in known.items() if ids is None]
-        parts = [self._bytes_of(word) for word in new]
-        known.update(zip(new, apply_merges(parts, self._ranks, self._results), strict=True))
-        self._remember({word: known[word] for word in new})
-        return np.array([i for word in words for i in known[word] or ()], dtype=np.int32)
+        return np.array([i for word in words for i in self._ids_of[word]], dtype=np.int32)
 
-    def _bytes_of(self, word: str) -> list[int]:
+    def _joined(self, word: str) -> tuple[int, ...]:
         try:
-            return [self._byte_ids[byte] for byte in utf8(word)]
+            ids = [self._byte_ids[byte] for byte in utf8(word)]
         except KeyError as error:
             byte = f"0x{error.args[0]:02X}"
             raise ValueError(
                 f"text: {word[:60]!r} needs the byte {byte}, which the vocabulary lacks"
             ) from error
-
-    def _remember(self, found: Mapping[str, Any]) -> None:
-        if len(self._remembered) > MOST_REMEMBERED:
-            self._remembered.clear()
-        short = {word: ids for word, ids in found.items() if len(word) <= LONGEST_REMEMBERED}
-        self._remembered.update(short)
+        return next(apply_merges([ids], self._ranks, self._results))
 
     def decode(self, ids: Array | Sequence[int]) -> str:
         data = b"".join(self._bytes[i] for i in checked_ids(ids, self.vocab_size))

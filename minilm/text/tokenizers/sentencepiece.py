@@ -26,6 +26,7 @@ import numpy as np
 
 from minilm.text.tokenizers.bpe_files import check_merge
 from minilm.text.tokenizers.checks import check_sizes, check_text, checked_ids, utf8
+from minilm.text.tokenizers.memory import Memory
 from minilm.text.tokenizers.merging import GONE, Pair, learn_merges
 from minilm.text.tokenizers.specials import check_specials
 from minilm.types import Array
@@ -36,8 +37,6 @@ SPECIALS = ("<unk>", "<s>", "</s>")
 PREFIXES = ("always", "unless there", "never")
 WORD = re.compile(f"{SPACE}*[^{SPACE}]+|{SPACE}+")
 REACHES_ON = re.compile(f"[^{SPACE}]{SPACE}")  # a piece that begins in one word and ends in another
-LONGEST_REMEMBERED = 64  # characters, and how many words: as in bpe.py
-MOST_REMEMBERED = 100_000
 
 Merge: TypeAlias = tuple[str, str, float]
 
@@ -119,8 +118,8 @@ class SentencePieceTokenizer:
         return [meant.get(p) or p.replace(SPACE, " ").encode() for p in self.vocabulary]
 
     @cached_property
-    def _remembered(self) -> dict[str, tuple[int, ...]]:
-        return {}
+    def _ids_of(self) -> Memory:
+        return Memory(self._joined)
 
     @classmethod
     def from_scores(
@@ -187,14 +186,9 @@ class SentencePieceTokenizer:
         if text and self.prefix != "never" and not there:
             spaced = SPACE + spaced
         words = WORD.findall(spaced) if self._words_stand_alone else [spaced]
-        known = {word: self._remembered.get(word) or self._pieces(word) for word in words}
-        if len(self._remembered) > MOST_REMEMBERED:
-            self._remembered.clear()
-        short = {word: ids for word, ids in known.items() if len(word) <= LONGEST_REMEMBERED}
-        self._remembered.update(short)
-        return np.array([i for word in words for i in known[word]], dtype=np.int32)
+        return np.array([i for word in words for i in self._ids_of[word]], dtype=np.int32)
 
-    def _pieces(self, word: str) -> tuple[int, ...]:
+    def _joined(self, word: str) -> tuple[int, ...]:
         ids: list[int] = []
         for character in word:
             letter = self._letters.get(character)

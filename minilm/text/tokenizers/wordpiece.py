@@ -23,6 +23,7 @@ import numpy as np
 
 from minilm.text.tokenizers.bert_words import bert_words
 from minilm.text.tokenizers.checks import check_sizes, check_text, checked_ids
+from minilm.text.tokenizers.memory import Memory
 from minilm.text.tokenizers.merging import learn_merges
 from minilm.text.tokenizers.specials import check_specials
 from minilm.text.tokenizers.text_files import read_text, write_text
@@ -31,7 +32,6 @@ from minilm.types import Array
 INSIDE = "##"  # before a piece that does not begin a word
 UNKNOWN_WORD = "[UNK]"
 LONGEST_WORD = 100  # characters
-MOST_REMEMBERED = 100_000  # parts between spaces: what their ids are is kept for the next time
 
 
 @dataclass(frozen=True)
@@ -75,8 +75,8 @@ class WordPieceTokenizer:
         return max(map(len, self.vocabulary))
 
     @cached_property
-    def _remembered(self) -> dict[str, tuple[int, ...]]:
-        return {}
+    def _ids_of(self) -> Memory:
+        return Memory(self._all_pieces)
 
     @classmethod
     def train(
@@ -124,19 +124,12 @@ class WordPieceTokenizer:
 
     def encode(self, text: str) -> Array:
         check_text(text)
-        known = self._remembered
-        ids: list[int] = []
-        for part in text.replace("\n", " ").split(" "):
-            found = known.get(part)
-            if found is None:
-                words = bert_words(part, self.lower_case)
-                found = tuple(i for word in words for i in self._pieces(word))
-                if len(known) >= MOST_REMEMBERED:
-                    known.clear()
-                if len(part) <= LONGEST_WORD:
-                    known[part] = found
-            ids += found
-        return np.array(ids, dtype=np.int32)
+        parts = text.replace("\n", " ").split(" ")
+        return np.array([i for part in parts for i in self._ids_of[part]], dtype=np.int32)
+
+    def _all_pieces(self, part: str) -> tuple[int, ...]:
+        words = bert_words(part, self.lower_case)
+        return tuple(i for word in words for i in self._pieces(word))
 
     def _pieces(self, word: str) -> tuple[int, ...]:
         if len(word) > LONGEST_WORD:

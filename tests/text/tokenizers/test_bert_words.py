@@ -3,6 +3,7 @@
 
 import random
 import sys
+import time
 import unicodedata
 
 import pytest
@@ -56,6 +57,13 @@ def test_words_cannot_be_cut_further(text, lower_case):
 def test_words_do_not_reach_across_a_space(text, lower_case):
     parts = [bert_words(part, lower_case) for part in text.split(" ")]
     assert bert_words(text, lower_case) == [word for words in parts for word in words]
+
+
+@pytest.mark.parametrize("text", ["a\u0301\u0323" * 20_000, "\u0301\u0323" * 30_000])
+def test_marks_in_the_wrong_order_take_no_longer(text):
+    begin = time.process_time()
+    assert "".join(bert_words(text)) == "a" * text.count("a")
+    assert time.process_time() - begin < 1  # to sort the 60,000 marks of the second takes 4 seconds
 
 
 @pytest.mark.oracle

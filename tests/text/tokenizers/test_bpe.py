@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from minilm.text import BPETokenizer, load_corpus
-from minilm.text.tokenizers import bpe
+from minilm.text.tokenizers import memory
 from minilm.text.tokenizers.pre_tokens import LETTER_OF_BYTE
 
 
@@ -69,11 +69,11 @@ def test_any_vocabulary_gives_the_text_back(text, vocab_size):
 
 
 def test_what_is_remembered_is_bounded(monkeypatch):
-    monkeypatch.setattr(bpe, "MOST_REMEMBERED", 5)
+    monkeypatch.setattr(memory, "MOST", 5)
     tokenizer = BPETokenizer.train("low lower lowest")
     for text in ("a b c d e f", "g h i j k l", "a b c d e f", "x" * 1000):
         assert tokenizer.decode(tokenizer.encode(text)) == text
-    assert sum(map(len, tokenizer._remembered)) < 20
+    assert 0 < len(tokenizer._ids_of) <= 5 and max(map(len, tokenizer._ids_of)) == 2
 
 
 def test_lone_surrogates_are_refused():

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from minilm.generation import decode_pieces
 from minilm.text import load_corpus
-from minilm.text.tokenizers import SentencePieceTokenizer
+from minilm.text.tokenizers import SentencePieceTokenizer, memory, sentencepiece
 from minilm.text.tokenizers.sentencepiece import BYTES, PREFIXES, SPACE, SPECIALS
 
 FRONT = (*SPECIALS, *BYTES)
@@ -114,13 +114,18 @@ def test_training_by_hand():
 
 
 def test_what_is_remembered_is_bounded(monkeypatch):
-    from minilm.text.tokenizers import sentencepiece
-
-    monkeypatch.setattr(sentencepiece, "MOST_REMEMBERED", 5)
+    monkeypatch.setattr(memory, "MOST", 5)
     tokenizer = SentencePieceTokenizer.train("abc")
     for text in ("a b c d e f", "g h i j k l", "a b c d e f", "x" * 1000):
         assert tokenizer.decode(tokenizer.encode(text)) == text
-    assert len(tokenizer._remembered) < 10
+    assert 0 < len(tokenizer._ids_of) <= 5 and max(map(len, tokenizer._ids_of)) == 2
+
+
+def test_a_word_that_comes_again_is_joined_once(monkeypatch):
+    joined_words = []
+    monkeypatch.setattr(sentencepiece, "join_best", lambda ids, _: joined_words.append(ids) or (0,))
+    tokenizer = SentencePieceTokenizer(FRONT, ())
+    assert tokenizer.encode("ab " * 50 + "ab").tolist() == [0] * 51 and len(joined_words) == 1
 
 
 @pytest.mark.slow

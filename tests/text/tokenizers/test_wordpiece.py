@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from minilm.text import WordPieceTokenizer, library_docstrings, load_corpus
-from minilm.text.tokenizers import read_tokenizer, wordpiece
+from minilm.text.tokenizers import memory, read_tokenizer
 from minilm.text.tokenizers.bert_words import bert_words
 
 BERTS = ("[PAD]", "[CLS]", "[SEP]", "[MASK]")
@@ -85,11 +85,11 @@ def test_the_training_text_has_no_unknown_word(text, lower_case):
 
 
 def test_what_is_remembered_is_bounded(monkeypatch):
-    monkeypatch.setattr(wordpiece, "MOST_REMEMBERED", 5)
+    monkeypatch.setattr(memory, "MOST", 5)
     tokenizer = WordPieceTokenizer.train("abc")
     for text in ("a b c d e f", "g h i j k l", "a b c d e f", "x" * 1000):
         tokenizer.encode(text)
-    assert sum(map(len, tokenizer._remembered)) < 10
+    assert 0 < len(tokenizer._ids_of) <= 5 and max(map(len, tokenizer._ids_of)) == 1
 
 
 @pytest.mark.slow
