@@ -25,7 +25,7 @@
 """
 
 from minilm.models.bag_of_words import BagOfWordsClassifier
-from minilm.models.build import build
+from minilm.models.build import build, parameter_names
 from minilm.models.conditioned import Conditioned
 from minilm.models.language_model import LanguageModel
 from minilm.models.lstm import LSTMLanguageModel
@@ -54,4 +54,5 @@ __all__ = [
     "TransformerEncoder",
     "TransformerLanguageModel",
     "build",
+    "parameter_names",
 ]

@@ -1,9 +1,14 @@
 """From a configuration, as a saved file holds it, back to a model.
 
     build(model.config()) == model
+
+and what parameters such a model has, by name, before any are made.
 """
 
+from dataclasses import replace
 from typing import Any
+
+import numpy as np
 
 from minilm.models.bag_of_words import BagOfWordsClassifier
 from minilm.models.lstm import LSTMLanguageModel
@@ -44,3 +49,22 @@ def build(config: dict[str, Any]) -> Any:
         return CLASSES[name](**fields)
     except TypeError as error:
         raise ValueError(f"config does not describe a {name}: {error}") from error
+
+
+def parameter_names(model: Any) -> list[str]:
+    """The names of all parameters of a model, in their order.
+
+    They depend on its layers and choices, but on none of its sizes; so a model as small as can be
+    is asked, which makes its parameters at once.
+    """
+    sizes = {
+        name: int(value)
+        for name, value in vars(model).items()
+        if isinstance(value, int | np.integer) and not isinstance(value, bool)
+    }
+    small = dict.fromkeys(sizes, 2) | {"heads": 1, "key_value_heads": 1, "padding_id": 0}
+    if "layers" in sizes:
+        small["layers"] = sizes["layers"]
+    if sizes.get("embedding_width") != sizes.get("width"):
+        small["embedding_width"] = 4  # an LSTM has a map from one to the other
+    return list(replace(model, **{name: small[name] for name in sizes}).init(0))

@@ -17,13 +17,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from minilm.models import build
+from minilm.models import build, parameter_names
 from minilm.pretrained.config import Config, read_config, read_object
 from minilm.pretrained.families import FAMILIES
 from minilm.pretrained.installed import find_model
 from minilm.pretrained.llama2c import read_llama2c
 from minilm.pretrained.safetensors import open_tensors
-from minilm.pretrained.tensors import Noted, check_finite
+from minilm.pretrained.tensors import Noted, check_finite, some_of
 from minilm.text.tokenizers import Tokenizer, read_tokenizer, tokenizer_from_dict
 from minilm.types import Params
 from minilm.weights import flatten, load, read_header, save
@@ -177,6 +177,7 @@ def from_saved(path: Path) -> Pretrained:
         )
     described.text("model")
     model, params = build(described.values), load(path)
+    check_complete(str(path), model, params)
     for name, array in flatten(params)[0].items():
         # fp8 has NaN among its levels; load has refused codes that stand for one
         if array.dtype.kind == "f" and not name.endswith("/levels"):
@@ -189,6 +190,19 @@ def from_saved(path: Path) -> Pretrained:
         header.whole("longest", 0),
         source=str(path),
     )
+
+
+def check_complete(path: str, model: Any, params: Params) -> None:
+    """ValueError if a parameter of the model is missing: `forward` would find out late, or not at
+    all, for to a block a norm without its bias is a norm of another kind.
+    """
+    if getattr(model, "layers", 1) > len(params):
+        raise ValueError(f"{path}: its model has layers={model.layers}, its parameters are not "
+                         f"even as many: {some_of(params)}")  # fmt: skip
+    missing = [name for name in parameter_names(model) if name not in params]
+    if missing:
+        raise ValueError(f"{path} lacks parameters of its {type(model).__name__}; "
+                         f"{some_of(missing)}")  # fmt: skip
 
 
 def saved_tokenizer(header: Config) -> Tokenizer | None:

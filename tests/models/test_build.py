@@ -14,6 +14,7 @@ from minilm.models import (
     TransformerEncoder,
     TransformerLanguageModel,
     build,
+    parameter_names,
 )
 from minilm.models.build import MODELS as EVERY_MODEL
 
@@ -25,6 +26,11 @@ MODELS = [
         11, width=8, layers=1, heads=2, context=5, feed_forward=9, norm="post", tied=False
     ),
     TransformerLanguageModel(11, activation="exact_gelu", norm_eps=1e-12),
+    TransformerLanguageModel(
+        11, width=12, layers=3, heads=6, key_value_heads=3, context=5, tied=False, biases=False,
+        positions="rotary", normalization="rms", activation="swiglu",
+    ),
+    TransformerLanguageModel(11, positions="learned", biases=False),
     TransformerEncoder(11),
     TransformerEncoder(
         11, width=8, layers=1, heads=2, context=5, feed_forward=9, activation="relu",
@@ -49,6 +55,16 @@ MODELS = [
     BagOfWordsClassifier(11, 3),
     BagOfWordsClassifier(11, 3, width=6, dropout=0.1, padding_id=2),
 ]  # fmt: skip
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_names_are_those_of_the_parameters(model):
+    assert parameter_names(model) == list(model.init(0))
+
+
+def test_names_of_a_large_model_take_no_memory():
+    model = TransformerLanguageModel(2**30, width=2**30, context=2**30)
+    assert parameter_names(model) == parameter_names(TransformerLanguageModel(2))
 
 
 def test_every_model_is_here():

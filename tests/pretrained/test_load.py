@@ -159,7 +159,8 @@ def test_what_is_no_model(tmp_path, bert_folder):
     minilm.save(tmp_path / "odd.npz", {"w": np.zeros(2, np.float32)}, {"model": "BertModel"})
     with pytest.raises(ValueError, match=r"odd\.npz: model is 'BertModel', expected an object"):
         load_pretrained(tmp_path / "odd.npz")
-    model = minilm.TransformerLanguageModel(9, width=8, layers=1, heads=2, context=8).config()
+    sound = minilm.TransformerLanguageModel(9, width=8, layers=1, heads=2, context=8)
+    model = sound.config()
     for header, error in (
         ({"model": {"model": []}}, "model is \\[\\], expected a string"),
         ({"model": model, "tokenizer": {"kind": "bpe"}}, "tokenizer is no tokenizer: KeyError"),
@@ -168,7 +169,7 @@ def test_what_is_no_model(tmp_path, bert_folder):
         ({"model": model, "longest": "all"}, "longest is 'all', expected a whole number"),
         ({"model": model | {"heads": 3}}, "heads must divide"),
     ):
-        minilm.save(tmp_path / "odd.npz", {"w": np.zeros(2, np.float32)}, header)
+        minilm.save(tmp_path / "odd.npz", sound.init(0), header)
         with pytest.raises(ValueError, match=error):
             load_pretrained(tmp_path / "odd.npz")
     (tmp_path / "text.npz").write_text("what is this", encoding="utf-8")
@@ -187,6 +188,22 @@ def test_a_saved_number_that_is_not_finite(bert_folder):
     save_pretrained(folder.path / "ours.npz", found)
     with pytest.raises(ValueError, match=r"ours\.npz: encoder\.0\.attention\.w_out holds 1 num"):
         load_pretrained(folder.path / "ours.npz")
+
+
+def test_a_saved_model_that_lacks_parameters(gpt2_folder):
+    folder = gpt2_folder()
+    found, path = load_pretrained(folder.path), folder.path / "ours.npz"
+    # without this one a LayerNorm would be taken for an RMSNorm, and nothing said
+    for lacking in (["block.1.norm_2.bias"], ["block.0.feed_forward.w_up", "norm.gain"]):
+        rest = {name: value for name, value in found.params.items() if name not in lacking}
+        save_pretrained(path, replace(found, params=rest))
+        error = rf"lacks parameters of its TransformerLanguageModel; there are {len(lacking)}: "
+        with pytest.raises(ValueError, match=error + ", ".join(lacking)):
+            load_pretrained(path)
+    deep = replace(found.model, layers=2**31 - 1)
+    save_pretrained(path, replace(found, model=deep))
+    with pytest.raises(ValueError, match=r"layers=2147483647, its parameters are not .* are 28: b"):
+        load_pretrained(path)
 
 
 def test_files_that_are_not_there(bert_folder):
