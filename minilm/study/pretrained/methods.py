@@ -1,9 +1,10 @@
 """What is tried on the encoder's weights: rows of METHODS, and what needs the whole model.
 
-    rows of METHODS         at 4, 3 and 2 bits; what has none of these at its own; CURVES at all
+    rows of METHODS         at 4 bits, most at 3 and 2, CURVES at all; else at bits of their own
     groups of 32            half as many weights share a scale
     GPTQ, block by block    what is rounded already in the calibration of the rest
     mixed precision         each weight the bits that it needs, in the bytes of one width for all
+    segments float          two rows that every sentence has the first of
     word table alone        half of the encoder, and all else float
     corrections             of scales and biases, once the codes are chosen
 """
@@ -31,16 +32,21 @@ from minilm.types import Params
 
 COMPARED = (4, 3, 2)
 EVERY = (8, 7, 6, 5, 4, 3, 2)
-CURVES = ("one scale", "round to nearest", "in groups", "least squares, asymmetric in groups",
-          "AWQ, least squares", "GPTQ, least squares", "codebook in groups")  # fmt: skip
-# too slow for what they tell here: two minutes and more of a processor for 22 million weights
-LEFT_OUT = {"entropy": "the search of its range", "AdaRound": "300 steps for every matrix",
-            "trellis, 4 states": "the search of a path", "rotation, then trellis": "the same",
-            "codebook, coded": "as entropy-coded"}  # fmt: skip
-FEWER = {"trellis": (2,), "AdaRound, least squares": (3,)}
+CURVES = ("round to nearest", "least squares, asymmetric in groups", "GPTQ, least squares")
+ENDS = {"one scale": (8, *COMPARED), "in groups": (8, *COMPARED)}
+AT_FOUR = ("asymmetric", "asymmetric in groups", "percentile", "full range", "mid-rise",
+           "powers of two", "logarithmic", "codebook", "codebook, weighted", "stochastic rounding",
+           "AWQ", "AWQ, then GPTQ", "rotation")  # fmt: skip
+# what takes minutes of a processor for 22 million weights
+LEFT_OUT = {"entropy": "the search of a range in every channel",
+            "AdaRound": "300 steps for every matrix", "AdaRound, least squares": "the same",
+            "trellis": "the search of a path in every channel", "trellis, 4 states": "the same",
+            "rotation, then trellis": "the same",
+            "codebook, coded": "a codebook of the whole tensor"}  # fmt: skip
 SAME_GRID = "least squares, asymmetric in groups"
 BEST = "GPTQ, least squares"
 CHOICES = (2, 3, 4, 5, 6, 8)
+SHARED = (4, 3)  # with 2 bits for the mean there would be nothing to share out
 JUDGES = 40  # calibrating sentences by which the bits of each weight are shared out
 
 
@@ -115,8 +121,14 @@ def all_but_word_table(bench: Bench, bits: int) -> Params:
     return {**made, "token_embedding": bench.params["token_embedding"]}
 
 
+def segments_float(bench: Bench, bits: int) -> Params:
+    """GPTQ in groups of 32, but the rows of the segments stay float: 768 numbers."""
+    names = {name: bits for name in matrices(bench.params) if name != "type_embedding"}
+    return bench.rounded(names, in_groups_of(32, BEST))
+
+
 def of_row(name: str, row: Method) -> Tried:
-    bits = EVERY if name in CURVES else FEWER.get(name, COMPARED)
+    bits = EVERY if name in CURVES else (4,) if name in AT_FOUR else ENDS.get(name, COMPARED)
     own = tuple(b for b in bits if b in row.bits) or row.bits
     return Tried(partial(Bench.rounded, method=name), own, row.coder)
 
@@ -124,11 +136,12 @@ def of_row(name: str, row: Method) -> Tried:
 TRIED: Mapping[str, Tried] = MappingProxyType({
     **{name: of_row(name, row) for name, row in METHODS.items() if name not in LEFT_OUT},
     **{f"{name}, of 32": Tried(partial(Bench.rounded, method=in_groups_of(32, name)), COMPARED)
-       for name in ("in groups", SAME_GRID, BEST, "GPTQ, codebook")},
+       for name in (SAME_GRID, BEST, "GPTQ, codebook")},
+    f"{BEST}, of 32, segments float": Tried(segments_float, COMPARED),
     "GPTQ, block by block": Tried(block_by_block, COMPARED),
-    "mixed precision": Tried(partial(mixed, method=SAME_GRID), COMPARED),
-    "mixed precision, then GPTQ": Tried(partial(mixed, method=BEST), COMPARED),
-    "scale correction in groups": Tried(scales_corrected, COMPARED),
+    "mixed precision": Tried(partial(mixed, method=SAME_GRID), SHARED),
+    "mixed precision, then GPTQ": Tried(partial(mixed, method=BEST), SHARED),
+    "scale correction in groups": Tried(scales_corrected, (4,)),
     "bias correction": Tried(biases_corrected, COMPARED),
     "word table alone": Tried(word_table, (8, *COMPARED)),
     "all but the word table": Tried(all_but_word_table, COMPARED),

@@ -113,7 +113,7 @@ def sensitivity_maps(rows: Sequence[Row]) -> Figure:
     left.set_title("one part rounded, all else float")
     draw_map(right, by_name, parts[1:], names, norm)
     right.set_title(f"one matrix rounded to {ONE_MATRIX} bits, all else float")
-    figure.supxlabel(DRIFT, fontsize=9)
+    figure.supxlabel(f"{DRIFT}, in thousandths", fontsize=9)
     return figure
 
 
@@ -128,7 +128,7 @@ def draw_map(
     axes.tick_params(length=0)
     for place, value in np.ndenumerate(values):
         dark = norm(value) > 0.5
-        axes.text(place[1], place[0], small(value), ha="center", va="center", fontsize=8,
+        axes.text(place[1], place[0], small(1000 * value), ha="center", va="center", fontsize=8,
                   color="white" if dark else "black")  # fmt: skip
 
 

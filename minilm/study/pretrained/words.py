@@ -1,9 +1,11 @@
 """The tables of docs/pretrained.md, rows of strings made from the rows of docs/pretrained.csv."""
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 
 from minilm.study.methods.words import Cells
 from minilm.study.pretrained.measure import DRAWN, Row
+from minilm.study.pretrained.methods import COMPARED
 
 # the columns of drift, as they are shown
 Shown = Sequence[tuple[str, Callable[[Row], str]]]
@@ -24,8 +26,11 @@ def percent(value: float) -> str:
 
 
 def small(value: float) -> str:
-    """Two significant digits, without a power of ten."""
-    return f"{value:.2g}" if value >= 1e-4 else f"{value:.1e}" if value else "0"
+    """Two significant digits, without a power of ten, and whole from 10 on."""
+    if value >= 10:
+        return f"{value:.0f}"
+    digits = 1 - math.floor(math.log10(value)) if value > 0 else 0
+    return f"{value:.{digits}f}"
 
 
 DRIFT: Shown = (
@@ -98,6 +103,14 @@ def tables_alone(rows: Sequence[Row]) -> Cells:
                     for row in part(rows, "weights") if not whole(row)]
 
 
+def each_table(rows: Sequence[Row]) -> Cells:
+    """Each table by itself at the width of single matrices."""
+    cells = [["table", "bits", "drift", *titles(DRIFT[1:5])]]
+    return cells + [[f"`{row['where']}`", str(int(row["bits"])), small(row["drift"]),
+                     *line(row, DRIFT[1:5])]
+                    for row in part(rows, "matrices") if row["where"].endswith("embedding")]
+
+
 def by_layer(rows: Sequence[Row]) -> Cells:
     """‖h' − h‖/‖h‖ after the embeddings and each block."""
     cells = [["method", "bits", "embeddings", *(f"layer {layer}" for layer in LAYERS[1:])]]
@@ -112,8 +125,8 @@ def draws(rows: Sequence[Row]) -> Cells:
     """Lowest to highest over draws of half the calibrating sentences, beside all of them."""
     cells = [["method", "bits", "drift with all", "with half of them, lowest", "highest"]]
     drawn = part(rows, "draws")
-    for method, every in DRAWN:
-        for bits in every:
+    for method in DRAWN:
+        for bits in COMPARED:
             def chosen(some: Iterable[Row], method: str = method, bits: int = bits) -> list[float]:
                 return [r["drift"] for r in some if (r["method"], r["bits"]) == (method, bits)]
 

@@ -5,8 +5,10 @@ import pytest
 
 from minilm.compression.parameters import matrices
 from minilm.compression.quantization import METHODS
+from minilm.metrics import sqnr_db
 from minilm.study.pretrained import measure
 from minilm.study.pretrained.activations import BENT, outliers
+from minilm.study.pretrained.encoding import batches_of, encode
 from minilm.study.pretrained.methods import (
     CURVES,
     EVERY,
@@ -96,6 +98,7 @@ def test_activations_are_rounded(bench, method):
     params = bent.make(bench, bench.rounded(bits, bent.weights), activation_bits)
     drift = bench.measured(params, packed=True, attend=bent.attend)["drift"]
     assert 0 < drift < 0.3
+    assert drift != bench.measured(params, attend=bent.attend)["drift"]  # unpacked, x is not
     w = "encoder.0.feed_forward.w_up"
     x = bench.floats.hidden[0][:3]
     dense = as_dense(params[w])
@@ -116,6 +119,18 @@ def test_outliers_are_found_and_cured(bench):
     assert row["rotated_outlier"] < row["outlier"] / 2 and row["rotated_kurtosis"] < row["kurtosis"]
 
 
+def test_the_largest_number_is_found_at_its_token(bench):
+    texts = [s.text for s in bench.calibrating]
+    batches = batches_of(bench.pretrained, texts)
+    x = encode(bench.pretrained, bench.params, batches).hidden[0]
+    place, channel = np.unravel_index(np.abs(x).argmax(), x.shape)
+    ids = np.concatenate([tokens.ravel() for _, tokens in batches])
+    row = outliers(bench)[0]
+    assert row["where"] == "encoder.0.attention.w_qkv" and row["channel"] == channel
+    assert row["token"] == bench.pretrained.tokenizer.vocabulary[ids[place]]
+    assert row["absmax"] == pytest.approx(abs(x[place, channel]), rel=1e-5)
+
+
 def test_all_parts_are_measured_and_read_again(bench, tmp_path):
     rules = {"halved": lambda w, bits: w / 2}
     rows = [measure.float_row(bench), measure.weights_row(bench, "in groups", 4),
@@ -127,4 +142,8 @@ def test_all_parts_are_measured_and_read_again(bench, tmp_path):
     assert back[1]["cosine"] == pytest.approx(rows[1]["cosine"], rel=1e-5)
     assert back[0]["activation_bits"] is None and back[0]["bits"] == 32
     assert rows[1]["bits_per_weight"] < 8 and rows[1]["file_bytes"] > rows[1]["memory_bytes"]
-    assert isinstance(bench.rounded(4, "in groups")["token_embedding"], QuantizedTensor)
+    packed = bench.rounded(4, "in groups")
+    assert isinstance(packed["token_embedding"], QuantizedTensor)
+    before, after = (np.concatenate([as_dense(params[name]).ravel() for name in matrices(params)])
+                     for params in (bench.params, packed))  # fmt: skip
+    assert rows[1]["sqnr_db"] == pytest.approx(sqnr_db(before, after), abs=1e-3)

@@ -30,6 +30,11 @@ def test_topics_by_hand():
     assert found["topic"] == pytest.approx(4 / 5)
 
 
+def test_a_sentence_is_no_witness_of_its_own_topic():
+    # 50 is 50 from the other a and 40 from the mean of the b; with itself it would be 25 from a's
+    assert topic_agreement(at(0, 50, 80, 100), list("aabb"))["topic"] == pytest.approx(3 / 4)
+
+
 def test_a_topic_of_one_sentence_is_refused():
     with pytest.raises(ValueError, match="'b' has one"):
         topic_agreement(at(0, 1, 2), list("aab"))
