@@ -35,8 +35,8 @@ def read_lstm_language_model(
     source, prefix, order: as in `read_lstm_layers`. embedding: the name of the table (V, E), if it
     is none of EMBEDDINGS. head: of the last map, if it is none of HEADS: (V, H), or (H, V) where
     the name ends in "kernel", as Keras has it; its bias, if there is one, has the same name with
-    "bias" at the end. A model whose head is its table is tied; so is one that has no head, nor any
-    other array that might be its head.
+    "bias" at the end. A model whose head is its table is tied (so head may name the table); and so
+    is one that has no head, nor any other array that might be it.
     Raises as `read_lstm_layers`, and ValueError for arrays that are missing or do not fit.
     """
     with opened(source) as arrays:
