@@ -21,6 +21,7 @@ from minilm.models.pooling import mean_of_tokens
 from minilm.nn.linear import unpacked
 from minilm.pretrained.prompts import tokenizer_of
 from minilm.pretrained.texts import padded_ids
+from minilm.training import keep_freed_memory
 from minilm.types import Array, Params
 
 
@@ -42,6 +43,7 @@ def sentence_embeddings(
     model = encoder_of(pretrained)
     texts = check_texts(texts)
     check_positive(batch_size=batch_size)
+    keep_freed_memory()
     params = pretrained.params if packed else unpacked_maps(pretrained.params)
     places = {text: i for i, text in enumerate(dict.fromkeys(texts))}  # each text is read once
     ids = padded_ids(tokenizer_of(pretrained), list(places), pretrained.longest)
