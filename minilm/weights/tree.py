@@ -119,7 +119,7 @@ def thaw(params: Params, budget: int | None = None) -> Params:
     for name, weight in params.items():
         thawed[name] = weight
         if isinstance(weight, Weight):
-            dense = np.asarray(weight.dense(), order="C")  # a row times columns side by side is fast
+            dense = np.asarray(weight.dense(), order="C")  # a row times it is fastest so
             if budget is None or total - weight.nbytes + dense.nbytes <= budget:
                 total += dense.nbytes - weight.nbytes
                 thawed[name] = dense
