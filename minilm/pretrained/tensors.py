@@ -26,7 +26,9 @@ from minilm.types import Array, Params
 class Theirs(NamedTuple):
     """A tensor of a checkpoint: the names it goes by, its sizes by name, and which way round.
 
-    Without a name it is one that the family does not have: zeros.
+    With two names it may be there by either, or by both if both are the same numbers: files of
+    other years, or one weight that a model uses twice. Without a name it is one that the family
+    does not have: zeros.
     """
 
     names: tuple[str, ...]
@@ -38,9 +40,9 @@ Table = dict[str, Theirs | tuple[Theirs, ...]]  # several stand side by side alo
 Sizes = dict[str, int]
 
 
-def plain(name: str, *shape: str, once: str | None = None) -> Theirs:
-    """A tensor that is kept as it is. once: the name that older files have for it."""
-    return Theirs((name,) if once is None else (name, once), shape)
+def plain(name: str, *shape: str, also: str | None = None) -> Theirs:
+    """A tensor that is kept as it is. also: another name that it may have."""
+    return Theirs((name,) if also is None else (name, also), shape)
 
 
 def turned(name: str, *shape: str) -> Theirs:
@@ -84,8 +86,8 @@ def read_params(table: Table, tensors: Mapping[str, Array], sizes: Sizes) -> Par
     """The parameters of a table, float32, in its order.
 
     sizes: what the table's names of sizes stand for, called as config.json calls them.
-    Raises ValueError for a tensor that is missing, has another shape, holds no floats, or holds a
-    number that is not finite.
+    Raises ValueError for a tensor that is missing, has another shape, holds no floats, holds a
+    number that is not finite, or is there by two names and not the same.
     """
     return {
         ours: placed((theirs,) if isinstance(theirs, Theirs) else theirs, tensors, sizes)
@@ -114,10 +116,14 @@ def placed(parts: tuple[Theirs, ...], tensors: Mapping[str, Array], sizes: Sizes
 
 def take(tensors: Mapping[str, Array], theirs: Theirs, sizes: Sizes) -> Array:
     """A tensor as the file holds it, every number of it finite. ValueError as in read_params."""
-    name = next((name for name in theirs.names if name in tensors), None)
-    if name is None:
+    there = [name for name in theirs.names if name in tensors]
+    if not there:
         raise missing(tensors, theirs.names)
+    name, *others = there
     array = tensors[name]
+    for other in others:
+        if not np.array_equal(tensors[other], array):
+            raise ValueError(f"{other} must be the same as {name}: the two are one weight here")
     expected = tuple(sizes[size] for size in theirs.shape)
     if array.shape != expected:
         raise ValueError(
@@ -187,9 +193,3 @@ def forget(array: Array) -> None:
         base = base.obj
     if isinstance(base, mmap.mmap) and hasattr(base, "madvise") and memoryview(base).readonly:
         base.madvise(mmap.MADV_DONTNEED)
-
-
-def check_same(tensors: Mapping[str, Array], name: str, other: str) -> None:
-    """ValueError if two tensors that are one weight here are both there, and are not the same."""
-    if name in tensors and other in tensors and not np.array_equal(tensors[name], tensors[other]):
-        raise ValueError(f"{name} must be the same as {other}: the two are one weight here")

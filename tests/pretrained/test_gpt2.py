@@ -40,6 +40,20 @@ def test_buffers_are_not_read(gpt2_folder):
     assert found.unused == ("transformer.h.0.attn.bias", "transformer.h.0.attn.masked_bias")
 
 
+def test_a_tied_table_may_be_there_as_the_head_alone(gpt2_folder):
+    """So safetensors' save_model writes it: of equal tensors the first by name."""
+    folder = gpt2_folder()
+    folder.tensors["lm_head.weight"] = folder.tensors.pop("transformer.wte.weight")
+    found = load_pretrained(folder.write().path)
+    assert found.model == folder.model and found.unused == ()
+    np.testing.assert_array_equal(
+        found.params["token_embedding"], folder.params["token_embedding"]
+    )
+    folder.config["tie_word_embeddings"] = False
+    with pytest.raises(ValueError, match=r"no tensor transformer\.wte\.weight in the checkpoint"):
+        load_pretrained(folder.write().path)
+
+
 @pytest.mark.parametrize(("changes", "error"), [
     ({"activation_function": "silu"}, "activation_function is 'silu', expected one of 'gelu_new'"),
     ({"scale_attn_by_inverse_layer_idx": True}, "inverse_layer_idx is True, but only false"),

@@ -29,8 +29,24 @@ def test_newer_files_keep_the_base_of_the_angles_elsewhere(llama_folder):
     folder = llama_folder()
     folder.config["rope_parameters"] = {"rope_type": "default", "rope_theta": 500.0}
     assert load_pretrained(folder.write().path).model.rotary_base == 500
+    folder.config["rope_scaling"] = {"rope_type": "default", "rope_theta": 70.0}
+    assert load_pretrained(folder.write().path).model.rotary_base == 70
+    folder.config["rope_scaling"] = {"rope_type": "default"}
+    assert load_pretrained(folder.write().path).model.rotary_base == 500
+    folder.config["rope_parameters"] = folder.config["rope_scaling"] = None
+    assert load_pretrained(folder.write().path).model.rotary_base == folder.model.rotary_base
     del folder.config["rope_theta"], folder.config["rope_parameters"]
     assert load_pretrained(folder.write().path).model.rotary_base == 10000
+
+
+def test_a_tied_table_may_be_there_as_the_head_alone(llama_folder):
+    folder = llama_folder(tied=True)
+    folder.tensors["lm_head.weight"] = folder.tensors.pop("model.embed_tokens.weight")
+    found = load_pretrained(folder.write().path)
+    assert found.model == folder.model and found.unused == ()
+    np.testing.assert_array_equal(
+        found.params["token_embedding"], folder.params["token_embedding"]
+    )
 
 
 def test_qwen_has_biases_but_not_at_the_end_of_attention(llama_folder):
@@ -71,6 +87,9 @@ def test_mistral_is_a_llama_with_a_window(llama_folder):
     ({"rope_scaling": {"rope_type": "llama3", "factor": 8.0}}, "rope_type is 'llama3'"),
     ({"rope_scaling": {"type": "linear", "factor": 2.0}}, "type is 'linear'"),
     ({"rope_parameters": {"rope_type": "yarn", "factor": 2.0}}, "rope_parameters: rope_type is 'y"),
+    ({"rope_parameters": {"full_attention": {"rope_theta": 7.0}}}, "full_attention is .* one rope"),
+    ({"rope_scaling": {"rope_theta": "7"}}, "rope_scaling: rope_theta is '7'"),
+    ({"rope_parameters": {"partial_rotary_factor": 0.5}}, "parameters: partial_rotary_factor is 0"),
     ({"partial_rotary_factor": 0.5}, r"partial_rotary_factor is 0\.5, but only 1"),
     ({"rope_theta": 0}, "rotary_base must be positive"),
     ({"head_dim": 8}, "head_dim is 8, but only hidden_size / num_attention_heads = 16 / 4"),
@@ -191,6 +210,24 @@ def test_half_precision_is_widened(tmp_path, dtype):
     theirs = AutoModelForCausalLM.from_pretrained(tmp_path, dtype=torch.float32).eval()
     found = load_pretrained(tmp_path)
     assert all(value.dtype == np.float32 for value in found.params.values())
+    with torch.no_grad():
+        expected = theirs(torch.tensor(IDS)).logits.numpy()
+    np.testing.assert_allclose(found.model.forward(found.params, IDS)[0], expected, atol=1e-4)
+
+
+@pytest.mark.oracle
+@pytest.mark.parametrize("model_type", ["llama", "gpt2"])
+def test_tied_weights_as_safetensors_writes_them(tmp_path, model_type):
+    import torch
+    from safetensors.torch import save_model
+    from transformers import AutoConfig
+
+    sizes = TINY | {"n_embd": 32, "n_layer": 2, "n_head": 4, "n_positions": 24}
+    config = AutoConfig.for_model(model_type, **sizes, tie_word_embeddings=True)
+    theirs = transformers_model(torch, config)
+    config.save_pretrained(tmp_path)
+    save_model(theirs, str(tmp_path / "model.safetensors"))
+    found = load_pretrained(tmp_path)
     with torch.no_grad():
         expected = theirs(torch.tensor(IDS)).logits.numpy()
     np.testing.assert_allclose(found.model.forward(found.params, IDS)[0], expected, atol=1e-4)

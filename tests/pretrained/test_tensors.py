@@ -9,7 +9,6 @@ from minilm.pretrained.safetensors import SafetensorsFile, write_safetensors
 from minilm.pretrained.tensors import (
     Noted,
     check_finite,
-    check_same,
     plain,
     prefix_of,
     read_params,
@@ -30,7 +29,7 @@ def test_by_hand():
     table = {
         "w": (turned("q", "Q", "D"), turned("k", "K", "D")),
         "b": plain("b", "Q"),
-        "gain": plain("new", "D", once="old"),
+        "gain": plain("new", "D", also="old"),
         "none": zeros("K", "D"),
     }
     params = read_params(table, theirs, SIZES)
@@ -78,7 +77,7 @@ def test_a_missing_tensor_is_named_with_those_like_it():
     with pytest.raises(ValueError, match=r"no tensor layers\.0\.v_proj.* like it: .*k_proj"):
         read_params({"w": plain("layers.0.v_proj.weight", "K", "D")}, theirs, SIZES)
     with pytest.raises(ValueError, match=r"no tensor zzz or aaa in .*are 2: layers\.0\.k_pro"):
-        read_params({"w": plain("zzz", "K", once="aaa")}, theirs, SIZES)
+        read_params({"w": plain("zzz", "K", also="aaa")}, theirs, SIZES)
     with pytest.raises(ValueError, match="there are 0: nothing"):
         require({}, "w")
     require({"w": numbers(1)}, "w")
@@ -133,11 +132,15 @@ def test_the_prefix_with_which_a_name_is_there():
         prefix_of({"bort.w": 0}, ("bert.", ""), "w")
 
 
-def test_a_tied_tensor_that_is_there_twice_must_be_the_same():
-    check_same({"a": numbers(2)}, "a", "b")
-    check_same({"a": numbers(2), "b": numbers(2)}, "a", "b")
-    with pytest.raises(ValueError, match="b must be the same as a"):
-        check_same({"a": numbers(2), "b": numbers(2, start=1)}, "b", "a")
+def test_a_tensor_that_is_there_by_two_names_must_be_the_same():
+    table = {"w": plain("a", "K", also="b")}
+    for names in (["a"], ["b"], ["a", "b"]):
+        tensors = Noted({name: numbers(2, start=3) for name in names})
+        assert read_params(table, tensors, SIZES)["w"].tolist() == [3, 4]
+        assert tensors.unused == ()
+    for other in (numbers(2, start=1), numbers(3)):
+        with pytest.raises(ValueError, match="b must be the same as a: the two are one weight"):
+            read_params(table, {"a": numbers(2), "b": other}, SIZES)
 
 
 def test_checking_a_mapped_file_leaves_its_numbers(tmp_path):

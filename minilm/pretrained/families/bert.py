@@ -10,7 +10,6 @@ from minilm.pretrained.config import Config
 from minilm.pretrained.families.checks import must_be
 from minilm.pretrained.tensors import (
     Table,
-    check_same,
     plain,
     prefix_of,
     read_params,
@@ -53,15 +52,14 @@ def read(
         norm_eps=config.number("layer_norm_eps", 1e-12, least=0),
         padding_id=config.whole("pad_token_id", 0),
     )
-    prefix = prefix_of(tensors, ("bert.", ""), "embeddings.word_embeddings.weight")
+    prefix = prefix_of(tensors, ("bert.", ""), "embeddings.position_embeddings.weight")
     require(tensors, f"{prefix}encoder.layer.{model.layers - 1}.output.dense.bias")
     names = embeddings(f"{prefix}embeddings")
     for layer in range(model.layers):
         names |= block(f"encoder.{layer}", f"{prefix}encoder.layer.{layer}")
     if has_head:
-        names |= head()
-        check_same(tensors, f"{HEAD}.decoder.weight", f"{prefix}embeddings.word_embeddings.weight")
-        check_same(tensors, f"{HEAD}.decoder.bias", f"{HEAD}.bias")
+        table = f"{prefix}embeddings.word_embeddings.weight"
+        names |= head() | {"token_embedding": plain(table, V, D, also=f"{HEAD}.decoder.weight")}
     assert model.feed_forward is not None
     sizes = {V: model.vocab_size, D: model.width, F: model.feed_forward, CONTEXT: model.context,
              TYPES: model.token_types}  # fmt: skip
@@ -109,13 +107,13 @@ def head() -> Table:
         "prediction.w": turned(f"{HEAD}.transform.dense.weight", D, D),
         "prediction.b": plain(f"{HEAD}.transform.dense.bias", D),
         **norm("prediction.norm", f"{HEAD}.transform.LayerNorm"),
-        "prediction.output_bias": plain(f"{HEAD}.bias", V, once=f"{HEAD}.decoder.bias"),
+        "prediction.output_bias": plain(f"{HEAD}.bias", V, also=f"{HEAD}.decoder.bias"),
     }
 
 
 def norm(ours: str, theirs: str) -> Table:
     """A LayerNorm's gain and bias, which the first checkpoints call gamma and beta."""
     return {
-        f"{ours}.gain": plain(f"{theirs}.weight", D, once=f"{theirs}.gamma"),
-        f"{ours}.bias": plain(f"{theirs}.bias", D, once=f"{theirs}.beta"),
+        f"{ours}.gain": plain(f"{theirs}.weight", D, also=f"{theirs}.gamma"),
+        f"{ours}.bias": plain(f"{theirs}.bias", D, also=f"{theirs}.beta"),
     }

@@ -7,7 +7,6 @@ from minilm.pretrained.config import Config
 from minilm.pretrained.families.bert import ACTIVATIONS
 from minilm.pretrained.tensors import (
     Table,
-    check_same,
     plain,
     prefix_of,
     read_params,
@@ -41,11 +40,11 @@ def read(
         token_types=1,
         padding_id=config.whole("pad_token_id", 0),
     )
-    prefix = prefix_of(tensors, ("distilbert.", ""), "embeddings.word_embeddings.weight")
+    prefix = prefix_of(tensors, ("distilbert.", ""), "embeddings.position_embeddings.weight")
     table = f"{prefix}embeddings.word_embeddings.weight"
     require(tensors, f"{prefix}transformer.layer.{model.layers - 1}.ffn.lin2.bias")
     names: Table = {
-        "token_embedding": plain(table, V, D),
+        "token_embedding": plain(table, V, D, also="vocab_projector.weight" if has_head else None),
         "position_embedding": plain(f"{prefix}embeddings.position_embeddings.weight", CONTEXT, D),
         "type_embedding": zeros(TYPES, D),
         **norm("embedding_norm", f"{prefix}embeddings.LayerNorm"),
@@ -54,7 +53,6 @@ def read(
         names |= block(f"encoder.{layer}", f"{prefix}transformer.layer.{layer}")
     if has_head:
         names |= head()
-        check_same(tensors, "vocab_projector.weight", table)
     assert model.feed_forward is not None
     sizes = {V: model.vocab_size, D: model.width, F: model.feed_forward, CONTEXT: model.context,
              TYPES: model.token_types}  # fmt: skip

@@ -9,15 +9,7 @@ from collections.abc import Mapping
 from minilm.models import TransformerLanguageModel
 from minilm.pretrained.config import Config
 from minilm.pretrained.families.checks import must_be
-from minilm.pretrained.tensors import (
-    Table,
-    check_same,
-    plain,
-    prefix_of,
-    read_params,
-    require,
-    turned,
-)
+from minilm.pretrained.tensors import Table, plain, prefix_of, read_params, require, turned
 from minilm.types import Array, Params
 
 ACTIVATIONS = {
@@ -38,7 +30,7 @@ def read(config: Config, tensors: Mapping[str, Array]) -> tuple[TransformerLangu
     width = config.whole("n_embd", least=1)
     must_be(config, scale_attn_weights=True, scale_attn_by_inverse_layer_idx=False,
             add_cross_attention=False)  # fmt: skip
-    prefix = prefix_of(tensors, ("transformer.", ""), "wte.weight")
+    prefix = prefix_of(tensors, ("transformer.", ""), "wpe.weight")
     table, head = f"{prefix}wte.weight", "lm_head.weight"
     tied = config.flag("tie_word_embeddings", True)
     model = TransformerLanguageModel(
@@ -57,13 +49,11 @@ def read(config: Config, tensors: Mapping[str, Array]) -> tuple[TransformerLangu
     sizes = {D: width, F: model.feed_forward, V: model.vocab_size, QKV: 3 * width,
              CONTEXT: model.context}  # fmt: skip
     require(tensors, f"{prefix}h.{model.layers - 1}.mlp.c_proj.bias")
-    names: Table = {"token_embedding": plain(table, V, D)}
+    names: Table = {"token_embedding": plain(table, V, D, also=head if tied else None)}
     for layer in range(model.layers):
         names |= block(f"block.{layer}", f"{prefix}h.{layer}")
     names |= norm("norm", f"{prefix}ln_f")
-    if tied:
-        check_same(tensors, head, table)
-    else:
+    if not tied:
         names["head.w"] = turned(head, V, D)
     names["position_embedding"] = plain(f"{prefix}wpe.weight", CONTEXT, D)
     return model, read_params(names, tensors, sizes)

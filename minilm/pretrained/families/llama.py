@@ -11,7 +11,6 @@ from minilm.pretrained.config import Config
 from minilm.pretrained.families.checks import must_be, refuse
 from minilm.pretrained.tensors import (
     Table,
-    check_same,
     plain,
     prefix_of,
     read_params,
@@ -31,18 +30,16 @@ def read(config: Config, tensors: Mapping[str, Array]) -> tuple[TransformerLangu
     Raises ValueError for what this architecture here does not have, or tensors that do not fit.
     """
     model = read_model(config)
-    prefix = prefix_of(tensors, ("model.", ""), "embed_tokens.weight")
+    prefix = prefix_of(tensors, ("model.", ""), "norm.weight")
     table, head = f"{prefix}embed_tokens.weight", "lm_head.weight"
     require(tensors, f"{prefix}layers.{model.layers - 1}.mlp.down_proj.weight")
-    names: Table = {"token_embedding": plain(table, V, D)}
+    names: Table = {"token_embedding": plain(table, V, D, also=head if model.tied else None)}
     for layer in range(model.layers):
         names |= block(f"block.{layer}", f"{prefix}layers.{layer}")
         if model.biases:
             names |= biases(f"block.{layer}", f"{prefix}layers.{layer}", config.model_type)
     names["norm.gain"] = plain(f"{prefix}norm.weight", D)
-    if model.tied:
-        check_same(tensors, head, table)
-    else:
+    if not model.tied:
         names["head.w"] = turned(head, V, D)
     shared = (model.key_value_heads or model.heads) * model.head_dim
     assert model.feed_forward is not None
@@ -85,16 +82,23 @@ def read_model(config: Config) -> TransformerLanguageModel:
 
 
 def rotary_base(config: Config) -> float:
-    """rope_theta, which newer files keep in "rope_parameters". Stretched positions are refused."""
-    newer = config.section("rope_parameters", None) or config
-    for place in (newer, config.section("rope_scaling", None)):
-        if place is not None and place is not config:
-            for key in ("rope_type", "type"):  # the second in older files
-                place.choice(key, ("default",), "default")
-    for place in (newer, config):
+    """rope_theta, which newer files keep in "rope_parameters"; the first that is there counts.
+
+    Stretched positions, those of a part of each head, and others for some layers are refused.
+    """
+    sections = [config.section(key, None) for key in ("rope_scaling", "rope_parameters")]
+    inner = [section for section in sections if section is not None]
+    for place in inner:
+        for key in ("rope_type", "type"):  # the second in older files
+            place.choice(key, ("default",), "default")
+        for key, value in place.values.items():
+            if isinstance(value, dict):
+                refuse(place, key, "one rope_theta for all layers")
+    for place in (*inner, config):
         if place.number("partial_rotary_factor", 1.0) != 1:
             refuse(place, "partial_rotary_factor", "1")
-    return newer.number("rope_theta", config.number("rope_theta", 10000.0))
+    bases = (place.number("rope_theta", None) for place in (*inner, config))
+    return next((base for base in bases if base is not None), 10000.0)
 
 
 def check_window(config: Config, context: int) -> None:
