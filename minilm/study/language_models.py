@@ -13,6 +13,7 @@ from minilm.training import evaluate, warmup_cosine
 from minilm.types import Batch, Params
 
 RARE = 2  # a piece that comes less often stands for the unknown ones, so that <unk> is learned too
+NO_MARKS = ()  # windows of one long text do not say where it begins or ends
 
 
 def new_tokenizer(kind: str, text: str) -> Tokenizer:
@@ -23,7 +24,8 @@ def new_tokenizer(kind: str, text: str) -> Tokenizer:
     """
     if kind == "char":
         return CharTokenizer.train(text)
-    tokenizer: Tokenizer = TOKENIZERS[kind].train(split(text).train, min_count=RARE)
+    train = TOKENIZERS[kind].train
+    tokenizer: Tokenizer = train(split(text).train, min_count=RARE, specials=NO_MARKS)
     return tokenizer
 
 

@@ -1,6 +1,7 @@
 """Text: where it comes from, how it becomes integers, and how well it can be predicted.
 
-tokenizers/     text <-> ids: characters, words, byte-pair encoding, WordPiece
+tokenizers/     text <-> ids: characters, words, byte-pair encoding, WordPiece,
+                SentencePiece; and folders that others wrote
 corpora.py      load_corpus by name or path; split into blocks that never overlap
 docstrings.py   the documentation strings of the standard library, as one text
 sentences.py    text -> sentences of lower-cased words, for word2vec
@@ -30,9 +31,11 @@ from minilm.text.tokenizers import (
     UNKNOWN,
     BPETokenizer,
     CharTokenizer,
+    SentencePieceTokenizer,
     Tokenizer,
     WordPieceTokenizer,
     WordTokenizer,
+    read_tokenizer,
     tokenizer_from_dict,
 )
 
@@ -51,6 +54,7 @@ __all__ = [
     "Grammar",
     "LabelTokenizer",
     "PairTokenizer",
+    "SentencePieceTokenizer",
     "Split",
     "Task",
     "Tokenizer",
@@ -60,6 +64,7 @@ __all__ = [
     "library_docstrings",
     "load_corpus",
     "pair_batches",
+    "read_tokenizer",
     "sentences",
     "split",
     "tokenizer_from_dict",

@@ -10,7 +10,8 @@
     params, history = fit(model, model.init(0), batches, steps=2000)
 
 Tokenizers that keep a word's white space with it are given a space before each text, so that a word
-is the same token at the beginning and inside; `decode` takes it away again.
+is the same token at the beginning and inside; `decode` takes it away again. (SentencePiece does
+it by itself.)
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -28,12 +29,14 @@ from minilm.text.tokenizers import (
     PADDING,
     TOKENIZERS,
     CharTokenizer,
+    SentencePieceTokenizer,
     Tokenizer,
     tokenizer_from_dict,
 )
 from minilm.types import Array
 
-LEARNED = ("bpe", "wordpiece")  # kinds that are told how large a vocabulary to learn
+LEARNED = ("bpe", "wordpiece", "sentencepiece")  # are told how large a vocabulary to learn
+AS_THEY_ARE = (CharTokenizer, SentencePieceTokenizer)  # that need no space before a text
 
 
 @dataclass(frozen=True)
@@ -66,8 +69,8 @@ class PairTokenizer:
     ) -> "PairTokenizer":
         """kinds: of the source's and the target's tokenizer, names in TOKENIZERS.
 
-        vocab_size: the largest vocabulary on a side that learns its pieces (bpe, wordpiece).
-        ValueError for no examples or an unknown kind.
+        vocab_size: the largest vocabulary on a side that learns its pieces (bpe, wordpiece,
+        sentencepiece). ValueError for no examples or an unknown kind.
         """
         sources, targets = zip(*examples, strict=True) if examples else ((), ())
         return cls(
@@ -181,12 +184,12 @@ def train_tokenizer(
 
 def spaced(tokenizer: Tokenizer, text: str) -> str:
     """The text as the tokenizer reads it: after a space, if a space is part of its words."""
-    return text if isinstance(tokenizer, CharTokenizer) or not text else " " + text
+    return text if isinstance(tokenizer, AS_THEY_ARE) or not text else " " + text
 
 
 def unspaced(tokenizer: Tokenizer, text: str) -> str:
     """The text without the space that `spaced` put there."""
-    return text if isinstance(tokenizer, CharTokenizer) else text.removeprefix(" ")
+    return text if isinstance(tokenizer, AS_THEY_ARE) else text.removeprefix(" ")
 
 
 def check_specials_of(tokenizer: Tokenizer, needed: Sequence[str], side: str) -> None:

@@ -5,9 +5,10 @@ import pytest
 from minilm.embeddings import SkipGram
 from minilm.models import Seq2SeqTransformer
 from minilm.study import fitted
+from minilm.study.language_models import new_tokenizer
 from minilm.study.settings import LanguageModelRecipe, Settings, Word2VecRecipe
 from minilm.study.subjects import new_subject, saved_language_model
-from minilm.text import CharTokenizer
+from minilm.text import TOKENIZERS, CharTokenizer
 from minilm.training import as_is, evaluate
 from minilm.weights import save
 
@@ -44,6 +45,12 @@ def fits(monkeypatch):
 @pytest.fixture
 def letters(tmp_path):
     return new_subject(SETTINGS, "LSTM", LETTERS, tmp_path / "lstm.npz", seed=0)
+
+
+@pytest.mark.parametrize("kind", TOKENIZERS)
+def test_a_tokenizer_of_any_kind_is_learned_and_has_no_marks(kind):
+    tokenizer = new_tokenizer(kind, LETTERS)
+    assert tokenizer.special_ids == {} and len(tokenizer.encode(LETTERS))
 
 
 def test_a_language_model_is_judged_on_the_last_tenth(letters):

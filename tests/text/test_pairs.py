@@ -45,12 +45,24 @@ def test_a_batch_by_hand():
         assert found.dtype == np.int32
 
 
-@pytest.mark.parametrize("kinds", [("word", "char"), ("char", "word"), ("bpe", "bpe")])
+@pytest.mark.parametrize(
+    "kinds", [("word", "char"), ("char", "word"), ("bpe", "bpe"), ("sentencepiece",) * 2]
+)
 def test_targets_come_back_exactly(kinds):
     examples = [*TASKS["summarization"].examples(60, 0), Example("two  spaces", " first, last ")]
     tokenizer = PairTokenizer.train(examples, kinds, vocab_size=400)
     for example in examples:
         assert tokenizer.decode(tokenizer.encode_target(example.target)) == example.target
+
+
+@pytest.mark.parametrize("kind", ["bpe", "sentencepiece"])
+def test_pieces_are_as_many_as_asked_for_and_a_word_begins_with_one(kind):
+    examples = TASKS["summarization"].examples(60, 0)
+    tokenizer = PairTokenizer.train(examples, (kind, kind), vocab_size=320)
+    assert tokenizer.source.vocab_size == tokenizer.target.vocab_size == 320
+    word = max(examples[0].target.split(), key=len)
+    inside = tokenizer.encode_target(f"{word} {word}").tolist()
+    assert inside == tokenizer.encode_target(word).tolist() * 2
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1))

@@ -177,5 +177,9 @@ class BPETokenizer:
         return cls(vocabulary, merges, check_specials(specials))
 
     def write(self, folder: str | Path) -> None:
-        """vocab.json and merges.txt in a folder, which is made if there is none."""
+        """vocab.json and merges.txt in a folder, which is made if there is none. ValueError with
+        digits_alone: these files cannot say it, and whoever reads them would give other numbers.
+        """
+        if self.digits_alone:
+            raise ValueError("digits_alone: vocab.json and merges.txt must be read without, got True")
         write_files(Path(folder), self.vocabulary, self.merges)

@@ -2,7 +2,7 @@
 
     tokenizer.json              any of the three below, with all their settings
     vocab.txt                   WordPiece; tokenizer_config.json may say that it keeps capitals
-    vocab.json, merges.txt      byte-level byte-pair encoding
+    vocab.json, merges.txt      byte-level byte-pair encoding, GPT-2's
     tokenizer.bin               SentencePiece, from llama2.c
 
 The first that is there counts: tokenizer.json says more than the files that it was made from.
@@ -35,6 +35,7 @@ def read_tokenizer(folder: str | Path) -> Read:
         specials = sorted(set(BERTS) & set(plain.vocabulary), key=plain.vocabulary.index)
         return WordPieceTokenizer(plain.vocabulary, lower_case, tuple(specials))
     if (folder / "vocab.json").is_file() and (folder / "merges.txt").is_file():
+        settings(folder).choice("add_prefix_space", (None, False))
         vocabulary = read_vocabulary(folder / "vocab.json")
         return BPETokenizer.read(folder, [name for name in GPT2S if name in vocabulary])
     if (folder / "tokenizer.bin").is_file():

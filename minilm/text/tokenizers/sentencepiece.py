@@ -115,7 +115,7 @@ class SentencePieceTokenizer:
     def _bytes(self) -> list[bytes]:
         meant = {piece: bytes([byte]) for byte, piece in enumerate(BYTES)}
         meant |= {name: name.encode() for name in self.specials}
-        return [meant.get(p) or p.replace(SPACE, " ").encode() for p in self.vocabulary]
+        return [meant.get(piece) or piece.encode() for piece in self.vocabulary]
 
     @cached_property
     def _ids_of(self) -> Memory:
@@ -200,7 +200,7 @@ class SentencePieceTokenizer:
 
     def decode(self, ids: Array | Sequence[int]) -> str:
         data = b"".join(self._bytes[i] for i in checked_ids(ids, self.vocab_size))
-        text = data.decode("utf-8", errors="replace")
+        text = data.decode("utf-8", errors="replace").replace(SPACE, " ")
         return text if self.prefix == "never" else text.removeprefix(" ")
 
     def to_dict(self) -> dict[str, Any]:

@@ -43,7 +43,8 @@ def read_tokenizer_json(path: str | Path) -> Read:
     for key in ("dropout", "continuing_subword_prefix", "end_of_word_suffix"):
         model.choice(key, (None, ""))
     model.choice("ignore_merges", (None, False))
-    return sentence_piece(page, model) if model.fields.get("byte_fallback") else bytes_(page, model)
+    spells_bytes = model.choice("byte_fallback", (None, False, True))
+    return sentence_piece(page, model) if spells_bytes else bytes_(page, model)
 
 
 def word_piece(page: Part, model: Part) -> WordPieceTokenizer:

@@ -76,6 +76,13 @@ def test_what_is_remembered_is_bounded(monkeypatch):
     assert 0 < len(tokenizer._ids_of) <= 5 and max(map(len, tokenizer._ids_of)) == 2
 
 
+def test_files_that_cannot_say_that_digits_stand_alone_are_not_written(tmp_path):
+    plain = BPETokenizer.train("12 12")
+    with pytest.raises(ValueError, match="digits_alone: vocab.json and merges.txt must be read"):
+        BPETokenizer(plain.vocabulary, plain.merges, digits_alone=True).write(tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
 def test_lone_surrogates_are_refused():
     for text in ("a\ud800", "\udfff", "b \ud83d\n"):
         for use in (english().encode, BPETokenizer.train):

@@ -32,6 +32,9 @@ def test_a_folder_is_read_by_what_is_in_it(tmp_path):
     assert isinstance(read_tokenizer(tmp_path), SentencePieceTokenizer)
     BPETokenizer.train("low low", vocab_size=259, specials=("<|endoftext|>",)).write(tmp_path)
     assert read_tokenizer(tmp_path).special_ids == {"<|endoftext|>": 0}
+    (tmp_path / "tokenizer_config.json").write_text('{"add_prefix_space": true}')
+    with pytest.raises(ValueError, match="add_prefix_space: must be None or False, got True"):
+        read_tokenizer(tmp_path)
     WordPieceTokenizer(("[UNK]", "a", "[SEP]", "[CLS]")).write(tmp_path)
     bert = read_tokenizer(tmp_path)
     assert bert.special_ids == {"[UNK]": 0, "[SEP]": 2, "[CLS]": 3} and bert.lower_case

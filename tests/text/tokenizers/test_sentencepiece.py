@@ -75,6 +75,7 @@ def test_of_equal_scores_the_leftmost_is_first():
     pieces = (*FRONT, "aa", "aaa", "a")
     ties = SentencePieceTokenizer.from_scores(pieces, [0.0] * len(pieces))
     assert shown(ties, "aaaa") == "<0xE2> <0x96> <0x81> aaa a"
+    assert ties.decode(ties.encode(" a aa ")) == " a aa "  # a ▁ in bytes is a space too
 
 
 LONGER = ("aa", "ab", "ba", "aaa", "aba", "▁a", "b▁", "▁▁", "abab", "aaaa", "bb", "▁ab")

@@ -138,6 +138,7 @@ def changed(value, path, new):
         (gpt2_page, ["pre_tokenizer"], {"type": "Sequence", "pretokenizers": [BYTE_LEVEL]},
          "pretokenizers: must be .*Digits.* and a ByteLevel, got .*ByteLevel"),
         (gpt2_page, ["model", "ignore_merges"], True, "ignore_merges: must be None or False, got"),
+        (gpt2_page, ["model", "byte_fallback"], "no", "byte_fallback: must be None or False or T"),
         (gpt2_page, ["model", "dropout"], 0.1, "model, dropout: must be None or '', got 0.1"),
         (gpt2_page, ["model", "end_of_word_suffix"], "</w>", "suffix: must be None or '', got"),
         (gpt2_page, ["model", "merges"], None, "merges: must be a list, got None"),
