@@ -52,7 +52,8 @@ def add_tokenizer(writer: Any, kinds: Any, tokenizer: Tokenizer, rows: int) -> N
         add(writer, "bert", "default", pieces, types, rows, kinds)
         writer.add_unk_token_id(tokenizer.unknown_id)
     elif isinstance(tokenizer, BPETokenizer):
-        add(writer, "gpt2", "gpt-2", pieces, types, rows, kinds)
+        cut = "smollm" if tokenizer.digits_alone else "gpt-2"
+        add(writer, "gpt2", cut, pieces, types, rows, kinds)
         writer.add_token_merges([f"{left} {right}" for left, right in tokenizer.merges])
     else:
         for byte in BYTES:

@@ -181,5 +181,5 @@ class BPETokenizer:
         digits_alone: these files cannot say it, and whoever reads them would give other numbers.
         """
         if self.digits_alone:
-            raise ValueError("digits_alone: vocab.json and merges.txt must be read without, got True")
+            raise ValueError("digits_alone: must be False for vocab.json and merges.txt, got True")
         write_files(Path(folder), self.vocabulary, self.merges)
