@@ -36,13 +36,12 @@ CURVES = ("round to nearest", "least squares, asymmetric in groups", "GPTQ, leas
 ENDS = {"one scale": (8, *COMPARED), "in groups": (8, *COMPARED)}
 AT_FOUR = ("asymmetric", "asymmetric in groups", "percentile", "full range", "mid-rise",
            "powers of two", "logarithmic", "codebook", "codebook, weighted", "stochastic rounding",
-           "AWQ", "AWQ, then GPTQ", "rotation")  # fmt: skip
+           "codebook, coded", "AWQ", "AWQ, then GPTQ", "rotation")  # fmt: skip
 # what takes minutes of a processor for 22 million weights
 LEFT_OUT = {"entropy": "the search of a range in every channel",
             "AdaRound": "300 steps for every matrix", "AdaRound, least squares": "the same",
             "trellis": "the search of a path in every channel", "trellis, 4 states": "the same",
-            "rotation, then trellis": "the same",
-            "codebook, coded": "a codebook of the whole tensor"}  # fmt: skip
+            "rotation, then trellis": "the same"}  # fmt: skip
 SAME_GRID = "least squares, asymmetric in groups"
 BEST = "GPTQ, least squares"
 CHOICES = (2, 3, 4, 5, 6, 8)

@@ -11,7 +11,7 @@ import pytest
 
 from minilm.study.pretrained import Bench, halves, measure, read_sentences
 from minilm.study.pretrained.activations import BENT
-from minilm.study.pretrained.methods import BEST, TRIED
+from minilm.study.pretrained.methods import BEST, LEFT_OUT, TRIED
 from minilm.study.pretrained.plots import draw_figures
 from minilm.study.pretrained.words import part, whole
 
@@ -57,6 +57,11 @@ def test_everything_was_measured():
     assert set(ACTIVATIONS) == bent
     assert len(part(ROWS, "limit")) == 7 * 3 and len(part(ROWS, "inputs")) == 24
     assert len(part(ROWS, "layers")) == 7 * 4 and len(part(ROWS, "matrices")) == 3 + 24
+
+
+def test_what_was_left_out_is_told():
+    left_out = WRITTEN[WRITTEN.index("Left out are") :].partition("\n")[0]
+    assert set(re.findall(r"`([^`]+)`", left_out)) == set(LEFT_OUT)
 
 
 def test_links_lead_somewhere():
