@@ -76,6 +76,7 @@ def test_the_head_s_table_and_bias_may_be_there_twice(bert_folder):
     ({"position_embedding_type": "relative_key"}, "'relative_key', expected one of 'absolute'"),
     ({"is_decoder": True}, "is_decoder is True, but only false"),
     ({"add_cross_attention": True}, "add_cross_attention is True, but only false"),
+    ({"tie_word_embeddings": False}, "tie_word_embeddings is False, but only true"),
     ({"hidden_act": "silu"}, "hidden_act is 'silu', expected one of 'gelu', 'gelu_new'"),
     ({"num_attention_heads": 3}, "heads must divide width 16"),
     ({"num_attention_heads": 0}, "num_attention_heads is 0"),
@@ -140,6 +141,13 @@ def test_distilbert_is_a_bert_of_one_token_type(bert_folder, head):
     assert found.params.keys() == params.keys()
     for name, value in found.params.items():
         np.testing.assert_array_equal(value, params[name], err_msg=name)
+    folder.config["tie_word_embeddings"] = False
+    if head:
+        with pytest.raises(ValueError, match="tie_word_embeddings is False, but only true"):
+            load_pretrained(folder.write().path)
+    else:  # there is no head that could be tied
+        assert load_pretrained(folder.write().path).model == folder.model
+    folder.config["tie_word_embeddings"] = True
     del folder.tensors["distilbert.transformer.layer.1.ffn.lin2.bias"]
     with pytest.raises(ValueError, match=r"no tensor distilbert\.transformer\.layer\.1\.ffn\.lin2"):
         load_pretrained(folder.write().path)

@@ -59,6 +59,7 @@ def test_a_tied_table_may_be_there_as_the_head_alone(gpt2_folder):
     ({"scale_attn_by_inverse_layer_idx": True}, "inverse_layer_idx is True, but only false"),
     ({"scale_attn_weights": False}, "scale_attn_weights is False, but only true"),
     ({"add_cross_attention": True}, "add_cross_attention is True, but only false"),
+    ({"is_causal": False}, "is_causal is False, but only true"),
     ({"n_embd": 18}, r"wte.weight must have shape \(\d+, 18\) = \(vocab_size, n_embd\)"),
     ({"n_inner": 65}, r"c_fc.weight must have shape \(16, 65\) = \(n_embd, n_inner\)"),
     ({"n_positions": 25}, r"wpe.weight must have shape \(25, 16\) = \(n_positions, n_embd\)"),

@@ -94,6 +94,7 @@ def test_mistral_is_a_llama_with_a_window(llama_folder):
     ({"rope_theta": 0}, "rotary_base must be positive"),
     ({"head_dim": 8}, "head_dim is 8, but only hidden_size / num_attention_heads = 16 / 4"),
     ({"hidden_act": "gelu"}, "hidden_act is 'gelu', expected one of 'silu'"),
+    ({"is_causal": False}, "is_causal is False, but only true"),
     ({"mlp_bias": True}, "mlp_bias is True, but only false"),
     ({"num_key_value_heads": 3}, "key_value_heads must divide"),
     ({"num_attention_heads": 5}, "heads = 16 / 5|must divide"),

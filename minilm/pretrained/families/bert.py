@@ -58,6 +58,7 @@ def read(
     for layer in range(model.layers):
         names |= block(f"encoder.{layer}", f"{prefix}encoder.layer.{layer}")
     if has_head:
+        must_be(config, tie_word_embeddings=True)
         table = f"{prefix}embeddings.word_embeddings.weight"
         names |= head() | {"token_embedding": plain(table, V, D, also=f"{HEAD}.decoder.weight")}
     assert model.feed_forward is not None

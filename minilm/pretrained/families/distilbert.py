@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from minilm.models import MaskedLanguageModel, TransformerEncoder
 from minilm.pretrained.config import Config
 from minilm.pretrained.families.bert import ACTIVATIONS
+from minilm.pretrained.families.checks import must_be
 from minilm.pretrained.tensors import (
     Table,
     plain,
@@ -52,6 +53,7 @@ def read(
     for layer in range(model.layers):
         names |= block(f"encoder.{layer}", f"{prefix}transformer.layer.{layer}")
     if has_head:
+        must_be(config, tie_word_embeddings=True)
         names |= head()
     assert model.feed_forward is not None
     sizes = {V: model.vocab_size, D: model.width, F: model.feed_forward, CONTEXT: model.context,

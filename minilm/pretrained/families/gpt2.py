@@ -29,7 +29,7 @@ def read(config: Config, tensors: Mapping[str, Array]) -> tuple[TransformerLangu
     """
     width = config.whole("n_embd", least=1)
     must_be(config, scale_attn_weights=True, scale_attn_by_inverse_layer_idx=False,
-            add_cross_attention=False)  # fmt: skip
+            add_cross_attention=False, is_causal=True)  # fmt: skip
     prefix = prefix_of(tensors, ("transformer.", ""), "wpe.weight")
     table, head = f"{prefix}wte.weight", "lm_head.weight"
     tied = config.flag("tie_word_embeddings", True)

@@ -53,7 +53,7 @@ def read_model(config: Config) -> TransformerLanguageModel:
     heads = config.whole("num_attention_heads", least=1)
     context = config.whole("max_position_embeddings", least=1)
     config.choice("hidden_act", ("silu",), "silu")
-    must_be(config, mlp_bias=False)
+    must_be(config, mlp_bias=False, is_causal=True)
     if config.whole("head_dim", width // heads) * heads != width:
         refuse(config, "head_dim", f"hidden_size / num_attention_heads = {width} / {heads}")
     check_window(config, context)
