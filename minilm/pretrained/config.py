@@ -10,7 +10,6 @@
 Keys that nobody asks for are fine: such files say much that a reader does not need.
 """
 
-import json
 import math
 import os
 import reprlib
@@ -18,6 +17,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
+
+from minilm.text.tokenizers.json_files import read_json, shown
 
 LARGEST = 10_000_000  # bytes; real ones have some thousand, the index of many shards a million
 MOST = 2**31 - 1  # of anything that is counted
@@ -132,20 +133,9 @@ def read_config(folder: str | os.PathLike[str]) -> Config:
 
 def read_object(path: str | os.PathLike[str]) -> dict[str, Any]:
     """The JSON object in a file of at most LARGEST bytes. ValueError for anything else."""
-    if not os.path.isfile(path) and os.path.exists(path):
-        raise ValueError(f"{os.fspath(path)} is not a file")
-    with open(path, "rb") as file:
-        text = file.read(LARGEST + 1)
-    if len(text) > LARGEST:
-        raise ValueError(f"{os.fspath(path)} has more than {LARGEST} bytes")
-    try:
-        values = json.loads(text.decode("utf-8"))
-    except RecursionError as error:
-        raise ValueError(f"{os.fspath(path)} is nested too deeply") from error
-    except ValueError as error:
-        raise ValueError(f"{os.fspath(path)} is not JSON: {error}") from error
+    values = read_json(Path(path), LARGEST)
     if not isinstance(values, dict):
-        raise ValueError(f"{os.fspath(path)} holds {reprlib.repr(values)}, expected a JSON object")
+        raise ValueError(f"{os.fspath(path)!r}: must be a JSON object, got {shown(values)}")
     return values
 
 
@@ -154,5 +144,5 @@ def listed(folder: Path) -> str:
     if not folder.is_dir():
         return f": there is {'a file' if folder.exists() else 'nothing'} of that name"
     names = sorted(path.name for path in folder.iterdir())
-    shown = ", ".join(names[:20]) + (f" and {len(names) - 20} more" if len(names) > 20 else "")
-    return f": it holds {shown or 'no files'}"
+    some = ", ".join(names[:20]) + (f" and {len(names) - 20} more" if len(names) > 20 else "")
+    return f": it holds {some or 'no files'}"

@@ -110,15 +110,15 @@ def test_any_value_is_what_was_asked_for_or_a_value_error(value):
 
 
 @pytest.mark.parametrize(("content", "error"), [
-    (b"", "config.json is not JSON: Expecting value"),
-    (b"{", "config.json is not JSON"),
-    (b"[]", r"config.json holds \[\], expected a JSON object"),
-    (b"null", "config.json holds None, expected"),
-    (b"\xff\xfe{}", "config.json is not JSON: 'utf-8'"),
-    (b"\xef\xbb\xbf{}", "config.json is not JSON: .*BOM"),
-    (b"[" * 1_000_000, "config.json is nested too deeply"),
-    (b'{"a":' * 100_000, "config.json is nested too deeply"),
-    (b" " * 10_000_001, "config.json has more than 10000000 bytes"),
+    (b"", r"config.json', line 1: no JSON: Expecting value"),
+    (b"\n{", r"config.json', line 2: no JSON"),
+    (b"[]", r"config.json': must be a JSON object, got \[\]"),
+    (b"null", "config.json': must be a JSON object, got None"),
+    (b"\xff\xfe{}", "config.json', line 1: is not UTF-8"),
+    (b'{"a": 1, "a": 2}', "config.json': 'a' stands there twice"),
+    (b"[" * 1_000_000, "config.json': is nested too deep"),
+    (b'{"a":' * 100_000, "config.json': is nested too deep"),
+    (b" " * 10_000_001, "config.json': has 10,000,001 bytes, at most 10,000,000"),
 ])
 def test_files_that_are_no_objects(tmp_path, content, error):
     with pytest.raises(ValueError, match=error):
@@ -148,12 +148,12 @@ def test_folders_without_a_config(tmp_path):
     with pytest.raises(FileNotFoundError, match="there is a file of that name"):
         read_config(tmp_path / "00")
     (tmp_path / "config.json").mkdir()
-    with pytest.raises(ValueError, match=r"config.json is not a file"):
+    with pytest.raises(ValueError, match=r"config\.json': is not a file"):
         read_config(tmp_path)
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes that have names here")
 def test_a_pipe_is_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / "config.json")
-    with pytest.raises(ValueError, match=r"config.json is not a file"):
+    with pytest.raises(ValueError, match=r"config\.json': is not a file"):
         read_config(tmp_path)

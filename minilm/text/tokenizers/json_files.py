@@ -8,12 +8,14 @@ from pathlib import Path
 from reprlib import Repr
 from typing import Any
 
-from minilm.text.tokenizers.text_files import read_text
+from minilm.text.tokenizers.text_files import LARGEST, read_text
 
 
-def read_json(path: Path) -> Any:
-    """What the file says. ValueError where it is no JSON, nested too deep, or has a key twice."""
-    text = read_text(path)
+def read_json(path: Path, largest: int = LARGEST) -> Any:
+    """What a file of at most `largest` bytes says. ValueError where it is no JSON, nested too deep,
+    or has a key twice.
+    """
+    text = read_text(path, largest)
     try:
         return json.loads(text, object_pairs_hook=_distinct)
     except json.JSONDecodeError as error:

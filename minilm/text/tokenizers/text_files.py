@@ -1,4 +1,4 @@
-"""Vocabularies on disk are UTF-8 text: read with clear errors, written whole or not at all."""
+"""Vocabularies and settings on disk: read with clear errors, written whole or not at all."""
 
 from pathlib import Path
 
@@ -7,17 +7,19 @@ from minilm.weights.files import replacing
 LARGEST = 2**26  # bytes: twice the largest vocabulary known; a file of the wrong kind may be larger
 
 
-def read_bytes(path: Path) -> bytes:
-    """All bytes of a file. ValueError if there are more than any vocabulary has."""
+def read_bytes(path: Path, largest: int = LARGEST) -> bytes:
+    """All bytes of a file. ValueError if there are more than `largest`, or it is no plain file."""
     size = path.stat().st_size
-    if size > LARGEST:
-        raise ValueError(f"{str(path)!r}: has {size:,} bytes, and no vocabulary over {LARGEST:,}")
+    if not path.is_file():  # to open a pipe would be to wait for who writes into it
+        raise ValueError(f"{str(path)!r}: is not a file")
+    if size > largest:
+        raise ValueError(f"{str(path)!r}: has {size:,} bytes, at most {largest:,} are read")
     return path.read_bytes()
 
 
-def read_text(path: Path) -> str:
+def read_text(path: Path, largest: int = LARGEST) -> str:
     """The text of a file, line ends as "\\n". ValueError if it is not UTF-8, naming the line."""
-    data = read_bytes(path)
+    data = read_bytes(path, largest)
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
