@@ -112,7 +112,9 @@ def write(
     ids = written(arguments, model, params, prompt, length, end=end, temperature=TEMPERATURE)
     print(arguments.prompt, end="", flush=True)
     try:
-        for piece in added_pieces(tokenizer, prompt, (i for i in ids if i != end)):
+        # a model's table may have more rows than there are pieces: those are not written
+        known = (i for i in ids if i != end and i < tokenizer.vocab_size)
+        for piece in added_pieces(tokenizer, prompt, known):
             print(piece, end="", flush=True)
     finally:  # after an interrupt too, what was written is a line
         print()

@@ -30,6 +30,7 @@ from minilm.weights import flatten, load, read_header, save
 
 TOKENIZER_FILES = ("vocab.txt", "vocab.json", "tokenizer.json", "tokenizer.bin")
 POOLINGS = ("mean", "first")
+MODULES = ("Transformer", "Pooling", "Normalize")  # their folders are "1_Pooling", …
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,7 @@ def from_folder(folder: Path) -> Pretrained:
         raise ValueError(f"{folder}: {error}") from error
     tokenizer = folder_tokenizer(folder)
     if tokenizer is not None:
-        model = fitted(model, tokenizer)
+        model = fitted(folder, model, tokenizer)
     return Pretrained(
         model, params, tokenizer, folder_pooling(folder), folder_longest(folder, model.context),
         tensors.unused, str(folder),
@@ -115,14 +116,16 @@ def folder_tokenizer(folder: Path) -> Tokenizer | None:
     return read_tokenizer(folder)
 
 
-def fitted(model: Any, tokenizer: Tokenizer) -> Any:
+def fitted(path: Path, model: Any, tokenizer: Tokenizer) -> Any:
     """The model, whose padding is the tokenizer's.
 
-    ValueError if the tokenizer has more pieces than the model's table has rows.
+    The model's table may have more rows than there are pieces, as many do, for a round number.
+    ValueError if it has fewer.
     """
     if tokenizer.vocab_size > model.vocab_size:
         raise ValueError(
-            f"the tokenizer has {tokenizer.vocab_size} pieces, the model only {model.vocab_size}"
+            f"{path}: the tokenizer has {tokenizer.vocab_size} pieces, the model only "
+            f"{model.vocab_size}"
         )
     padding = tokenizer.special_ids.get("[PAD]")
     if padding is None or not hasattr(model, "padding_id"):
@@ -132,7 +135,13 @@ def fitted(model: Any, tokenizer: Tokenizer) -> Any:
 
 def folder_pooling(folder: Path) -> str:
     """What 1_Pooling/config.json says; "mean" where there is none, as in most models of sentences.
+
+    ValueError for another pooling, and where one more layer follows, as "2_Dense".
     """
+    for module in sorted(folder.glob("[0-9]_*")):
+        if module.name.partition("_")[2] not in MODULES:
+            raise ValueError(f"{module}: of what makes one vector of a sentence's only "
+                             f"{', '.join(MODULES)} can be computed here")  # fmt: skip
     path = folder / "1_Pooling" / "config.json"
     if not path.exists():
         return "mean"
@@ -162,7 +171,7 @@ def from_llama2c(path: Path) -> Pretrained:
     tokenizer = None
     if (path.parent / "tokenizer.bin").exists():
         tokenizer = read_tokenizer(path.parent)
-        model = fitted(model, tokenizer)
+        model = fitted(path, model, tokenizer)
     return Pretrained(model, params, tokenizer, source=str(path))
 
 

@@ -38,9 +38,10 @@ def predict_masked(pretrained: Any, text: str, k: int = 5) -> list[list[tuple[st
                          f"among them, got {len(ids)}")
     gaps = np.flatnonzero(ids == tokenizer.special_ids[MASK])
     logits = model.forward(pretrained.params, ids[None], for_backward=False)[0][0, gaps]
+    logits = logits[:, : tokenizer.vocab_size]  # the table may have more rows, of no piece
     if not np.isfinite(logits).all():
         raise FloatingPointError("the model's logits are not finite: its parameters may not be")
-    k = min(k, model.vocab_size)
+    k = min(k, tokenizer.vocab_size)
     return [
         [(tokenizer.vocabulary[i], float(p[i])) for i in likeliest(p, k)]
         for p in (next_token_probabilities(row, temperature=1.0) for row in logits)

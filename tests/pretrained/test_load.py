@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 
 import minilm
 from minilm.pretrained import Pretrained, load_pretrained, save_pretrained
+from minilm.pretrained.masked import predict_masked
+from minilm.pretrained.sentences import sentence_embeddings
 from minilm.pretrained.texts import padded_ids
 from minilm.pretrained.write_llama2c import write_llama2c
 from minilm.text import BPETokenizer
@@ -59,6 +61,16 @@ def test_another_pooling_is_refused(bert_folder, values):
         load_pretrained(folder.path)
 
 
+def test_a_layer_after_the_pooling_is_refused(bert_folder):
+    folder = bert_folder()
+    for module in ("1_Pooling", "2_Normalize"):
+        (folder.path / module).mkdir()
+    load_pretrained(folder.path)
+    (folder.path / "2_Dense").mkdir()
+    with pytest.raises(ValueError, match=r"2_Dense: .* only Transformer, Pooling, Normalize can"):
+        load_pretrained(folder.path)
+
+
 def test_a_folder_without_a_tokenizer(bert_folder):
     folder = bert_folder()
     (folder.path / "vocab.txt").unlink()
@@ -72,8 +84,40 @@ def test_a_tokenizer_with_more_pieces_than_the_model(bert_folder):
     folder = bert_folder()
     vocabulary = folder.path / "vocab.txt"
     vocabulary.write_text(vocabulary.read_text(encoding="utf-8") + "one\n", encoding="utf-8")
-    with pytest.raises(ValueError, match="the tokenizer has 48 pieces, the model only 47"):
+    with pytest.raises(ValueError, match="bert: the tokenizer has 48 pieces, the model only 47"):
         load_pretrained(folder.path)
+
+
+def with_more_rows(folder, rows, **names):
+    """The folder, its table and its bias of tokens lengthened by numbers that are the likeliest."""
+    for name, value in names.values():
+        array = folder.tensors[name]
+        more = np.full((rows, *array.shape[1:]), value, np.float32)
+        folder.tensors[name] = np.concatenate([array, more])
+    folder.config["vocab_size"] += rows
+    return folder.write()
+
+
+def test_a_table_with_more_rows_than_there_are_pieces(bert_folder, gpt2_folder, capsys):
+    """Such are filled up to a multiple of 64, say."""
+    from minilm import cli
+
+    folder = with_more_rows(
+        bert_folder(), 17, table=("bert.embeddings.word_embeddings.weight", 0),
+        bias=("cls.predictions.bias", 99),
+    )  # fmt: skip
+    found = load_pretrained(folder.path)
+    assert found.model.vocab_size == 64 and found.tokenizer.vocab_size == 47
+    (gap,) = predict_masked(found, "the [MASK] sat", k=100)
+    assert {piece for piece, _ in gap} == set(found.tokenizer.vocabulary)
+    assert sum(p for _, p in gap) == pytest.approx(1, abs=1e-5)
+    assert np.isfinite(sentence_embeddings(found, ["the cat sat"])).all()
+
+    folder = with_more_rows(gpt2_folder(), 46, table=("transformer.wte.weight", 3))
+    drawn = [str(folder.path), "--prompt", "The cat", "--length", "20", "--seed"]
+    for seed in range(3):
+        assert cli.main(["pretrained", "generate", *drawn, str(seed)]) == 0
+    assert capsys.readouterr().out.count("The cat") == 3
 
 
 @pytest.mark.parametrize("weights", ["float", "int8", "pruned"])
@@ -142,7 +186,7 @@ def test_a_checkpoint_of_llama2c_and_the_tokenizer_beside_it(llama_folder):
     for piece in pieces:
         data += struct.pack("<fi", 0.0, len(piece)) + piece.encode()
     (folder.path / "tokenizer.bin").write_bytes(data)
-    with pytest.raises(ValueError, match="the tokenizer has 260 pieces, the model only 61"):
+    with pytest.raises(ValueError, match=r"tiny\.bin: the tokenizer has 260 .*, the model only 61"):
         load_pretrained(path)
 
 
