@@ -21,6 +21,7 @@ from minilm.models.build import MODELS as EVERY_MODEL
 MODELS = [
     LSTMLanguageModel(11),
     LSTMLanguageModel(11, width=6, embedding_width=4, layers=2, tied=False, dropout=0.1),
+    LSTMLanguageModel(11, width=6, embedding_width=4),
     TransformerLanguageModel(11),
     TransformerLanguageModel(
         11, width=8, layers=1, heads=2, context=5, feed_forward=9, norm="post", tied=False

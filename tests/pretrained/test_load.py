@@ -89,10 +89,11 @@ def test_a_tokenizer_with_more_pieces_than_the_model(bert_folder):
 
 
 def with_more_rows(folder, rows, **names):
-    """The folder, its table and its bias of tokens lengthened by numbers that are the likeliest."""
+    """The folder, its table and its bias of tokens lengthened by what makes logits large."""
     for name, value in names.values():
         array = folder.tensors[name]
         more = np.full((rows, *array.shape[1:]), value, np.float32)
+        more[::2] *= -1
         folder.tensors[name] = np.concatenate([array, more])
     folder.config["vocab_size"] += rows
     return folder.write()
