@@ -33,14 +33,14 @@ from minilm.types import Params
 COMPARED = (4, 3, 2)
 EVERY = (8, 7, 6, 5, 4, 3, 2)
 CURVES = ("round to nearest", "least squares, asymmetric in groups", "GPTQ, least squares")
-ENDS = {"one scale": (8, *COMPARED), "in groups": (8, *COMPARED)}
+ENDS = {"one scale": (8, *COMPARED), "in groups": (8, *COMPARED), "trellis": (2,)}
 AT_FOUR = ("asymmetric", "asymmetric in groups", "percentile", "full range", "mid-rise",
            "powers of two", "logarithmic", "codebook", "codebook, weighted", "stochastic rounding",
            "codebook, coded", "AWQ", "AWQ, then GPTQ", "rotation")  # fmt: skip
-# what takes minutes of a processor for 22 million weights
+# what takes half a minute of a processor and more for 22 million weights
 LEFT_OUT = {"entropy": "the search of a range in every channel",
             "AdaRound": "300 steps for every matrix", "AdaRound, least squares": "the same",
-            "trellis": "the search of a path in every channel", "trellis, 4 states": "the same",
+            "trellis, 4 states": "the search of a path in every channel",
             "rotation, then trellis": "the same"}  # fmt: skip
 SAME_GRID = "least squares, asymmetric in groups"
 BEST = "GPTQ, least squares"

@@ -149,8 +149,9 @@ def activations(rows: Sequence[Row]) -> Cells:
 
 def inputs(rows: Sequence[Row]) -> Cells:
     """Outliers of what multiplies each weight, before and after the cures."""
-    cells = [["x of", "rms", "largest", "channel", "at", "kurtosis", "after SmoothQuant",
-              "after rotation", "outlier", "after SmoothQuant", "after rotation"]]  # fmt: skip
+    cells = [["x of", "rms", "largest", "channel", "at",
+              *(what + cure for what in ("kurtosis", "outlier")
+                for cure in ("", ", SmoothQuant", ", rotation"))]]  # fmt: skip
     for row in part(rows, "inputs"):
         _, layer, _, name = row["where"].split(".")
         cells.append([
