@@ -24,10 +24,21 @@ What is done with them:
     prompts.py               where a text begins and ends for a language model: prompt_ids, end_id
     calibration.py           natural sentences and windows of text, to calibrate with
     texts.py                 texts as BERT reads them: padded_ids
+
+How they are given on, quantized or not:
+
+    export_safetensors.py    a folder that transformers opens, and codes as they are:
+                             export_safetensors, export_packed, read_packed
+    export_gguf.py           a file that llama.cpp opens: export_gguf
+    their_tensors.py         our parameters under the names of families/
+    write_tokenizer.py       a tokenizer as tokenizer.json; gguf_tokenizer.py: as gguf keeps it
 """
 
 from minilm.pretrained.config import Config, read_config
+from minilm.pretrained.export_gguf import export_gguf
+from minilm.pretrained.export_safetensors import export_packed, export_safetensors, read_packed
 from minilm.pretrained.installed import find_model, installed_models
+from minilm.pretrained.llama2c import read_llama2c
 from minilm.pretrained.load import Pretrained, load_pretrained, save_pretrained
 from minilm.pretrained.lstm_language_model import read_lstm_language_model
 from minilm.pretrained.lstm_weights import read_lstm_layers
@@ -35,6 +46,7 @@ from minilm.pretrained.masked import predict_masked
 from minilm.pretrained.prompts import end_id, prompt_ids
 from minilm.pretrained.safetensors import SafetensorsFile, open_tensors, write_safetensors
 from minilm.pretrained.sentences import cut_texts, rank, sentence_embeddings, similarity
+from minilm.pretrained.write_llama2c import write_llama2c
 
 __all__ = [
     "Config",
@@ -42,6 +54,9 @@ __all__ = [
     "SafetensorsFile",
     "cut_texts",
     "end_id",
+    "export_gguf",
+    "export_packed",
+    "export_safetensors",
     "find_model",
     "installed_models",
     "load_pretrained",
@@ -50,10 +65,13 @@ __all__ = [
     "prompt_ids",
     "rank",
     "read_config",
+    "read_llama2c",
     "read_lstm_language_model",
     "read_lstm_layers",
+    "read_packed",
     "save_pretrained",
     "sentence_embeddings",
     "similarity",
+    "write_llama2c",
     "write_safetensors",
 ]
