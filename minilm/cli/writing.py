@@ -18,7 +18,12 @@ from minilm.cli.options import add, chosen, whole_number
 from minilm.compression.quantization.key_value_cache import QuantizedKeyValueCache
 from minilm.generation import beam_search, decode_pieces, stream, with_cache
 from minilm.generation.pieces import LONGEST
-from minilm.models import Conditioned, Seq2SeqTransformer, TransformerLanguageModel
+from minilm.models import (
+    Conditioned,
+    Seq2SeqTransformer,
+    TransformerLanguageModel,
+    parameter_names,
+)
 from minilm.pretrained.prompts import end_id, prompt_ids
 from minilm.study.saved import saved_parameters
 from minilm.study.settings import Settings
@@ -98,7 +103,7 @@ def report_bytes(arguments: argparse.Namespace, params: Params) -> None:
 def go_on(arguments: argparse.Namespace) -> Params:
     """Let the language model of a file write; its parameters."""
     model, tokenizer = saved_language_model(Path(arguments.file))
-    params = saved_parameters(arguments.file, model.init(0))
+    params = saved_parameters(arguments.file, parameter_names(model))
     write(arguments, model, tokenizer, params)
     return params
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from minilm.compression import distil
+from minilm.models import parameter_names
 from minilm.study.saved import saved_parameters
 from minilm.study.settings import Settings
 from minilm.training import Loss, View, cross_entropy_loss, fit
@@ -75,7 +76,7 @@ class FittedSubject:
         save(path, params, header=header)
 
     def trained(self) -> Params:
-        return saved_parameters(self.kept, self.model.init(0))
+        return saved_parameters(self.kept, parameter_names(self.model))
 
     def tune(self, params: Params, view: View) -> Params:
         # A fresh start at a fifth of the learning rate: the weights have to move, but not far.
