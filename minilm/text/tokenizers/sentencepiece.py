@@ -1,11 +1,15 @@
 """SentencePiece: white space is a character like any other, and nothing is ever unknown.
 
-    " " -> ▁, and one ▁ in front              Hello you      -> ▁Hello▁you
-    characters; what no piece spells: bytes                  -> ▁ H e l l o ▁ y o u,  北 -> <0xE5> …
-    of all neighbours that make a piece, join the best-scored, as long as there are any
+    text        low lows
+    spaced      ▁low▁lows               " " is written ▁, and there is one in front
+    letters     ▁ l o w ▁ l o w s       pieces of one character; what is none, as its bytes
+    joined      ▁ lo w ▁ lo w s         of all neighbours that make a piece, those of the best
+                ▁lo w ▁lo w s           score; and again, as long as there are any
+                ▁low ▁low s
 
-That the text's spaces are in its pieces makes decoding a mere joining: no rules for punctuation,
-no language that must put spaces between words. The byte pieces <0x00> … <0xFF> are not joined.
+Here l + o have the score 0, ▁ + lo −1, ▁lo + w −2. That the text's spaces are in its pieces makes
+decoding a mere joining: no rules for punctuation, no language that must put spaces between words.
+The byte pieces <0x00> … <0xFF> spell what is left, 北 as <0xE5> <0x8C> <0x97>; they are not joined.
 
 Kudo and Richardson 2018; the joining is Sennrich, Haddow and Birch's 2016 with a score in the place
 of a rank. So Llama 1 and 2 read, and the small models of llama2.c. (SentencePiece's other model,
@@ -35,8 +39,10 @@ SPACE = "\u2581"  # ▁, looks like an underscore and is not
 BYTES = tuple(f"<0x{byte:02X}>" for byte in range(256))
 SPECIALS = ("<unk>", "<s>", "</s>")
 PREFIXES = ("always", "unless there", "never")
+# Where no piece reaches from one word into the next, a text is joined word by word, and a word that
+# was joined is remembered.
 WORD = re.compile(f"{SPACE}*[^{SPACE}]+|{SPACE}+")
-REACHES_ON = re.compile(f"[^{SPACE}]{SPACE}")  # a piece that begins in one word and ends in another
+REACHES_ON = re.compile(f"[^{SPACE}]{SPACE}")
 
 Merge: TypeAlias = tuple[str, str, float]
 
@@ -96,10 +102,6 @@ class SentencePieceTokenizer:
     def _letters(self) -> dict[str, int]:
         """The pieces of one character."""
         return {p: i for p, i in self._ids.items() if len(p) == 1 and p not in self._unspelled}
-
-    @cached_property
-    def _byte_ids(self) -> list[int]:
-        return [self._ids[byte] for byte in BYTES]
 
     @cached_property
     def _best(self) -> dict[Pair, tuple[float, int]]:
@@ -191,12 +193,12 @@ class SentencePieceTokenizer:
     def _joined(self, word: str) -> tuple[int, ...]:
         ids: list[int] = []
         for character in word:
-            letter = self._letters.get(character)
-            if letter is None:
-                ids += [self._byte_ids[byte] for byte in character.encode()]
-            else:
-                ids.append(letter)
+            known = character in self._letters
+            ids += [self._letters[character]] if known else self._spelled(character)
         return join_best(ids, self._best)
+
+    def _spelled(self, character: str) -> list[int]:
+        return [self._ids[BYTES[byte]] for byte in character.encode()]
 
     def decode(self, ids: Array | Sequence[int]) -> str:
         data = b"".join(self._bytes[i] for i in checked_ids(ids, self.vocab_size))
@@ -219,10 +221,13 @@ class SentencePieceTokenizer:
 def join_best(symbols: list[int], best: Mapping[Pair, tuple[float, int]]) -> tuple[int, ...]:
     """symbols after joining neighbours as long as a pair of them is in `best`, the least first.
 
-    best: pair -> (its order, the symbol it makes). A join is visited once, and changes two pairs;
-    so with a queue of pairs the cost is n log n for n symbols.
+    best: pair -> (its order, the symbol it makes). Of equal ones the leftmost is first. A join
+    changes two pairs, so with a queue of pairs the cost is n log n for n symbols.
+
+    >>> join_best([1, 2, 2, 3], {(2, 3): (0, 9), (1, 2): (1, 8), (8, 9): (2, 7)})
+    (7,)
     """
-    symbols = [*symbols, GONE]  # the end: in no pair
+    symbols = [GONE, *symbols, GONE]  # both ends, which are in no pair
     before, after = list(range(-1, len(symbols) - 1)), list(range(1, len(symbols) + 1))
     queue = [
         (best[pair][0], place, *pair)
@@ -238,7 +243,7 @@ def join_best(symbols: list[int], best: Mapping[Pair, tuple[float, int]]) -> tup
         symbols[place], symbols[second] = best[a, b][1], GONE
         after[place] = after[second]
         before[after[place]] = place
-        for left in {max(before[place], 0), place}:
+        for left in (before[place], place):
             pair = symbols[left], symbols[after[left]]
             if pair in best:
                 heappush(queue, (best[pair][0], left, *pair))

@@ -17,7 +17,8 @@ from minilm.text.tokenizers.pre_tokens import (
 )
 
 GPT2 = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
-CHARACTERS = [chr(code) for code in range(sys.maxunicode + 1)]
+EMPTY = 0x40000  # from plane 4 on hardly anything is assigned, and nothing that is read
+CHARACTERS = [*map(chr, range(EMPTY)), *map(chr, range(EMPTY, sys.maxunicode + 1, 97))]
 
 
 def test_by_hand():

@@ -136,7 +136,8 @@ def test_a_megabyte_takes_seconds_whatever_is_in_it():
     across = scored("a▁", "e▁", "t▁", "th", "▁t", "s▁", "e", "s", "t", "h", "▁", "a", "aa")
     assert trained._words_stand_alone and not across._words_stand_alone
     for tokenizer in (trained, across):
-        for text in ((docs * 3)[:1_000_000], "a" * 1_000_000, " " * 1_000_000):
+        for text in ((docs * 3)[:1_000_000], "".join(docs.split()), "a" * 1_000_000,
+                     "the " * 250_000, "th" * 500_000, "é" * 500_000, " " * 1_000_000):  # fmt: skip
             begin = time.process_time()
             tokenizer.encode(text)
             assert time.process_time() - begin < 15
