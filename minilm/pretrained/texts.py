@@ -35,13 +35,18 @@ def padded_ids(tokenizer: Any, texts: Sequence[str], longest: int) -> Array:
 def padded_pairs(
     tokenizer: Any, pairs: Sequence[tuple[str, str]], longest: int
 ) -> tuple[Array, Array]:
-    """Pairs of texts as rows: ids (B, T) int32, token types (B, T) int32.   Errors as padded_ids,
-    longest < 3."""
+    """Pairs of texts as rows: ids (B, T) int32, token types (B, T) int32.
+
+    Errors as padded_ids; ValueError for longest < 3 and for what is no pair.
+    """
     begin, end, padding = marks(tokenizer)
     check_longest(longest, 3)
     check_some(pairs, "pairs")
     rows, types = [], []
-    for first, second in pairs:
+    for pair in pairs:
+        if isinstance(pair, str) or len(pair) != 2:
+            raise ValueError(f"pairs: each must be two texts, got {pair!r:.200}")
+        first, second = pair
         a, b = tokenizer.encode(first), tokenizer.encode(second)
         n_a, n_b = kept(len(a), len(b), longest - 3)
         rows.append(np.array([begin, *a[:n_a], end, *b[:n_b], end]))
@@ -71,8 +76,10 @@ def marks(tokenizer: Any) -> list[int]:
 
 
 def check_longest(longest: int, least: int) -> None:
-    if longest < least:
-        raise ValueError(f"longest: must be at least {least}, for the marks, got {longest!r}")
+    if not isinstance(longest, int | np.integer) or longest < least:
+        raise ValueError(
+            f"longest: must be an integer of at least {least}, for the marks, got {longest!r}"
+        )
 
 
 def check_some(texts: Sequence[Any], name: str) -> None:

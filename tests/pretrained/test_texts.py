@@ -65,10 +65,16 @@ def test_rows_do_not_depend_on_their_neighbours(texts, longest):
 
 
 def test_wrong_arguments_are_named():
-    with pytest.raises(ValueError, match="longest: must be at least 2, for the marks, got 1"):
+    with pytest.raises(ValueError, match="longest: must be an integer of at least 2, for the marks, got 1"):
         padded_ids(TOKENIZER, ["a"], 1)
-    with pytest.raises(ValueError, match="longest: must be at least 3, for the marks, got 2"):
+    with pytest.raises(ValueError, match="longest: must be an integer of at least 3, for the marks, got 2"):
         padded_pairs(TOKENIZER, [("a", "b")], 2)
+    for longest in (5.5, "5"):
+        with pytest.raises(ValueError, match="longest: must be an integer of at least 2, for the"):
+            padded_ids(TOKENIZER, ["a"], longest)
+    for pair in ("ab", ("a",), ("a", "b", "c")):
+        with pytest.raises(ValueError, match="pairs: each must be two texts, got "):
+            padded_pairs(TOKENIZER, [("a", "b"), pair], 9)
     with pytest.raises(ValueError, match="texts: there must be some, got none"):
         padded_ids(TOKENIZER, [], 9)
     with pytest.raises(TypeError, match="texts: must be a sequence of them, got one string"):
