@@ -136,7 +136,7 @@ def transformer_constants(
             )
     entering, logits = ranges.affine("head"), ranges.wide("logits")
     if model.norm == "pre":
-        constants |= norm_constants("norm", params, stream, entering, norm_eps=model.norm_eps)
+        constants |= norm_constants("norm", params, stream, entering, model.norm_eps)
     else:
         constants |= narrowing_constants("head", stream, entering)
     w = params["token_embedding"] if model.tied else params["head.w"]
@@ -223,10 +223,9 @@ def entering_constants(
 ) -> Params:  # fmt: skip
     """From the stream to what a step reads, and (post-norm) from its end to the stream."""
     if model.norm == "pre":
-        return norm_constants(norm, params, stream, entering, norm_eps=model.norm_eps)
+        return norm_constants(norm, params, stream, entering, model.norm_eps)
     to_8_bits = narrowing_constants(name, stream, entering)
-    leaving = norm_constants(norm, params, stream, stream, wide=True, norm_eps=model.norm_eps)
-    return to_8_bits | leaving
+    return to_8_bits | norm_constants(norm, params, stream, stream, model.norm_eps, wide=True)
 
 
 def narrowing_constants(name: str, stream: Site, entering: Site) -> Params:
@@ -238,8 +237,7 @@ def narrowing_constants(name: str, stream: Site, entering: Site) -> Params:
 
 
 def norm_constants(
-    name: str, params: Params, stream: Site, leaving: Site, wide: bool = False,
-    norm_eps: float = 1e-5,
+    name: str, params: Params, stream: Site, leaving: Site, norm_eps: float, wide: bool = False,
 ) -> Params:  # fmt: skip
     """A norm's: gain and bias as integers in one scale, small enough that n·gain + bias fits.
 

@@ -102,11 +102,11 @@ def test_norms_are_the_real_ones_within_a_code(D, has_bias):
     norm = layer_norm if has_bias else rms_norm
     y = norm(real, *params.values())[0]
     leaving = Site(float(np.abs(y).max()) / 120, 3)
-    constants = norm_constants("n", params, stream, leaving)
+    constants = norm_constants("n", params, stream, leaving, 1e-5)
     q = normed(x, constants, "n")
     assert q.dtype == np.int8
     np.testing.assert_allclose(leaving.scale * (q - 3.0), y, atol=0.75 * leaving.scale)
-    fine = norm_constants("n", params, stream, Site(leaving.scale / 200), wide=True)
+    fine = norm_constants("n", params, stream, Site(leaving.scale / 200), 1e-5, wide=True)
     q = normed(x, fine, "n")
     assert q.dtype == np.int16
     np.testing.assert_allclose(leaving.scale / 200 * q, y, atol=0.1 * leaving.scale)
@@ -119,7 +119,7 @@ def test_a_norm_of_a_long_row_with_one_number_fits():
     gain = np.ones(D, np.float32)
     y = rms_norm(x.astype(np.float64), gain)[0]
     leaving = Site(float(y.max()) / 120)
-    q = normed(x, norm_constants("n", {"n.gain": gain}, Site(1.0), leaving), "n")
+    q = normed(x, norm_constants("n", {"n.gain": gain}, Site(1.0), leaving, 1e-5), "n")
     np.testing.assert_allclose(leaving.scale * q, y, atol=0.75 * leaving.scale)
 
 
