@@ -69,6 +69,23 @@ def whole(row: Row) -> bool:
     return row["method"] not in ("word table alone", "all but the word table")
 
 
+IN_SHORT = (
+    ("float32", 32), ("round to nearest", 8), ("round to nearest", 4),
+    ("GPTQ, least squares, of 32", 4), ("mixed precision, then GPTQ", 4),
+    ("mixed precision, then GPTQ", 3),
+)  # fmt: skip
+
+
+def in_short(rows: Sequence[Row]) -> Cells:
+    """The README's table: a few lines and columns of the others."""
+    shown = (SIZE[1], DRIFT[0], DRIFT[2], DRIFT[3], DRIFT[6])
+    found = {(row["method"], row["bits"]): row
+             for name in ("float", "weights") for row in part(rows, name)}
+    cells = [["bits", "method", *titles(shown)]]
+    return cells + [[str(bits), method, *line(found[method, bits], shown)]
+                    for method, bits in IN_SHORT]
+
+
 def best(rows: Sequence[Row]) -> Cells:
     """At each width what drifts least, and the plainest way beside it."""
     own = [row for row in part(rows, "weights") if whole(row)]
