@@ -1,4 +1,4 @@
-"""The files in data/ are what their generator makes."""
+"""The files in data/ are what their generator makes, but for the one that was written by hand."""
 
 import runpy
 from pathlib import Path
@@ -8,12 +8,13 @@ import numpy as np
 from minilm.text import GRAMMAR, Grammar, load_corpus
 
 DATA = Path(__file__).parents[2] / "data"
+WRITTEN = {"sentences.txt"}
 
 
 def test_making_the_files_again_changes_nothing(tmp_path):
     runpy.run_path(str(DATA / "make.py"))["main"](tmp_path)
     made = {path.name for path in tmp_path.iterdir()}
-    assert made == {path.name for path in DATA.glob("*.txt")}
+    assert made | WRITTEN == {path.name for path in DATA.glob("*.txt")}
     for name in made:
         assert (tmp_path / name).read_bytes() == (DATA / name).read_bytes(), name
         assert (DATA / name).stat().st_size < 30_000

@@ -170,7 +170,8 @@ def activations_versus_bits(rows: Sequence[Row]) -> Figure:
     own = [row for row in part(rows, "activations") if row["bits"] == 16]
     figure = Figure(figsize=(WIDTH, 3.8), layout="constrained")
     panels = figure.subplots(1, 2, sharey=True)
-    for axes, by in zip(panels, ("one scale", "by token"), strict=True):
+    titles = {"one scale": "one scale for all tokens", "by token": "one scale for each token"}
+    for axes, (by, title) in zip(panels, titles.items(), strict=True):
         for cure, (colour, marker) in ACTIVATION_STYLES.items():
             some = sorted((r for r in own if r["method"] == by + cure),
                           key=lambda r: r["activation_bits"])
@@ -178,7 +179,7 @@ def activations_versus_bits(rows: Sequence[Row]) -> Figure:
                       marker=marker, color=colour, markersize=5, linewidth=1.1,
                       label=cure[2:] or "no cure")
         axes.set_yscale("log")
-        axes.set_title(f"{by} for all tokens" if by == "one scale" else "one scale for each token")
+        axes.set_title(title)
         axes.set_xlabel("bits of the activations; weights in fp16")
         axes.set_xticks([4, 5, 6, 7, 8])
     plain_logarithms(panels[0], "y", [1, 0.1, 0.01, 0.001, 0.0001])
