@@ -10,6 +10,7 @@ from minilm.study.pretrained.methods import COMPARED
 # the columns of drift, as they are shown
 Shown = Sequence[tuple[str, Callable[[Row], str]]]
 LAYERS = range(7)
+PLAINEST = "round to nearest"
 BY_LAYER = (
     ("round to nearest", 8), ("round to nearest", 4), ("in groups", 4),
     ("GPTQ, least squares", 4), ("GPTQ, least squares", 3), ("GPTQ, least squares", 2),
@@ -94,7 +95,7 @@ def best(rows: Sequence[Row]) -> Cells:
     cells.append(["32", "float32", *line(float32, SIZE, DRIFT)])
     for bits in widths(own):
         at = sorted((row for row in own if row["bits"] == bits), key=lambda r: r["drift"])
-        plain = [row for row in at if row["method"] == "round to nearest"]
+        plain = [row for row in at if row["method"] == PLAINEST]
         for row in {id(row): row for row in (*at[:1], *plain)}.values():
             cells.append([str(bits), row["method"], *line(row, SIZE, DRIFT)])
     return cells
