@@ -13,11 +13,13 @@ import numpy as np
 
 from minilm.models import MaskedLanguageModel, TransformerEncoder, TransformerLanguageModel
 from minilm.pretrained.families import bert, gpt2, llama
-from minilm.pretrained.tensors import Table, Theirs
+from minilm.pretrained.tensors import Theirs
 from minilm.types import Array, Params
 
 LLAMA = {"norm": "pre", "positions": "rotary", "normalization": "rms", "activation": "swiglu"}
 GPT2 = {"norm": "pre", "positions": "learned", "normalization": "layer", "biases": True}
+# Each family's tables, and the prefix of the names in a model with a head
+TABLES = {"bert": (bert, "bert."), "gpt2": (gpt2, "transformer."), "llama": (llama, "model.")}
 WORDS = {"exact_gelu": "gelu", "gelu": "gelu_new", "relu": "relu"}  # ours -> theirs
 
 
@@ -83,8 +85,11 @@ def their_tensors(model: Any, params: Params) -> dict[str, Array]:
     Raises as family_of; ValueError for a parameter that is missing, or has another shape than the
     configuration says (heads or channels that were cut off have no place in config.json).
     """
-    names, sizes, tensors = their_names(model), their_sizes(model), {}
-    for ours, theirs in names.items():
+    family, prefix = TABLES[family_of(model)]
+    if isinstance(model, TransformerEncoder):
+        prefix = ""
+    sizes, tensors = family.sizes(model), {}
+    for ours, theirs in family.table(model, prefix).items():
         parts = (theirs,) if isinstance(theirs, Theirs) else theirs
         if ours not in params:
             raise ValueError(f"params must hold {ours}")
@@ -103,53 +108,6 @@ def their_tensors(model: Any, params: Params) -> dict[str, Array]:
                 )
             tensors[part.names[0]] = array
     return tensors
-
-
-def their_names(model: Any) -> Table:
-    """Our names and what stands for each in a checkpoint, as the family's own models write it."""
-    family = family_of(model)
-    if family == "bert":
-        is_masked = isinstance(model, MaskedLanguageModel)
-        prefix = "bert." if is_masked else ""
-        names = bert.embeddings(f"{prefix}embeddings")
-        for i in range(model.layers):
-            names |= bert.block(f"encoder.{i}", f"{prefix}encoder.layer.{i}")
-        return names | (bert.head() if is_masked else {})
-    if family == "gpt2":
-        names = {
-            "token_embedding": Theirs(("transformer.wte.weight",), (gpt2.V, gpt2.D)),
-            "position_embedding": Theirs(("transformer.wpe.weight",), (gpt2.CONTEXT, gpt2.D)),
-        }
-        for i in range(model.layers):
-            names |= gpt2.block(f"block.{i}", f"transformer.h.{i}")
-        return names | gpt2.norm("norm", "transformer.ln_f") | head(model)
-    names = {
-        "token_embedding": Theirs(("model.embed_tokens.weight",), (llama.V, llama.D)),
-        "norm.gain": Theirs(("model.norm.weight",), (llama.D,)),
-    }
-    for i in range(model.layers):
-        names |= llama.block(f"block.{i}", f"model.layers.{i}")
-        if model.biases:
-            names |= llama.biases(f"block.{i}", f"model.layers.{i}", "llama")
-    return names | head(model)
-
-
-def head(model: Any) -> Table:
-    """The last map, where it is not the table."""
-    sizes = (gpt2.V, gpt2.D) if family_of(model) == "gpt2" else (llama.V, llama.D)
-    return {} if model.tied else {"head.w": Theirs(("lm_head.weight",), sizes, is_turned=True)}
-
-
-def their_sizes(model: Any) -> dict[str, int]:
-    """What the names of sizes in the families' tables stand for."""
-    width = model.width
-    sizes = dict.fromkeys((bert.D, gpt2.D, llama.D, llama.Q), width) | {gpt2.QKV: 3 * width}
-    sizes |= dict.fromkeys((bert.V, gpt2.V, llama.V), model.vocab_size)
-    sizes |= dict.fromkeys((bert.F, gpt2.F, llama.F), model.feed_forward)
-    sizes |= dict.fromkeys((bert.CONTEXT, gpt2.CONTEXT), model.context)
-    sizes[bert.TYPES] = getattr(model, "token_types", 0)
-    sizes[llama.KV] = shared_heads(model) * model.width // model.heads
-    return sizes
 
 
 def shared_heads(model: Any) -> int:

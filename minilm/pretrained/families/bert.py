@@ -4,11 +4,13 @@ What a file holds besides (a pooler, a classifier's head) is not read.
 """
 
 from collections.abc import Mapping
+from typing import Any
 
 from minilm.models import MaskedLanguageModel, TransformerEncoder
 from minilm.pretrained.config import Config
 from minilm.pretrained.families.checks import must_be
 from minilm.pretrained.tensors import (
+    Sizes,
     Table,
     plain,
     prefix_of,
@@ -54,17 +56,26 @@ def read(
     )
     prefix = prefix_of(tensors, ("bert.", ""), "embeddings.position_embeddings.weight")
     require(tensors, f"{prefix}encoder.layer.{model.layers - 1}.output.dense.bias")
+    if has_head:
+        must_be(config, tie_word_embeddings=True)
+    return model, read_params(table(model, prefix), tensors, sizes(model))
+
+
+def table(model: TransformerEncoder | MaskedLanguageModel, prefix: str) -> Table:
+    """All our parameters, and theirs behind this prefix."""
     names = embeddings(f"{prefix}embeddings")
     for layer in range(model.layers):
         names |= block(f"encoder.{layer}", f"{prefix}encoder.layer.{layer}")
-    if has_head:
-        must_be(config, tie_word_embeddings=True)
-        table = f"{prefix}embeddings.word_embeddings.weight"
-        names |= head() | {"token_embedding": plain(table, V, D, also=f"{HEAD}.decoder.weight")}
-    assert model.feed_forward is not None
-    sizes = {V: model.vocab_size, D: model.width, F: model.feed_forward, CONTEXT: model.context,
-             TYPES: model.token_types}  # fmt: skip
-    return model, read_params(names, tensors, sizes)
+    if isinstance(model, MaskedLanguageModel):
+        words = f"{prefix}embeddings.word_embeddings.weight"
+        names |= head() | {"token_embedding": plain(words, V, D, also=f"{HEAD}.decoder.weight")}
+    return names
+
+
+def sizes(model: Any) -> Sizes:
+    """The sizes of a table's shapes."""
+    return {V: model.vocab_size, D: model.width, F: model.feed_forward, CONTEXT: model.context,
+            TYPES: model.token_types}  # fmt: skip
 
 
 def embeddings(theirs: str) -> Table:

@@ -5,11 +5,20 @@ float32 file is a view of it, but for an untied head.
 """
 
 from collections.abc import Mapping
+from typing import Any
 
 from minilm.models import TransformerLanguageModel
 from minilm.pretrained.config import Config
 from minilm.pretrained.families.checks import must_be
-from minilm.pretrained.tensors import Table, plain, prefix_of, read_params, require, turned
+from minilm.pretrained.tensors import (
+    Sizes,
+    Table,
+    plain,
+    prefix_of,
+    read_params,
+    require,
+    turned,
+)
 from minilm.types import Array, Params
 
 ACTIVATIONS = {
@@ -30,9 +39,6 @@ def read(config: Config, tensors: Mapping[str, Array]) -> tuple[TransformerLangu
     width = config.whole("n_embd", least=1)
     must_be(config, scale_attn_weights=True, scale_attn_by_inverse_layer_idx=False,
             add_cross_attention=False, is_causal=True)  # fmt: skip
-    prefix = prefix_of(tensors, ("transformer.", ""), "wpe.weight")
-    table, head = f"{prefix}wte.weight", "lm_head.weight"
-    tied = config.flag("tie_word_embeddings", True)
     model = TransformerLanguageModel(
         config.whole("vocab_size", least=1),
         width=width,
@@ -40,23 +46,32 @@ def read(config: Config, tensors: Mapping[str, Array]) -> tuple[TransformerLangu
         heads=config.whole("n_head", least=1),
         context=config.whole("n_positions", least=1),
         feed_forward=config.whole("n_inner", 4 * width, least=1),
-        tied=tied,
+        tied=config.flag("tie_word_embeddings", True),
         positions="learned",
         activation=config.choice("activation_function", ACTIVATIONS, "gelu_new"),
         norm_eps=config.number("layer_norm_epsilon", 1e-5, least=0),
     )
-    assert model.feed_forward is not None
-    sizes = {D: width, F: model.feed_forward, V: model.vocab_size, QKV: 3 * width,
-             CONTEXT: model.context}  # fmt: skip
+    prefix = prefix_of(tensors, ("transformer.", ""), "wpe.weight")
     require(tensors, f"{prefix}h.{model.layers - 1}.mlp.c_proj.bias")
-    names: Table = {"token_embedding": plain(table, V, D, also=head if tied else None)}
+    return model, read_params(table(model, prefix), tensors, sizes(model))
+
+
+def table(model: TransformerLanguageModel, prefix: str) -> Table:
+    """All our parameters, and theirs behind this prefix."""
+    words, head = f"{prefix}wte.weight", "lm_head.weight"
+    names: Table = {"token_embedding": plain(words, V, D, also=head if model.tied else None)}
     for layer in range(model.layers):
         names |= block(f"block.{layer}", f"{prefix}h.{layer}")
     names |= norm("norm", f"{prefix}ln_f")
-    if not tied:
+    if not model.tied:
         names["head.w"] = turned(head, V, D)
-    names["position_embedding"] = plain(f"{prefix}wpe.weight", CONTEXT, D)
-    return model, read_params(names, tensors, sizes)
+    return names | {"position_embedding": plain(f"{prefix}wpe.weight", CONTEXT, D)}
+
+
+def sizes(model: Any) -> Sizes:
+    """The sizes of a table's shapes."""
+    return {V: model.vocab_size, D: model.width, F: model.feed_forward, QKV: 3 * model.width,
+            CONTEXT: model.context}  # fmt: skip
 
 
 def block(ours: str, theirs: str) -> Table:

@@ -5,11 +5,13 @@ shorter than the context; Qwen 2 (Yang et al. 2024) but for biases of queries, k
 """
 
 from collections.abc import Mapping
+from typing import Any
 
 from minilm.models import TransformerLanguageModel
 from minilm.pretrained.config import Config
 from minilm.pretrained.families.checks import must_be, refuse
 from minilm.pretrained.tensors import (
+    Sizes,
     Table,
     plain,
     prefix_of,
@@ -31,20 +33,28 @@ def read(config: Config, tensors: Mapping[str, Array]) -> tuple[TransformerLangu
     """
     model = read_model(config)
     prefix = prefix_of(tensors, ("model.", ""), "norm.weight")
-    table, head = f"{prefix}embed_tokens.weight", "lm_head.weight"
     require(tensors, f"{prefix}layers.{model.layers - 1}.mlp.down_proj.weight")
-    names: Table = {"token_embedding": plain(table, V, D, also=head if model.tied else None)}
+    return model, read_params(table(model, prefix, config.model_type), tensors, sizes(model))
+
+
+def table(model: TransformerLanguageModel, prefix: str, model_type: str = "llama") -> Table:
+    """All our parameters, and theirs behind this prefix."""
+    words, head = f"{prefix}embed_tokens.weight", "lm_head.weight"
+    names: Table = {"token_embedding": plain(words, V, D, also=head if model.tied else None)}
     for layer in range(model.layers):
         names |= block(f"block.{layer}", f"{prefix}layers.{layer}")
         if model.biases:
-            names |= biases(f"block.{layer}", f"{prefix}layers.{layer}", config.model_type)
+            names |= biases(f"block.{layer}", f"{prefix}layers.{layer}", model_type)
     names["norm.gain"] = plain(f"{prefix}norm.weight", D)
     if not model.tied:
         names["head.w"] = turned(head, V, D)
+    return names
+
+
+def sizes(model: Any) -> Sizes:
+    """The sizes of a table's shapes."""
     shared = (model.key_value_heads or model.heads) * model.head_dim
-    assert model.feed_forward is not None
-    sizes = {V: model.vocab_size, D: model.width, F: model.feed_forward, Q: model.width, KV: shared}
-    return model, read_params(names, tensors, sizes)
+    return {V: model.vocab_size, D: model.width, F: model.feed_forward, Q: model.width, KV: shared}
 
 
 def read_model(config: Config) -> TransformerLanguageModel:
