@@ -65,9 +65,9 @@ def test_rows_do_not_depend_on_their_neighbours(texts, longest):
 
 
 def test_wrong_arguments_are_named():
-    with pytest.raises(ValueError, match="longest: must be an integer of at least 2, for the marks, got 1"):
+    with pytest.raises(ValueError, match=r"longest: must be an integer of at least 2, .* got 1"):
         padded_ids(TOKENIZER, ["a"], 1)
-    with pytest.raises(ValueError, match="longest: must be an integer of at least 3, for the marks, got 2"):
+    with pytest.raises(ValueError, match=r"longest: must be an integer of at least 3, .* got 2"):
         padded_pairs(TOKENIZER, [("a", "b")], 2)
     for longest in (5.5, "5"):
         with pytest.raises(ValueError, match="longest: must be an integer of at least 2, for the"):

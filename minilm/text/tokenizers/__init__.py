@@ -26,7 +26,7 @@ bert_words.py      BERT's cutting into words, its lower case without accents
 unicode_8.py       what is a mark, and what an accent: the same on every Python
 pre_tokens.py      GPT-2's cutting into words, and its letters for bytes
 memory.py          words that were encoded before
-merging.py         learning and applying merges, in time linear in the text
+merging.py         learning and applying merges, quickly however long a word is
 specials.py        special tokens: padding, begin, end, unknown
 checks.py          what is refused
 """

@@ -11,6 +11,9 @@
                 (a, b) = the one of them that was learned first
                 from left to right:  a b -> ab
 
+    join:   the same one place at a time: after each  a b -> ab  look for the first pair again
+            (SentencePiece; the same as long as no merge makes a pair that comes before it)
+
 Gage 1994; Sennrich, Haddow and Birch 2016, section 3.2 and algorithm 1. This is the algorithm, and
 tests/text/tokenizers/test_merging.py has it in full, to compare what follows with.
 
@@ -24,6 +27,7 @@ Learning and applying are the same walk over that chain, and cost in proportion 
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from heapq import heapify, heappop, heappush
+from itertools import pairwise
 from typing import TypeAlias
 
 Pair: TypeAlias = tuple[int, int]
@@ -47,7 +51,7 @@ class Chain:
         self.before = list(range(-1, len(self.symbols) - 1))
         self.after = list(range(1, len(self.symbols) + 1))
         self.where: dict[Pair, list[int]] = defaultdict(list)
-        for place, pair in enumerate(zip(self.symbols, self.symbols[1:], strict=False)):
+        for place, pair in enumerate(pairwise(self.symbols)):
             if BORDER not in pair:
                 self.where[pair].append(place)
 
@@ -149,3 +153,35 @@ def apply_merges(
                 pair_of[ranks[pair]] = pair
                 heappush(queue, ranks[pair])
     return chain.words()
+
+
+def join_best(symbols: list[int], best: Mapping[Pair, tuple[float, int]]) -> tuple[int, ...]:
+    """symbols after joining neighbours as long as a pair of them is in `best`, the least first.
+
+    best: pair -> (its order, the symbol it makes). Of equal ones the leftmost is first. A join
+    changes two pairs, so with a queue of pairs the cost is n log n for n symbols.
+
+    >>> join_best([1, 2, 2, 3], {(2, 3): (0, 9), (1, 2): (1, 8), (8, 9): (2, 7)})
+    (7,)
+    """
+    symbols = [GONE, *symbols, GONE]  # both ends, which are in no pair
+    before, after = list(range(-1, len(symbols) - 1)), list(range(1, len(symbols) + 1))
+    queue = [
+        (best[pair][0], place, *pair)
+        for place, pair in enumerate(pairwise(symbols))
+        if pair in best
+    ]
+    heapify(queue)
+    while queue:
+        _, place, a, b = heappop(queue)
+        second = after[place]
+        if symbols[place] != a or symbols[second] != b:
+            continue  # another join has been here
+        symbols[place], symbols[second] = best[a, b][1], GONE
+        after[place] = after[second]
+        before[after[place]] = place
+        for left in (before[place], place):
+            pair = symbols[left], symbols[after[left]]
+            if pair in best:
+                heappush(queue, (best[pair][0], left, *pair))
+    return tuple(symbol for symbol in symbols if symbol != GONE)

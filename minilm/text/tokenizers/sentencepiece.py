@@ -21,8 +21,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from heapq import heapify, heappop, heappush
-from itertools import pairwise
+from itertools import islice
 from math import isfinite
 from typing import Any, TypeAlias
 
@@ -31,13 +30,14 @@ import numpy as np
 from minilm.text.tokenizers.bpe_files import check_merge
 from minilm.text.tokenizers.checks import check_sizes, check_text, checked_ids, utf8
 from minilm.text.tokenizers.memory import Memory
-from minilm.text.tokenizers.merging import GONE, Pair, learn_merges
+from minilm.text.tokenizers.merging import Pair, join_best, learn_merges
 from minilm.text.tokenizers.specials import check_specials
 from minilm.types import Array
 
 SPACE = "\u2581"  # ▁, looks like an underscore and is not
 BYTES = tuple(f"<0x{byte:02X}>" for byte in range(256))
 SPECIALS = ("<unk>", "<s>", "</s>")
+MOST_MERGES = 1_000_000
 PREFIXES = ("always", "unless there", "never")
 # Where no piece reaches from one word into the next, a text is joined word by word, and a word that
 # was joined is remembered.
@@ -127,18 +127,23 @@ class SentencePieceTokenizer:
     def from_scores(
         cls, pieces: Sequence[str], scores: Sequence[float], specials: Sequence[str] = SPECIALS
     ) -> "SentencePieceTokenizer":
-        """Any two pieces may be joined that make a third one; its score is theirs."""
+        """Any two pieces may be joined that make a third one; its score is theirs.
+
+        ValueError where there are over a million such pairs (Llama 2 has 61,249), and as above.
+        """
         if len(pieces) != len(scores):
-            raise ValueError(f"scores: must be one for each of the {len(pieces)} pieces, "
-                             f"got {len(scores)}")  # fmt: skip
+            raise ValueError(f"scores: must be {len(pieces)}, one a piece, got {len(scores)}")
         spelled = set(pieces) - {*specials, *BYTES}
-        merges = tuple(
+        pairs = (
             (piece[:cut], piece[cut:], float(score))
             for piece, score in zip(pieces, scores, strict=True)
             if piece in spelled
             for cut in range(1, len(piece))
             if piece[:cut] in spelled and piece[cut:] in spelled
         )
+        merges = tuple(islice(pairs, MOST_MERGES + 1))
+        if len(merges) > MOST_MERGES:
+            raise ValueError(f"pieces: over {MOST_MERGES:,} pairs of them make a third one")
         return cls(tuple(pieces), merges, check_specials(specials))
 
     @classmethod
@@ -216,35 +221,3 @@ class SentencePieceTokenizer:
     def from_dict(cls, fields: Mapping[str, Any]) -> "SentencePieceTokenizer":
         merges = tuple((a, b, score) for a, b, score in fields["merges"])
         return cls(tuple(fields["vocabulary"]), merges, tuple(fields["specials"]), fields["prefix"])
-
-
-def join_best(symbols: list[int], best: Mapping[Pair, tuple[float, int]]) -> tuple[int, ...]:
-    """symbols after joining neighbours as long as a pair of them is in `best`, the least first.
-
-    best: pair -> (its order, the symbol it makes). Of equal ones the leftmost is first. A join
-    changes two pairs, so with a queue of pairs the cost is n log n for n symbols.
-
-    >>> join_best([1, 2, 2, 3], {(2, 3): (0, 9), (1, 2): (1, 8), (8, 9): (2, 7)})
-    (7,)
-    """
-    symbols = [GONE, *symbols, GONE]  # both ends, which are in no pair
-    before, after = list(range(-1, len(symbols) - 1)), list(range(1, len(symbols) + 1))
-    queue = [
-        (best[pair][0], place, *pair)
-        for place, pair in enumerate(pairwise(symbols))
-        if pair in best
-    ]
-    heapify(queue)
-    while queue:
-        _, place, a, b = heappop(queue)
-        second = after[place]
-        if symbols[place] != a or symbols[second] != b:
-            continue  # another join has been here
-        symbols[place], symbols[second] = best[a, b][1], GONE
-        after[place] = after[second]
-        before[after[place]] = place
-        for left in (before[place], place):
-            pair = symbols[left], symbols[after[left]]
-            if pair in best:
-                heappush(queue, (best[pair][0], left, *pair))
-    return tuple(symbol for symbol in symbols if symbol != GONE)

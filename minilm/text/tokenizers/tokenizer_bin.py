@@ -16,13 +16,14 @@ from pathlib import Path
 from minilm.text.tokenizers.sentencepiece import SPACE, SPECIALS, SentencePieceTokenizer
 from minilm.text.tokenizers.text_files import read_bytes
 
+LARGEST = 2**23  # bytes: twenty times Llama 2's file
 MOST_BYTES = 256  # of a piece: real ones have some dozens, and a text is cut in all ways into two
 NAMES = {"\n<s>\n": "<s>", "\n</s>\n": "</s>"}
 
 
 def read_tokenizer_bin(path: str | Path) -> SentencePieceTokenizer:
     """ValueError that names the file and the byte of what cannot be meant; FileNotFoundError."""
-    data, name = read_bytes(Path(path)), repr(str(path))
+    data, name = read_bytes(Path(path), LARGEST), repr(str(path))
     if len(data) < 4:
         raise ValueError(f"{name}: must begin with the length of the longest piece, "
                          f"has {len(data)} bytes")  # fmt: skip

@@ -143,6 +143,15 @@ def test_a_megabyte_takes_seconds_whatever_is_in_it():
             assert time.process_time() - begin < 15
 
 
+def test_pieces_that_make_up_each_other_in_millions_of_ways_are_refused(monkeypatch):
+    pieces = ["a" * n for n in range(1, 60)]  # n - 1 ways to cut one of n letters
+    zeros = [0.0] * (len(FRONT) + len(pieces))
+    monkeypatch.setattr(sentencepiece, "MOST_MERGES", 59 * 58 // 2)
+    assert len(SentencePieceTokenizer.from_scores([*FRONT, *pieces], zeros).merges) == 59 * 58 // 2
+    with pytest.raises(ValueError, match="pieces: over 1,711 pairs of them make a third one"):
+        SentencePieceTokenizer.from_scores([*FRONT, *pieces, "a" * 60], [*zeros, 0.0])
+
+
 def test_wrong_arguments_are_named():
     def refused(match, *fields):
         with pytest.raises(ValueError, match=match):
@@ -158,7 +167,7 @@ def test_wrong_arguments_are_named():
     refused(r"merges\[0\]: its score must be finite", (*FRONT, "a", "aa"),
             (("a", "a", float("nan")),))  # fmt: skip
     refused("merges: must be distinct pairs", (*FRONT, "a", "aa"), (("a", "a", 0.0),) * 2)
-    with pytest.raises(ValueError, match="scores: must be one for each of the 259 pieces, got 1"):
+    with pytest.raises(ValueError, match="scores: must be 259, one a piece, got 1"):
         SentencePieceTokenizer.from_scores(FRONT, [1.0])
     with pytest.raises(ValueError, match=r"'\\ud800' is half of a surrogate pair"):
         english().encode("a\ud800")
