@@ -33,8 +33,9 @@ def blocks(rows: list[Row]) -> dict[str, str]:
     order = "".join(folded(f"{bits} bits: {len(cells) - 1} methods", cells)
                     for bits, cells in words.every_width(rows))
     tables = {"best": words.best, "word-table": words.tables_alone, "tables": words.each_table,
-              "layers": words.by_layer, "draws": words.draws, "inputs": words.inputs,
-              "activations": words.activations, "printed": words.printed}  # fmt: skip
+              "layers": words.by_layer, "parts": words.by_part, "draws": words.draws,
+              "inputs": words.inputs, "activations": words.activations,
+              "printed": words.printed}  # fmt: skip
     return {"run": words.the_run(rows), "order": order,
             **{name: markdown(table(rows)) for name, table in tables.items()}}
 

@@ -9,7 +9,7 @@ rounded: SmoothQuant divides the large channels and multiplies the weight's rows
 rotation spreads each of them over all.
 
 After a post-norm block a norm's output is read by the next weight and by the residual step, so
-neither cure can be folded away: each is a factor that stands before its weight (transforms.py).
+neither cure can be folded into the norm: each stays a factor before its weight (transforms.py).
 """
 
 from collections.abc import Mapping

@@ -57,7 +57,8 @@ class Bench:
 
     @cached_property
     def seen(self) -> dict[str, Any]:
-        """A Seen for each weight: what multiplies it in the float model."""
+        """A Seen for each weight: what multiplies it in the float model, whatever else is rounded.
+        """
         return calibrate(self.model, self.params, self.batches, histograms=True)
 
     @cached_property

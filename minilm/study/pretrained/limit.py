@@ -6,9 +6,10 @@ Shannon: a code of R bits cannot bring Gaussian numbers of variance σ² nearer 
 long its blocks. Where it does, w and ŵ are related as above, the *test channel*: the squared error
 is D·σ², and none of it is known from ŵ. (Cover and Thomas 2006, section 10.3.2.)
 
-So this draws from what an ideal code of each channel would give: a limit to every method that only
-asks how near ŵ is to w. A method that knows what multiplies w may do better, since it moves errors
-to where they do less: GPTQ, AWQ. No code reaches the limit; those here that round one weight at a
+So this draws from what an ideal code of each channel would give: a mark for methods that only ask
+how near ŵ is to w and give all weights the same bits, and no limit of drift. A method that knows
+what multiplies w, or which weights matter, may do better, since it moves errors to where they do
+less: GPTQ, mixed precision. No code reaches the limit; those here that round one weight at a
 time are further from it than the quarter of a bit that an entropy coder leaves.
 """
 

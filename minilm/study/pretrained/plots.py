@@ -54,7 +54,8 @@ def draw_figures(rows: Sequence[Row], folder: Path) -> dict[str, Path]:
 
 
 def drift_versus_bits(rows: Sequence[Row]) -> Figure:
-    """Left: how far weights moved. Right: what that did to embeddings. Each with its limit."""
+    """Left: how far weights moved, with Shannon's limit. Right: what that did to embeddings, with
+    the drift that noise of the limit's size causes, which is no limit itself."""
     figure = Figure(figsize=(WIDTH, 5.4), layout="constrained")
     left, right = figure.subplots(1, 2)
     own = [row for row in part(rows, "weights") if whole(row) and row["bits_per_weight"] < 10]
@@ -68,7 +69,7 @@ def drift_versus_bits(rows: Sequence[Row]) -> Figure:
                       color=colour, markersize=5, linewidth=1.1, label=method)
         axes.set_xlabel("true bits per weight, scales and floats included")
     bits = np.arange(2, 9)
-    left.plot(bits, shannon_sqnr(bits), label="limit", **LIMIT)
+    left.plot(bits, shannon_sqnr(bits), label="Shannon; right: noise of his size", **LIMIT)
     left.plot(bits, [lloyd_max_sqnr(int(b)) for b in bits], linestyle=":",
               label="Lloyd–Max on a Gaussian", **LIMIT)  # fmt: skip
     left.set_ylabel("SQNR of the weights, dB")

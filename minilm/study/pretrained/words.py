@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 
 from minilm.study.methods.words import Cells
-from minilm.study.pretrained.measure import DRAWN, Row
+from minilm.study.pretrained.measure import DRAWN, ONE_PART, Row
 from minilm.study.pretrained.methods import COMPARED
 
 # the columns of drift, as they are shown
@@ -43,6 +43,7 @@ DRIFT: Shown = (
     ("nearest has the topic", lambda r: percent(r["same_topic"])),
     ("nearest topic is right", lambda r: percent(r["topic"])),
 )
+RANKS: Shown = (DRIFT[2], DRIFT[4])
 SIZE: Shown = (
     ("true bits", lambda r: f"{r['bits_per_weight']:.2f}"),
     ("file, MB", lambda r: f"{r['file_bytes'] / 1e6:.1f}"),
@@ -127,6 +128,16 @@ def each_table(rows: Sequence[Row]) -> Cells:
     return cells + [[f"`{row['where']}`", str(int(row["bits"])), small(row["drift"]),
                      *line(row, DRIFT[1:5])]
                     for row in part(rows, "matrices") if row["where"].endswith("embedding")]
+
+
+def by_part(rows: Sequence[Row]) -> Cells:
+    """One part rounded, all else float: whether ranks agree, by part and bits."""
+    found = {(row["where"], int(row["bits"])): row for row in part(rows, "layers")}
+    cells = [["rounded", *(f"{shown[0]}, {bits} bits" for shown in RANKS for bits in ONE_PART)]]
+    return cells + [
+        [where, *(form(found[where, bits]) for _, form in RANKS for bits in ONE_PART)]
+        for where in dict.fromkeys(where for where, _ in found)
+    ]
 
 
 def by_layer(rows: Sequence[Row]) -> Cells:

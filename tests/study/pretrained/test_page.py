@@ -74,7 +74,8 @@ def test_links_lead_somewhere():
 
 
 def test_between_the_marks_alone_are_numbers_that_were_measured():
-    text = re.sub(r"```.*?```|`[^`]*`|(22|11)\.7 million|6\.02 dB", "", WRITTEN, flags=re.S)
+    allowed = r"```.*?```|`[^`]*`|(22\.6|11\.7) million|6\.02 dB"
+    text = re.sub(allowed, "", WRITTEN, flags=re.S)
     assert not re.findall(r"\d+\.\d+", text)
 
 
@@ -123,9 +124,10 @@ def least_noise(bits):
     return float(np.exp(np.interp(bits, at, [np.log(np.mean(own[b])) for b in at])))
 
 
-def test_eight_bits_cost_nothing():
+def test_eight_bits_cost_next_to_nothing():
     row = WEIGHTS["round to nearest", 8]
     assert row["cosine"] > 0.999 and row["spearman"] > 0.999
+    assert 0.98 <= row["nearest"] < 1
     assert drift("one scale", 8) > drift("round to nearest", 5)
 
 
@@ -148,7 +150,7 @@ def test_three_and_two_bits():
     two = [row for row in WEIGHTS.values() if row["bits"] == 2 and whole(row)]
     best = min(two, key=lambda row: row["drift"])
     assert best["topic"] > 0.6 and best["nearest"] < 0.5
-    assert drift("GPTQ", 2) > 0.9 > 0.3 > drift(BEST, 2)
+    assert min(drift("GPTQ", 2), drift("round to nearest", 2)) > 0.9 > 0.3 > drift(BEST, 2)
 
 
 def test_gptq_is_further_and_drifts_less():
@@ -186,6 +188,21 @@ def test_later_blocks_cost_more():
         assert min(own, key=own.get) == f"layer {layer}, w_out"
 
 
+def test_early_errors_shrink_on_the_way_until_the_last_block():
+    for row in part(ROWS, "layers"):
+        if row["where"] in ("layer 1", "layer 2", "layer 3") and row["bits"] < 8:
+            own = [row[f"error_{layer}"] for layer in range(int(row["where"][-1]), 7)]
+            assert own[:-1] == sorted(own[:-1], reverse=True) and own[-1] > own[-2]
+
+
+def test_ranks_suffer_most_from_the_last_block():
+    for bits in (4, 3, 2):
+        rows = [row for row in part(ROWS, "layers") if row["bits"] == bits]
+        assert min(rows, key=lambda row: row["spearman"])["where"] == "layer 6"
+        kept = [row["top_10"] for row in rows]
+        assert max(kept) - min(kept) < 0.06
+
+
 def test_half_the_sentences_calibrate_less_well():
     for bits in (4, 3, 2):
         found = [row["drift"] for row in part(ROWS, "draws") if row["bits"] == bits]
@@ -221,6 +238,8 @@ def test_activations_and_their_cures():
     assert at(f"{token}, attention too", 8, 8) == pytest.approx(at(token, 8, 8), rel=0.05)
     assert at("by token, weights in groups", 8, 4) < 1.1 * drift(
         "least squares, asymmetric in groups", 4)  # fmt: skip
+    assert at("by token, GPTQ", 8, 4) < 1.25 * drift(BEST, 4)
+    assert at("by token, rotation, then GPTQ", 8, 4) < 1.05 * drift("rotation, then GPTQ", 4)
     hard = {name: at(name, 4, 4) for name in BENT if (name, 4, 4) in ACTIVATIONS}
     assert min(hard, key=hard.get) == "by token, rotation, then GPTQ"
     assert hard.pop("by token, rotation, then GPTQ") < min(hard.values()) / 4
@@ -231,3 +250,4 @@ def test_printed_rules_leave_nothing():
         if row["method"] != "cast before mapping":
             assert row["drift"] > 0.9 and row["same_topic"] < 0.1 and row["topic"] < 0.1
         assert row["drift"] > 5 * drift("round to nearest", 4)
+    assert drift("one scale", 8) < 0.05 and drift("one scale", 4) > 0.5
