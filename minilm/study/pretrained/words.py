@@ -195,7 +195,7 @@ def inputs(rows: Sequence[Row]) -> Cells:
 def printed(rows: Sequence[Row]) -> Cells:
     """Rules as articles print them, beside round to nearest."""
     cells = [["rule", "bits", *titles(DRIFT)]]
-    beside = [row for row in part(rows, "weights") if row["method"] == "round to nearest"
+    beside = [row for row in part(rows, "weights") if row["method"] == PLAINEST
               and row["bits"] in (8, 4)]  # fmt: skip
     return cells + [[row["method"], str(int(row["bits"])), *line(row, DRIFT)]
                     for row in (*part(rows, "printed"), *beside)]
