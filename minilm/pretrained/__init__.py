@@ -23,7 +23,8 @@ What is done with them:
     masked.py                what may stand in a gap: predict_masked
     prompts.py               where a text begins and ends for a language model: prompt_ids, end_id
     calibration.py           natural sentences and windows of text, to calibrate with
-    texts.py                 texts as BERT reads them: padded_ids
+    texts.py                 texts and pairs of texts as BERT reads them: padded_ids,
+                             padded_pairs
 
 How they are given on, quantized or not:
 
@@ -46,6 +47,7 @@ from minilm.pretrained.masked import predict_masked
 from minilm.pretrained.prompts import end_id, prompt_ids
 from minilm.pretrained.safetensors import SafetensorsFile, open_tensors, write_safetensors
 from minilm.pretrained.sentences import cut_texts, rank, sentence_embeddings, similarity
+from minilm.pretrained.texts import padded_ids, padded_pairs
 from minilm.pretrained.write_llama2c import write_llama2c
 
 __all__ = [
@@ -61,6 +63,8 @@ __all__ = [
     "installed_models",
     "load_pretrained",
     "open_tensors",
+    "padded_ids",
+    "padded_pairs",
     "predict_masked",
     "prompt_ids",
     "rank",
