@@ -42,7 +42,9 @@ def test_every_method_makes_weights_of_the_same_shapes(bench, method):
     assert list(made) == list(bench.params)
     for name, w in made.items():
         assert w.shape == bench.params[name].shape
-        assert isinstance(w, Weight) == (name in matrices(bench.params)) or "word table" in method
+        float_on_purpose = "segments float" in method and name == "type_embedding"
+        rounded = name in matrices(bench.params) and not float_on_purpose
+        assert isinstance(w, Weight) == rounded or "word table" in method
     assert bench.measured(made)["cosine"] > 0.2
 
 
