@@ -30,7 +30,7 @@ RULES = ("the step is the range", "divided by a power of two", "cast before mapp
 
 def blocks(rows: list[Row]) -> dict[str, str]:
     """The parts of the page that are made: name -> Markdown."""
-    order = "".join(folded(f"{bits} bits: {len(cells) - 1} methods", cells)
+    order = "".join(folded(f"{counted(bits, 'bit')}: {counted(len(cells) - 1, 'method')}", cells)
                     for bits, cells in words.every_width(rows))
     tables = {"best": words.best, "word-table": words.tables_alone, "tables": words.each_table,
               "layers": words.by_layer, "parts": words.by_part, "draws": words.draws,
@@ -38,6 +38,10 @@ def blocks(rows: list[Row]) -> dict[str, str]:
               "printed": words.printed}  # fmt: skip
     return {"run": words.the_run(rows), "order": order,
             **{name: markdown(table(rows)) for name, table in tables.items()}}
+
+
+def counted(n: int, what: str) -> str:
+    return f"{n} {what}" if n == 1 else f"{n} {what}s"
 
 
 def make_page() -> None:

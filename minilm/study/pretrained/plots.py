@@ -6,6 +6,7 @@ their numbers written in, so that no colour has to be told from another.
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -21,7 +22,8 @@ from minilm.study.pretrained.measure import ONE_MATRIX, ONE_PART, Row
 from minilm.study.pretrained.words import part, small, whole
 
 WIDTH = 8.6  # inches, of a page's column
-DRIFT = "drift of embeddings, 1 − mean cosine"
+DRIFT = "drift of sentence vectors, 1 − mean cosine"
+NOISE: dict[str, Any] = {**LIMIT, "linestyle": "--"}  # a mark, and no limit
 STYLES = {
     "one scale": ("#D55E00", "v"),
     "round to nearest": ("#0072B2", "o"),
@@ -69,17 +71,17 @@ def drift_versus_bits(rows: Sequence[Row]) -> Figure:
                       color=colour, markersize=5, linewidth=1.1, label=method)
         axes.set_xlabel("true bits per weight, scales and floats included")
     bits = np.arange(2, 9)
-    left.plot(bits, shannon_sqnr(bits), label="Shannon; right: noise of his size", **LIMIT)
+    left.plot(bits, shannon_sqnr(bits), label="left: Shannon's limit", **LIMIT)
     left.plot(bits, [lloyd_max_sqnr(int(b)) for b in bits], linestyle=":",
-              label="Lloyd–Max on a Gaussian", **LIMIT)  # fmt: skip
+              label="left: Lloyd–Max on a Gaussian", **LIMIT)  # fmt: skip
     left.set_ylabel("SQNR of the weights, dB")
     left.set_ylim(bottom=min(-2.0, left.get_ylim()[0]))
     draw_noise(right, part(rows, "limit"))
     right.set_yscale("log")
     right.set_ylabel(DRIFT)
     plain_logarithms(right, "y", [1, 0.1, 0.01, 0.001, 0.0001])
-    handles, labels = left.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=3)
+    handles = [*left.get_legend_handles_labels()[0], *right.lines[-1:]]
+    figure.legend(handles=handles, loc="outside upper center", ncols=3)
     return figure
 
 
@@ -87,7 +89,8 @@ def draw_noise(axes: Axes, limit: Sequence[Row]) -> None:
     """The drift that the least noise causes: the mean over draws, and the band between them."""
     bits = sorted({row["bits"] for row in limit})
     drawn = [[row["drift"] for row in limit if row["bits"] == b] for b in bits]
-    axes.plot(bits, [np.mean(each) for each in drawn], **LIMIT)
+    axes.plot(bits, [np.mean(each) for each in drawn],
+              label="right: weights with Shannon's least noise", **NOISE)
     axes.fill_between(bits, [min(each) for each in drawn], [max(each) for each in drawn],
                       color=LIMIT["color"], alpha=0.25, linewidth=0)  # fmt: skip
 
@@ -139,7 +142,7 @@ def outliers(rows: Sequence[Row]) -> Figure:
     own = part(rows, "inputs")
     figure = Figure(figsize=(WIDTH, 1.3 + 0.19 * len(own)), layout="constrained")
     panels = figure.subplots(1, 2, sharey=True)
-    shown = ("outlier", "largest channel / median channel"), ("kurtosis", "kurtosis")
+    shown = (("outlier", "largest channel / median channel of x"), ("kurtosis", "kurtosis of x"))
     for axes, (what, title) in zip(panels, shown, strict=True):
         for cure, _, colour, marker in CURES:
             axes.plot([row[cure + what] for row in own], range(len(own)), marker, color=colour,
@@ -158,10 +161,11 @@ def outliers(rows: Sequence[Row]) -> Figure:
     names = [row["where"].split(".") for row in own]
     panels[0].set_yticks(range(len(own)), [f"layer {int(n[1]) + 1}, {n[-1]}" for n in names],
                          fontsize=7.5)  # fmt: skip
+    panels[0].set_ylabel("x: what multiplies the weight of …")
     panels[0].set_ylim(len(own) - 0.3, -0.7)
     handles = [Line2D([], [], linestyle="", marker=marker, color=colour, label=label)
                for _, label, colour, marker in CURES]
-    limit = Line2D([], [], label="all channels alike; a Gaussian", **LIMIT)
+    limit = Line2D([], [], label="left: all channels alike; right: a Gaussian", **LIMIT)
     figure.legend(handles=[*handles, limit], loc="outside upper center", ncols=4)
     return figure
 

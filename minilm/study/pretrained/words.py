@@ -207,7 +207,7 @@ def the_run(rows: Sequence[Row]) -> str:
     seconds = sum(row["seconds"] or 0 for row in rows)
     return (
         f"{len(rows)} measurements; rounding took {seconds / 60:.0f} minutes of one processor "
-        f"altogether. The float model takes {float32['file_bytes'] / 1e6:.1f} MB; the nearest "
+        f"in all. The float model takes {float32['file_bytes'] / 1e6:.1f} MB; the nearest "
         f"other sentence is of the same topic for {percent(float32['same_topic'])} of the scored "
         f"sentences, the nearest topic is their own for {percent(float32['topic'])}.\n"
     )
