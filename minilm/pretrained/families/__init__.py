@@ -7,6 +7,8 @@
     checks.py      what an architecture here does not have
 
 FAMILIES[model_type](config, tensors) -> model, params
+
+The names of bert, gpt2 and llama are table(model, prefix): their_tensors.py writes by the same.
 """
 
 from collections.abc import Callable, Mapping

@@ -55,9 +55,8 @@ def read(
     if has_head:
         must_be(config, tie_word_embeddings=True)
         names |= head()
-    assert model.feed_forward is not None
-    sizes = {V: model.vocab_size, D: model.width, F: model.feed_forward, CONTEXT: model.context,
-             TYPES: model.token_types}  # fmt: skip
+    sizes = {V: model.vocab_size, D: model.width, F: config.whole("hidden_dim"),
+             CONTEXT: model.context, TYPES: model.token_types}  # fmt: skip
     return model, read_params(names, tensors, sizes)
 
 
