@@ -21,7 +21,9 @@ at_least_one = partial(whole_number, least=1)
 
 def add_texts(command: Any) -> None:
     # "*" would be content with no text before an option, and then refuse those after it
-    texts = command.add_argument("texts", nargs="+", metavar="TEXT", default=[], help="or --file")
+    texts = command.add_argument(
+        "texts", nargs="+", metavar="TEXT", default=[], help="one or more, or --file"
+    )
     texts.required = False  # a file may hold them
     command.add_argument("--file", metavar="LINES", help="a file with a text on each line")
 
@@ -29,7 +31,7 @@ def add_texts(command: Any) -> None:
 def texts_of(arguments: argparse.Namespace) -> list[str]:
     """The texts that were typed, or the lines of the file."""
     if (arguments.file is None) == (not arguments.texts):
-        raise ValueError("texts must be typed, or be the lines of a --file: one of the two")
+        raise ValueError("give texts on the command line or a --file of them: one of the two")
     if arguments.file is None:
         return arguments.texts
     lines = [line.strip() for line in read_text(Path(arguments.file)).split("\n")]
@@ -50,7 +52,9 @@ def say_what_was_cut(pretrained: Any, texts: list[str]) -> None:
 def add_embed(commands: Any) -> None:
     command = add_of_pretrained(commands, "embed", run_embed, "a vector for each text")
     add_texts(command)
-    command.add_argument("--out", metavar="NPY", help="write the vectors, (texts, width) float32")
+    command.add_argument(
+        "--out", metavar="NPY", help="write the vectors as .npy, (texts, width) float32"
+    )
 
 
 def run_embed(arguments: argparse.Namespace) -> None:
@@ -76,7 +80,9 @@ def add_rank(commands: Any) -> None:
     command = add_of_pretrained(commands, "rank", run_rank, "texts, most like a query first")
     command.add_argument("--query", required=True, metavar="TEXT", help="what they are to be like")
     add_texts(command)
-    command.add_argument("--top", type=at_least_one, metavar="K", help="the best (default: all)")
+    command.add_argument(
+        "--top", type=at_least_one, metavar="K", help="only the K most similar (default: all)"
+    )
 
 
 def run_rank(arguments: argparse.Namespace) -> None:
@@ -92,7 +98,8 @@ def run_rank(arguments: argparse.Namespace) -> None:
 def add_fill(commands: Any) -> None:
     command = add_of_pretrained(commands, "fill", run_fill, "what may stand where [MASK] stands")
     command.add_argument("text", metavar="TEXT", help="with [MASK] in it, once or more")
-    command.add_argument("--top", type=at_least_one, metavar="K", default=5, help="(default: 5)")
+    command.add_argument("--top", type=at_least_one, metavar="K", default=5,
+                         help="so many tokens for each gap (default: 5)")  # fmt: skip
 
 
 def run_fill(arguments: argparse.Namespace) -> None:

@@ -31,7 +31,8 @@ PRETRAINED_EXAMPLES = {  # of the commands of `pretrained`
     "info": ENCODER.format("info"),
     "embed": ENCODER.format("embed") + ' "A cat is asleep." --out cat.npy',
     "rank": EXAMPLES["pretrained"],
-    "fill": 'python -m minilm pretrained fill bert-base-uncased "Paris is the [MASK] of France."',
+    "fill": "python -m minilm pretrained fill path/to/bert-base-uncased "
+    '"Paris is the [MASK] of France."',
     "generate": 'python -m minilm pretrained generate stories15M.bin --prompt "Once upon a time"',
     "quantize": ENCODER.format("quantize") + ' --bits 4 --method "in groups" --out encoder-4.npz',
     "export": ENCODER.format("export") + " --format safetensors --out encoder",
@@ -47,8 +48,8 @@ def add(
     if name in TASK_EXAMPLES and examples is EXAMPLES:
         example += f"\nof a task:  {TASK_EXAMPLES[name]}"
     command: argparse.ArgumentParser = commands.add_parser(
-        name, help=what, description=what.capitalize() + ".", epilog=example, allow_abbrev=False,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        name, help=what, description=what[0].upper() + what[1:] + ".", epilog=example,
+        allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     command.set_defaults(run=run)
     return command
@@ -62,7 +63,8 @@ def add_of_pretrained(
     command.add_argument(
         "model", metavar="NAME_OR_PATH",
         help="an installed model, such as all-MiniLM-L6-v2; a folder with config.json, "
-        "model.safetensors and a vocabulary; a llama2.c .bin; or what `pretrained quantize` saved",
+        "model.safetensors and a vocabulary; a llama2.c .bin; or what `pretrained quantize` saved. "
+        "Nothing is downloaded",
     )
     return command
 

@@ -44,7 +44,9 @@ def add_pretrained(commands: Any) -> None:
 
 def add_info(commands: Any) -> None:
     command = add_of_pretrained(commands, "info", run_info, "what a model is made of")
-    command.add_argument("--tensors", action="store_true", help="each parameter, too")
+    command.add_argument(
+        "--tensors", action="store_true", help="list every parameter: shape, bytes, bits a weight"
+    )
 
 
 def run_info(arguments: argparse.Namespace) -> None:
@@ -73,7 +75,7 @@ def about(pretrained: Pretrained) -> dict[str, str]:
     if isinstance(model, TransformerEncoder | MaskedLanguageModel):
         which = "mean" if pretrained.pooling == "mean" else "first"
         lines["vector of a text"] = f"{which} of at most {pretrained.longest:,} tokens"
-    lines["unused"] = ", ".join(pretrained.unused) or "nothing"
+    lines["not used of the file"] = ", ".join(pretrained.unused) or "nothing"
     return lines
 
 
@@ -99,7 +101,7 @@ def kept_as(weight: Any) -> str:
 
 def add_generate(commands: Any) -> None:
     command = add_of_pretrained(commands, "generate", run_generate, "let a language model write")
-    add_writing(command, prompt="what is gone on with; may be empty")
+    add_writing(command, prompt="the text's beginning, which the model goes on with; may be empty")
 
 
 def run_generate(arguments: argparse.Namespace) -> None:

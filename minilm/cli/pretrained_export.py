@@ -32,19 +32,21 @@ def add_export(commands: Any) -> None:
         ".safetensors file; gguf: a file for llama.cpp; llama2c: a .bin of a Llama",
     )
     command.add_argument(
-        "--kind", choices=KINDS, help="of a gguf file's matrices (default: Q8_0, 8 bits in blocks)"
+        "--kind", choices=KINDS,
+        help="with --format gguf: how matrices are kept (default: Q8_0, blocks of 8-bit codes)"
     )
     command.add_argument(
         "--group-size", type=partial(whole_number, least=1), metavar="N",
-        help="of llama2c: int8 codes, one scale for so many (default: floats)",
+        help="with --format llama2c: int8 codes, one scale for so many (default: floats)",
     )
-    command.add_argument("--out", required=True, help="the file; of safetensors the folder")
+    command.add_argument("--out", required=True, help="the file; for safetensors the folder")
 
 
 def run_export(arguments: argparse.Namespace) -> None:
     for option, only in (("kind", "gguf"), ("group_size", "llama2c")):
         if getattr(arguments, option) is not None and arguments.format != only:
-            raise ValueError(f"--{option.replace('_', '-')}: of {only}, not of {arguments.format}")
+            raise ValueError(f"--{option.replace('_', '-')}: goes with --format {only}, "
+                             f"not with {arguments.format}")  # fmt: skip
     if arguments.format != "safetensors":
         check_target(arguments.out)
     FORMATS[arguments.format](load_pretrained(arguments.model), arguments)
@@ -78,7 +80,7 @@ def as_gguf(pretrained: Any, arguments: argparse.Namespace) -> None:
 def as_llama2c(pretrained: Any, arguments: argparse.Namespace) -> None:
     model = pretrained.model
     if not isinstance(model, TransformerLanguageModel):
-        raise ValueError(f"--format llama2c: is for Llamas, got a {type(model).__name__}")
+        raise ValueError(f"--format llama2c: is for Llamas, not for a {type(model).__name__}")
     write_llama2c(arguments.out, model, pretrained.params, group_size=arguments.group_size)
     say_saved(Path(arguments.out))
 

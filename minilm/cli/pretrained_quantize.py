@@ -31,14 +31,14 @@ def add_quantize(commands: Any) -> None:
     command = add_of_pretrained(
         commands, "quantize", run_quantize, "round a model's weights to few bits and save it"
     )
-    command.add_argument("--bits", type=int, default=8, choices=BITS)
+    command.add_argument("--bits", type=int, default=8, choices=BITS, help="of a code (default: 8)")
     command.add_argument(
         "--group-size", type=partial(whole_number, least=1), metavar="N",
         help="one scale for so many inputs of a channel (default: the method's)",
     )
     command.add_argument(
         "--method", choices=METHODS, default="round to nearest", metavar="NAME",
-        help=f"(default: round to nearest) By name: {'; '.join(METHODS)}",
+        help=f"one of: {'; '.join(METHODS)} (default: round to nearest)",
     )
     command.add_argument(
         "--activations", type=int, choices=range(2, 9), metavar="BITS",
@@ -50,7 +50,7 @@ def add_quantize(commands: Any) -> None:
         help=f"{', '.join(CORPORA)}, or a text file: half of it to calibrate with, half to measure "
         "on (default: python-docs)",
     )
-    command.add_argument("--out", required=True)
+    command.add_argument("--out", required=True, help="the file, .npz")
 
 
 def run_quantize(arguments: argparse.Namespace) -> None:
@@ -59,7 +59,7 @@ def run_quantize(arguments: argparse.Namespace) -> None:
     if arguments.bits not in method.bits:
         there_are = ", ".join(map(str, method.bits))
         raise ValueError(
-            f"--bits: {arguments.method} is there for {there_are}, got {arguments.bits}"
+            f"--bits: with {arguments.method} it can be {there_are}, got {arguments.bits}"
         )
     how = method.arguments
     if arguments.group_size:
@@ -82,8 +82,8 @@ def run_quantize(arguments: argparse.Namespace) -> None:
 def print_sizes(before: Params, after: Params, file: Path) -> None:
     count = sum(weight.size for weight in before.values())
     held = [nbytes(params) for params in (before, after)]
-    print(f"{'parameters':>16}  {held[0]:,} -> {held[1]:,} bytes ({held[0] / held[1]:.1f} × less)")
-    print(f"{'bits each':>16}  {8 * held[0] / count:.2f} -> {8 * held[1] / count:.2f}")
+    print(f"{'in memory':>16}  {held[0]:,} -> {held[1]:,} bytes ({held[0] / held[1]:.1f} × less)")
+    print(f"{'bits a weight':>16}  {8 * held[0] / count:.2f} -> {8 * held[1] / count:.2f}")
     print(f"{'file':>16}  {file.stat().st_size:,} bytes")
 
 
@@ -118,4 +118,4 @@ class Halves:
             vectors = [sentence_embeddings(model, texts) for model in (self.pretrained, smaller)]
             cosines = np.sum(vectors[0] * vectors[1], axis=1)
             print(f"{'cosine':>16}  mean {cosines.mean():.5f}, least {cosines.min():.5f} "
-                  f"(float and quantized vectors of {len(texts)} sentences)")  # fmt: skip
+                  f"(between float and quantized vectors of {len(texts)} sentences)")  # fmt: skip

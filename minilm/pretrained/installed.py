@@ -59,7 +59,8 @@ def find_model(name_or_path: str | os.PathLike[str]) -> Path:
             )
     raise FileNotFoundError(
         f"no model {wanted!r}: neither a path that exists nor a known name "
-        f"({', '.join(WHEELS)}; installed here: {', '.join(installed) or 'none'})"
+        f"({', '.join(WHEELS)}; installed here: {', '.join(installed) or 'none'}); nothing is "
+        f"downloaded: of another model give the folder with its files"
     )
 
 

@@ -248,7 +248,7 @@ def test_quantize_says_what_it_gains_and_costs(folder, capsys, tmp_path, model, 
     out = tmp_path / "q.npz"
     call(f"quantize {folder}/{model}.npz {options} --calibration {folder}/prose.txt --out {out}")
     printed = capsys.readouterr().out
-    before, after = re.search(r"parameters  ([\d,]+) -> ([\d,]+) bytes", printed).groups()
+    before, after = re.search(r"in memory  ([\d,]+) -> ([\d,]+) bytes", printed).groups()
     assert int(after.replace(",", "")) < 0.5 * int(before.replace(",", ""))
     assert f"file  {out.stat().st_size:,} bytes" in printed
     if model == "writer":
@@ -409,13 +409,13 @@ def test_every_command_on_the_real_model(capsys, tmp_path):
         ("fill {f}/masked.npz 'a cat'", "must have a [MASK]"),
         ("generate {f}/encoder.npz --prompt a", "reads text and writes none"),
         ("generate {f}/writer.npz --prompt a --beams 2 --top-k 3", "leave out --top-k"),
-        ("quantize {f}/encoder.npz --bits 3 --method MXFP4 --out x.npz", "--bits: MXFP4 is there"),
+        ("quantize {f}/encoder.npz --bits 3 --method MXFP4 --out x.npz", "--bits: with MXFP4"),
         ("quantize {f}/encoder.npz --group-size 7 --out x.npz", "group_size"),
         ("quantize {f}/encoder.npz --out {f}/no/x.npz", "no folder"),
         ("quantize {f}/encoder.npz --calibration {f}/lines.txt --out x.npz", "two sentences"),
         ("export {f}/encoder.npz --format llama2c --out x.bin", "is for Llamas"),
-        ("export {f}/encoder.npz --format packed --kind F32 --out x", "--kind: of gguf"),
-        ("export {f}/encoder.npz --format gguf --group-size 8 --out x", "--group-size: of llama2c"),
+        ("export {f}/encoder.npz --format packed --kind F32 --out x", "--kind: goes with"),
+        ("export {f}/encoder.npz --format gguf --group-size 8 --out x", "--group-size: goes with"),
         ("export {f}/encoder.npz --format packed --out {f}/no/x", "no folder"),
         ("export {f}/encoder.npz --format safetensors --out {f}/lines.txt", "lines.txt"),
         ("quantize {f}/q8.npz --out x.npz --calibration {f}/prose.txt", "compressed already"),
