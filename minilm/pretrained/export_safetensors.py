@@ -31,7 +31,7 @@ def export_safetensors(folder: str | os.PathLike[str], pretrained: Pretrained) -
     """Write model.safetensors, config.json and the tokenizer's files into a folder, made if needed.
 
     Compressed weights are written as the floats that they stand for, F32; half-precision ones as
-    they are, F16 or BF16. Activations that a leaf rounds are not rounded by who opens the folder.
+    they are, F16 or BF16. Where a leaf also rounds what multiplies it, other programs will not.
     Raises TypeError for a model or a tokenizer that others do not know, ValueError for parameters
     of other sizes than its configuration says, and as `minilm.weights.replacing`.
     """

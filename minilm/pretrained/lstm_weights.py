@@ -5,13 +5,14 @@
     ONNX    W (1, 4H, in), R (1, 4H, H), B (1, 8H): two biases one after the other   i, o, f, c
     here    w_x (in, 4H), w_h (H, 4H), b (4H,)                                       i, f, g, o
 
-(c is what others call g, the new content.) So a conversion is to turn round, to add the biases,
-and for ONNX to move three quarters. Were they not moved, nothing would complain: every shape fits,
-every number is finite, and what comes out is the work of another network, whose forget gate does
-the output's work. Only a comparison of outputs shows it; no shape ever will.
+(c is what others call g, the new content.) So a conversion is to transpose, to add the biases, and
+for ONNX to move three of the four gates. Were they not moved, nothing would complain: every shape
+fits, every number is finite, and what comes out is the work of another network, whose forget gate
+does the output's work. Only a comparison of outputs shows it; no shape ever will.
 
-Keras' unit_forget_bias is a matter of its init: the ones are in the bias that is saved. What bends
-the gates no file says: here it is the sigmoid, in Keras before 2.3 it was by default hard_sigmoid.
+Keras' unit_forget_bias is a matter of its init: the ones are in the bias that is saved. Which
+function the gates go through, no file says: here it is the sigmoid, in Keras before 2.3 it was
+hard_sigmoid unless said otherwise.
 """
 
 import contextlib

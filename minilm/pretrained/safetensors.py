@@ -5,9 +5,10 @@
     the rest     the numbers of all tensors, little end first, row by row, nothing in between
 
     {"__metadata__": {"format": "pt"},
-     "w": {"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 24]},     its bytes of the rest:
-     "b": {"dtype": "F16", "shape": [3],    "data_offsets": [24, 30]}}    begin, and where it ends
+     "w": {"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 24]},
+     "b": {"dtype": "F16", "shape": [3],    "data_offsets": [24, 30]}}
 
+data_offsets says where among the rest a tensor's bytes begin, and where they end.
 That is all of it. Nothing in such a file is a program, so reading one cannot run one, as unpickling
 can. What remains to be feared is a header that lies; so all of it is checked before a single number
 is looked at: each tensor's bytes are as many as its shape and dtype say, and the tensors fill the

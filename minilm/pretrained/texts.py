@@ -5,7 +5,7 @@
     token types       0     0      0              1           1     0
 
 What is too long is cut at its end, and [SEP] stays. Of a pair, the longer text is cut until both
-are as long, then both. Devlin et al. 2019, section 3.
+are as long, then both. Devlin et al. 2018, section 3.
 """
 
 from collections.abc import Sequence

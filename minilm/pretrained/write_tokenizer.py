@@ -1,9 +1,11 @@
 """A tokenizer's files, as other programs look for them beside a model.
 
     WordPiece       vocab.txt                 a piece a line                tokenizer_config.json
-    BPE             vocab.json, merges.txt                                  beside all but the last
-    BPE, digits     tokenizer.json            the library's own file: all in one
-    SentencePiece   tokenizer.json
+    BPE             vocab.json, merges.txt    pieces, pairs to join         tokenizer_config.json
+    BPE, digits     tokenizer.json            the library's own file        tokenizer_config.json
+    SentencePiece   tokenizer.json            the same: all in one
+
+BPE, digits: one that takes each digit for a piece of its own.
 
 `read_tokenizer` reads what is written here.
 """

@@ -73,7 +73,7 @@ BENT: Mapping[str, Bent] = MappingProxyType({
     "by token": Bent(NEARLY_FLOAT["plain"], ALONE),
     "by token, SmoothQuant": Bent(NEARLY_FLOAT[SMOOTH], ALONE),
     "by token, rotation": Bent(NEARLY_FLOAT[ROTATED], ALONE),
-    # weights and activations of 8 bits, and of 8 and 4
+    # weights of 8 bits, activations of 8 or 4
     **{f"static, {objective.replace('_', ' ')}": Bent(
         W8, ((8, 8),), {"objective": objective}, static=True) for objective in RANGES},
     "static, asymmetric": Bent(W8, ((8, 8),), {"symmetric": False}, static=True),
@@ -85,7 +85,7 @@ BENT: Mapping[str, Bent] = MappingProxyType({
     "by token, weights by channel, attention too": Bent(W8, ((8, 8),), attend=integer_attention),
     "by token, SmoothQuant's weights": Bent(SMOOTH, HARD),
     "by token, rotated weights": Bent(ROTATED, HARD),
-    # weights of 4 bits
+    # weights of 4 bits, activations of 8 or 4
     "by token, weights in groups": Bent(SAME_GRID, FOUR),
     "by token, GPTQ": Bent(BEST, FOUR),
     "by token, rotation, then GPTQ": Bent("rotation, then GPTQ", FOUR),
@@ -127,5 +127,6 @@ def outliers(bench: Bench) -> list[dict[str, Any]]:
 
 
 def told(x: Array) -> dict[str, float]:
+    """absmax, kurtosis and outlier of x (tokens, channels)."""
     found = statistics(x)
     return {what: found[what] for what in ("absmax", "kurtosis", "outlier")}

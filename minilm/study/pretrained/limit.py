@@ -2,15 +2,17 @@
 
     ŵ = (1 − D)·w + √(D(1 − D))·σ·ε,   D = 2^(−2R),   ε ~ N(0, 1)
 
-Shannon: a code of R bits cannot bring Gaussian numbers of variance σ² nearer than D·σ², however
-long its blocks. Where it does, w and ŵ are related as above, the *test channel*: the squared error
-is D·σ², and none of it is known from ŵ. (Cover and Thomas 2006, section 10.3.2.)
+Shannon: a code of R bits a number leaves Gaussian numbers of variance σ² a squared error of at
+least D·σ², however many of them are coded together. Could it reach that, w and ŵ would be related
+as above, by the *test channel*: the mean of (w − ŵ)² is D·σ², and the error is independent of ŵ.
+(Cover and Thomas 2006, section 10.3.2.)
 
 So this draws from what an ideal code of each channel would give: a mark for methods that only ask
 how near ŵ is to w and give all weights the same bits, and no limit of drift. A method that knows
 what multiplies w, or which weights matter, may do better, since it moves errors to where they do
-less: GPTQ, mixed precision. No code reaches the limit; those here that round one weight at a
-time are further from it than the quarter of a bit that an entropy coder leaves.
+less: GPTQ, mixed precision. No code reaches the limit. Evenly spaced levels with an entropy coder
+come within a quarter of a bit of it (at many bits); codes of one length, weight by weight, stay
+further away.
 """
 
 import numpy as np

@@ -1,12 +1,13 @@
 """What is tried on the encoder's weights: rows of METHODS, and what needs the whole model.
 
-    rows of METHODS         at 4 bits, most at 3 and 2, CURVES at all; else at bits of their own
-    groups of 32            half as many weights share a scale
-    GPTQ, block by block    what is rounded already in the calibration of the rest
-    mixed precision         each weight the bits that it needs, in the bytes of one width for all
-    segments float          two rows that every sentence has the first of
-    word table alone        half of the encoder, and all else float
-    corrections             of scales and biases, once the codes are chosen
+    rows of METHODS         at 4 bits, most also at 3 and 2, CURVES at every width; those that exist
+                            for other bits alone, at these
+    groups of 32            half as many weights share a scale as in METHODS
+    GPTQ, block by block    each block calibrated with what the rounded blocks before it give
+    mixed precision         to each matrix the bits that it needs, in the bytes of one width for all
+    segments float          all but the table of segments, of which every sentence has row 0 added
+    word table alone        half of the encoder, and all else float; or all but that half
+    corrections             of scales or of biases, once the codes are chosen
 """
 
 from collections.abc import Callable, Mapping
@@ -37,7 +38,7 @@ ENDS = {"one scale": (8, *COMPARED), "in groups": (8, *COMPARED), "trellis": (2,
 AT_FOUR = ("asymmetric", "asymmetric in groups", "percentile", "full range", "mid-rise",
            "powers of two", "logarithmic", "codebook", "codebook, weighted", "stochastic rounding",
            "codebook, coded", "AWQ", "AWQ, then GPTQ", "rotation")  # fmt: skip
-# what takes half a minute of a processor and more for 22 million weights
+# name: why it takes half a minute of a processor and more for 22 million weights
 LEFT_OUT = {"entropy": "the search of a range in every channel",
             "AdaRound": "300 steps for every matrix", "AdaRound, least squares": "the same",
             "trellis, 4 states": "the search of a path in every channel",
@@ -51,7 +52,8 @@ JUDGES = 40  # calibrating sentences by which the bits of each weight are shared
 
 @dataclass(frozen=True)
 class Tried:
-    """One method. make: of a bench and bits; coder: by which its codes are counted."""
+    """One method. make(bench, bits): the rounded parameters; bits: the widths at which it is tried;
+    coder: by which its codes are counted, as in `true_bits`."""
 
     make: Callable[[Bench, int], Params]
     bits: tuple[int, ...]
@@ -59,7 +61,7 @@ class Tried:
 
 
 def in_groups_of(size: int, method: str) -> Method:
-    """A row of METHODS with groups of another size."""
+    """A row of METHODS, but with groups of `size` numbers."""
     row = METHODS[method]
     return replace(row, options={**row.options, "group_size": size})
 
@@ -80,8 +82,8 @@ def block_by_block(bench: Bench, bits: int) -> Params:
 
 
 def shared_out(bench: Bench, bits: int) -> dict[str, int]:
-    """The bits of each weight: 2 … 8, in the bytes of one width for all, where they save most drift
-    of calibrating sentences."""
+    """The bits of each weight, 2 … 8: as many bytes as with `bits` for all, spent where they save
+    most drift of some calibrating sentences."""
     how = METHODS[SAME_GRID].arguments
     if not bench.choices:
         judges = bench.calibrating[:: max(1, len(bench.calibrating) // JUDGES)]

@@ -5,7 +5,7 @@
 What is chosen by looking at sentences cannot be judged by them, so each topic's first, third, …
 sentence calibrates, and its second, fourth, … is scored. A *draw* is a random half of those that
 calibrate, of every topic alike: what a method makes of several draws tells how far its result
-hangs on the sentences that it happened to be given.
+depends on the sentences that it happened to be given.
 """
 
 from collections.abc import Sequence
