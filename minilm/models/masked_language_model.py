@@ -6,9 +6,9 @@
 
     p(token_t | all the others) = softmax(logits_t)
 
-Some tokens of a text are replaced by one that says [MASK], and those are to be told; so BERT was
-taught (Devlin et al. 2018). Unlike a language model it sees what comes after the gap, and so it
-cannot write a text from left to right.
+Some tokens of a text are replaced by one that says [MASK], and the model is to tell what they were:
+so BERT was taught (Devlin et al. 2018). Unlike a language model it sees what comes after the gap,
+and so it cannot write a text from left to right.
 """
 
 import math

@@ -140,12 +140,12 @@ class TransformerEncoder:
         """The vector of each token in its text.
 
         tokens: (B, T) integer ids; token_types: (B, T) integers, or None: all 0
-        ->  hidden: (B, T, D), cache; of padding it is not to be read
+        ->  hidden: (B, T, D), cache; what hidden holds at padding means nothing
         cache["hidden_states"]: L + 1 arrays (B, T, D), what each block reads, and hidden.
         attend: called in the place of `attention`, (q, k, v, mask) -> y, cache.
-        for_backward=False: but for these nothing is kept, `backward` then refuses. That takes the
-        memory of one block in the place of L, and so a tenth to a quarter less time, for memory
-        that has just been in use is at hand.
+        for_backward=False: nothing but these is kept, and `backward` refuses. It takes the memory
+        of one block in the place of L, and a tenth to a quarter less time, as memory that has just
+        been in use is used again.
         Raises ValueError for a text longer than `context` or that is nothing but padding, ids
         outside 0 … V−1, and token_types of another shape or outside 0 … token_types−1.
         """

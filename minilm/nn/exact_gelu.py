@@ -7,8 +7,9 @@ has no erf. But Φ is a sigmoid, so there is an odd function a with
 
     Φ(x) = ½ (1 + tanh a(x)),   a(x) = x P(x²)
 
-and it is smooth. With two coefficients P is the tanh form's. With seven, y is within 7e-8 of x Φ(x)
-for every x, which is what float32 can tell apart; float64 takes seventeen, for 3e-11.
+and it is smooth, so a polynomial P comes near it. With two coefficients it is the tanh form's. With
+seven, y is within 7e-8 of x Φ(x) for every x, as fine as float32 tells numbers near 1 apart; for
+float64 there are seventeen, for 3e-11.
 """
 
 import math
@@ -19,9 +20,10 @@ import numpy as np
 from minilm.nn.checks import describe, require_float
 from minilm.types import Array, Cache
 
-# P by the bytes of a number, highest power first. Fitted to atanh(erf(x / √2)) / x, for x up to 6
-# and 7, so that the largest error of y is least: by least squares, again and again, in which a
-# point weighs the more the larger its error was. The first is positive: a goes to ±∞ with x.
+# P by the bytes of a number (4: float32, 8: float64), highest power first. Fitted to
+# atanh(erf(x / √2)) / x, for x up to 6 and 7, so that the largest error of y is least: by least
+# squares, again and again, in which a point weighs the more the larger its error was before. The
+# first number is positive, so that a goes to ±∞ with x.
 P = {
     4: (
         1.8056157175284745e-09, -1.3344637805766466e-07, 3.969108947955972e-06,
