@@ -54,7 +54,10 @@ def settings(folder: Path) -> Part:
 
 
 def keeps_no_capitals(config: Part) -> bool:
-    """do_lower_case, and whether the other settings are as BERT has them."""
+    """Whether the text is lower-cased: do_lower_case, true where it is not set.
+
+    ValueError for other settings that are not as BERT has them.
+    """
     lower_case: bool = config.choice("do_lower_case", (None, True, False)) is not False
     config.choice("strip_accents", (None, lower_case))
     config.choice("tokenize_chinese_chars", (None, True))

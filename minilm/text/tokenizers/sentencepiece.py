@@ -2,10 +2,11 @@
 
     text        low lows
     spaced      ▁low▁lows               " " is written ▁, and there is one in front
-    letters     ▁ l o w ▁ l o w s       pieces of one character; what is none, as its bytes
-    joined      ▁ lo w ▁ lo w s         of all neighbours that make a piece, those of the best
-                ▁lo w ▁lo w s           score; and again, as long as there are any
-                ▁low ▁low s
+    letters     ▁ l o w ▁ l o w s       pieces of one character; a character that is no piece
+                                        becomes its bytes
+    joined      ▁ lo w ▁ lo w s         of neighbours that make a piece, those with the best score
+                ▁lo w ▁lo w s           again,
+                ▁low ▁low s             and again, as long as there are any
 
 Here l + o have the score 0, ▁ + lo −1, ▁lo + w −2. That the text's spaces are in its pieces makes
 decoding a mere joining: no rules for punctuation, no language that must put spaces between words.
