@@ -19,7 +19,7 @@ from minilm.pretrained.sentences import sentence_embeddings, unpacked_maps
 from minilm.text import CORPORA, load_corpus
 from minilm.training import evaluate
 from minilm.types import Params
-from minilm.weights import check_target, nbytes
+from minilm.weights import Weight, check_target, nbytes
 
 SENTENCES = 256  # half to calibrate with, half to compare on
 WINDOWS = 32  # of a language model's calibration text
@@ -65,6 +65,8 @@ def run_quantize(arguments: argparse.Namespace) -> None:
     if arguments.group_size:
         how["group_size"] = arguments.group_size
     pretrained = load_pretrained(arguments.model)
+    if any(isinstance(weight, Weight) for weight in pretrained.params.values()):
+        raise ValueError(f"{arguments.model} is compressed already: quantize the float model")
     halves = Halves(pretrained, load_corpus(arguments.calibration))
     if method.needs:
         how["calibration"] = calibrate(pretrained.model, pretrained.params, halves.batches())
