@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from minilm.study.pretrained import Bench, halves, measure, read_sentences
+from minilm.study.pretrained import Bench, Sentence, halves, measure, read_sentences
 from minilm.study.pretrained.activations import BENT
 from minilm.study.pretrained.methods import BEST, LEFT_OUT, TRIED
 from minilm.study.pretrained.plots import draw_figures
@@ -101,6 +101,22 @@ def test_three_rows_again_on_the_real_encoder():
         assert row["bits_per_weight"] == pytest.approx(kept["bits_per_weight"], rel=1e-5)
         assert row["file_bytes"] == pytest.approx(kept["file_bytes"], rel=1e-3)
         assert row["sqnr_db"] == pytest.approx(kept["sqnr_db"], abs=0.05)
+
+
+@pytest.mark.oracle
+def test_sentences_of_another_kind_calibrate_far_less_well():
+    from minilm.pretrained import load_pretrained
+    from minilm.pretrained.calibration import natural_sentences
+    from minilm.text import load_corpus
+
+    prose = [Sentence("documentation", s)
+             for s in natural_sentences(load_corpus("python-docs"), 200)]
+    _, scored = halves(read_sentences(ROOT / "data" / "sentences.txt"))
+    bench = Bench(load_pretrained(MODEL), prose, scored)
+    for bits, most in ((4, 0.5), (3, 0.5), (2, 0.25)):
+        found = bench.measured(bench.rounded(bits, BEST))["drift"]
+        plain = drift("least squares, asymmetric in groups", bits)
+        assert 0 < plain - found < most * (plain - drift(BEST, bits))
 
 
 # --- what the page says
