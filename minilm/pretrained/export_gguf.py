@@ -77,7 +77,7 @@ def library() -> Any:
         return import_module("gguf")
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError(
-            "gguf files are written by the library gguf: pip install 'minilm[interop]'"
+            "gguf files are written by the library gguf (extra `interop`): pip install gguf"
         ) from error
 
 

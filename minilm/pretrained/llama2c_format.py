@@ -18,7 +18,8 @@ Where the head turns (x_{2i}, x_{2i+1}) by the i-th angle, ours turns (x_i, x_{i
 same rotation with the d numbers of a head named otherwise: let P be the permutation that puts the
 even places first. Then ours(P x) = P theirs(x), and as P leaves a product alone, (P q)·(P k) = q·k,
 the two attend alike. So P is applied once, to the rows of w_q and w_k that make these numbers, and
-nothing of it is left while the model runs.
+nothing of it is left while the model runs. For d = 4: P x = (x_0, x_2, x_1, x_3), and what were
+the pairs (x_0, x_1) and (x_2, x_3) are now a number of the first half and one of the second.
 """
 
 import math

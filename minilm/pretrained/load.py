@@ -8,7 +8,7 @@
 
 What a folder's files say decides: model_type which family's names are looked for (families/),
 1_Pooling/config.json how one vector is made of a sentence's, sentence_bert_config.json how long a
-sentence may be. The parameters of a folder are, where nothing needs turning round, views of its
+sentence may be. The parameters of a folder are, where nothing is transposed, views of its
 files, read-only: leave the files as they are while the model is in use, or save it and load that.
 """
 
@@ -102,7 +102,7 @@ def from_folder(folder: Path) -> Pretrained:
         raise ValueError(f"{folder}: {error}") from error
     tokenizer = folder_tokenizer(folder)
     if tokenizer is not None:
-        model = fitted(folder, model, tokenizer)
+        model = with_its_padding(folder, model, tokenizer)
     return Pretrained(
         model, params, tokenizer, folder_pooling(folder), folder_longest(folder, model.context),
         tensors.unused, str(folder),
@@ -116,7 +116,7 @@ def folder_tokenizer(folder: Path) -> Tokenizer | None:
     return read_tokenizer(folder)
 
 
-def fitted(path: Path, model: Any, tokenizer: Tokenizer) -> Any:
+def with_its_padding(path: Path, model: Any, tokenizer: Tokenizer) -> Any:
     """The model, whose padding is the tokenizer's.
 
     The model's table may have more rows than there are pieces, as many do, for a round number.
@@ -171,7 +171,7 @@ def from_llama2c(path: Path) -> Pretrained:
     tokenizer = None
     if (path.parent / "tokenizer.bin").exists():
         tokenizer = read_tokenizer(path.parent)
-        model = fitted(path, model, tokenizer)
+        model = with_its_padding(path, model, tokenizer)
     return Pretrained(model, params, tokenizer, source=str(path))
 
 

@@ -5,7 +5,7 @@
     lower case  (if wanted) accents vanish too: é is e + U+0301 in Unicode's form NFD; marks go
     split       at spaces; each punctuation mark is a word by itself
 
-Devlin et al. 2019, tokenization.py. All but the splitting is a table: what does each character
+Devlin et al. 2018, tokenization.py. All but the splitting is a table: what does each character
 become? So the Σ at the end of a Greek word becomes σ, and no text takes longer than another of its
 length. (To put a whole text into NFD also sorts its marks, and a megabyte of them takes minutes.
 Ours stay in their order, which shows in the few that are not taken away, such as music's.)

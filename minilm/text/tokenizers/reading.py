@@ -30,7 +30,7 @@ def read_tokenizer(folder: str | Path) -> Read:
     if (folder / "tokenizer.json").is_file():
         return read_tokenizer_json(folder / "tokenizer.json")
     if (folder / "vocab.txt").is_file():
-        lower_case = keeps_no_capitals(settings(folder))
+        lower_case = says_lower_case(settings(folder))
         plain = WordPieceTokenizer.read(folder, lower_case)
         specials = sorted(set(BERTS) & set(plain.vocabulary), key=plain.vocabulary.index)
         return WordPieceTokenizer(plain.vocabulary, lower_case, tuple(specials))
@@ -53,7 +53,7 @@ def settings(folder: Path) -> Part:
     return Part.of(value, repr(str(path)))
 
 
-def keeps_no_capitals(config: Part) -> bool:
+def says_lower_case(config: Part) -> bool:
     """Whether the text is lower-cased: do_lower_case, true where it is not set.
 
     ValueError for other settings that are not as BERT has them.

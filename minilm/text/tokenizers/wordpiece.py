@@ -4,7 +4,7 @@
 
 Pieces that go on inside a word are written with ## before them, so `##ing` and `ing` are two. A
 word that cannot be spelled out in pieces, or has over 100 characters, is [UNK], whole. Schuster and
-Nakajima 2012; in this form Devlin et al. 2019 (BERT), whose file is vocab.txt: a piece a line.
+Nakajima 2012; in this form Devlin et al. 2018 (BERT), whose file is vocab.txt: a piece a line.
 
 Encoding is where WordPiece differs from byte-pair encoding: it knows the vocabulary alone, not the
 order in which that was learned. How the vocabulary is learned here is byte-pair encoding's way (the
