@@ -106,7 +106,9 @@ class Halves:
 
     def compare(self, smaller: Any) -> None:
         """Print how near the smaller model comes, on the other half."""
-        if self.writes:
+        if self.pretrained.tokenizer is None:
+            print(f"{'compared':>16}  not at all: without a tokenizer it reads no text")
+        elif self.writes:
             ids = self.pretrained.tokenizer.encode(self.text[len(self.text) // 2 :])
             before, after = (
                 perplexity(evaluate(model.model, unpacked_maps(model.params), ids, limit=SCORED,

@@ -325,6 +325,17 @@ def test_a_quantized_encoder_is_exported_for_others(folder, capsys, tmp_path):
     assert {n: w.nbytes for n, w in packed.items()} == {n: w.nbytes for n, w in saved.items()}
 
 
+def test_without_a_tokenizer_a_model_is_quantized_and_compared_with_nothing(capsys, tmp_path):
+    model = TransformerLanguageModel(
+        11, width=8, layers=1, heads=2, context=8, positions="rotary", normalization="rms",
+        activation="swiglu", biases=False, norm_eps=1e-5,
+    )  # fmt: skip
+    write_llama2c(tmp_path / "tiny.bin", model, model.init(0))
+    call(f"quantize {tmp_path}/tiny.bin --out {tmp_path}/eight.npz")
+    assert "not at all: without a tokenizer" in capsys.readouterr().out
+    assert load_pretrained(tmp_path / "eight.npz").model == model
+
+
 def test_a_llama_is_exported_for_llama2c(capsys, tmp_path):
     model = TransformerLanguageModel(
         70, width=16, layers=1, heads=2, context=24, positions="rotary",
