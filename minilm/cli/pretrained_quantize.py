@@ -21,7 +21,7 @@ from minilm.training import evaluate
 from minilm.types import Params
 from minilm.weights import Weight, check_target, nbytes
 
-SENTENCES = 256  # half to calibrate with, half to compare on
+SENTENCES = 400  # half to calibrate with, half to compare on
 WINDOWS = 32  # of a language model's calibration text
 SCORED = 2000  # tokens that a language model is compared on
 BITS = (*range(1, 9), 16)
@@ -47,8 +47,8 @@ def add_quantize(commands: Any) -> None:
     )
     command.add_argument(
         "--calibration", default="python-docs", metavar="TEXT",
-        help=f"{', '.join(CORPORA)}, or a text file: half of it to calibrate with, half to measure "
-        "on (default: python-docs)",
+        help=f"{', '.join(CORPORA)}, or a file of prose or of lines \"label, tab, sentence\": half "
+        "of it to calibrate with, half to measure on (default: python-docs)",
     )
     command.add_argument("--out", required=True, help="the file, .npz")
 

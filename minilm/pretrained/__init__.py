@@ -31,6 +31,7 @@ How they are given on, quantized or not:
     export_safetensors.py    a folder that transformers opens, and codes as they are:
                              export_safetensors, export_packed, read_packed
     export_gguf.py           a file that llama.cpp opens: export_gguf
+    gguf_blocks.py           codes that are gguf's blocks already
     their_tensors.py         our parameters under the names of families/
     write_tokenizer.py       a tokenizer as tokenizer.json; gguf_tokenizer.py: as gguf keeps it
 """

@@ -21,17 +21,22 @@ FEWEST_WORDS, MOST_WORDS = 5, 40
 
 
 def natural_sentences(text: str, count: int) -> list[str]:
-    """At most `count` different sentences of 5 to 40 words, spread evenly over the text.
+    """At most `count` different sentences, spread evenly over the text.
 
-    Raises ValueError for a text that has fewer than two.
+    Of prose those of 5 to 40 words; of lines `label<TAB>sentence` what follows the tab. Raises
+    ValueError for a text that has fewer than two.
     """
-    parts = (" ".join(part.split()) for part in SENTENCE_END.split(text))
-    prose = (part for part in parts if SENTENCE.fullmatch(part))
-    found = [s for s in dict.fromkeys(prose) if FEWEST_WORDS <= len(s.split()) <= MOST_WORDS]
+    lines = [line.split("\t") for line in text.splitlines() if line.strip()]
+    if lines and all(len(line) == 2 for line in lines):
+        found = list(dict.fromkeys(sentence for _, sentence in lines))
+    else:
+        parts = (" ".join(part.split()) for part in SENTENCE_END.split(text))
+        prose = (part for part in parts if SENTENCE.fullmatch(part))
+        found = [s for s in dict.fromkeys(prose) if FEWEST_WORDS <= len(s.split()) <= MOST_WORDS]
     if len(found) < 2:
         raise ValueError(
-            f"text must have at least two sentences of {FEWEST_WORDS} to {MOST_WORDS} words, "
-            f"got {len(found)}"
+            f"text must have at least two sentences of {FEWEST_WORDS} to {MOST_WORDS} words, or "
+            f"lines of a label, a tab and a sentence, got {len(found)}"
         )
     places = np.linspace(0, len(found) - 1, min(count, len(found))).astype(int)
     return [found[i] for i in places]

@@ -6,7 +6,8 @@
 
 The library `gguf` writes the container and knows the names; the blocks are ours, bit for bit those
 of the library. Weights that were quantized here are rounded once more, unless their codes are
-already such blocks: what a file says differs from ours by as much as export_gguf answers.
+already such blocks (gguf_blocks.py): what a file says differs from ours by as much as export_gguf
+answers.
 """
 
 import os
@@ -17,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from minilm.compression.quantization.gguf import BLOCK, FORMATS, from_gguf, to_gguf
+from minilm.pretrained.gguf_blocks import Codes, blocks_of, codes_of
 from minilm.pretrained.gguf_tokenizer import add_tokenizer
 from minilm.pretrained.load import Pretrained
 from minilm.pretrained.their_tensors import family_of, shared_heads, their_tensors
@@ -35,8 +37,9 @@ def export_gguf(
     """Write a model to a gguf file, and tell what it cost: {tensor: largest |written − ours|}.
 
     kind: of the matrices, Q8_0, Q4_0, Q4_1, Q5_0, F16 or F32. 0 in the answer is a tensor that is
-    written exactly: F32, or a leaf whose codes are blocks of this kind already, as 8 bits in groups
-    of 32 are for Q8_0. What fills masked tokens in has no place in such a file, and is left out.
+    written exactly: F32, or a leaf whose codes are blocks of this kind already, as in groups of 32
+    8 bits are for Q8_0 and 4 bits for Q4_0; with zero points 4 bits are for Q4_1, but for the last
+    digits of min. What fills masked tokens in has no place in such a file, and is left out.
     Raises TypeError for a model or a tokenizer that the format does not know, ValueError for an
     unknown kind, an activation that readers do not compute or numbers beyond float16, and
     ModuleNotFoundError where the library is missing.
@@ -49,7 +52,14 @@ def export_gguf(
         raise ValueError(f"readers of gguf compute {' or '.join(ACTIVATIONS[family])} in a "
                          f"{family}, not {model.activation}")  # fmt: skip
     tensors = gguf_tensors(gguf, model, pretrained.params)
-    blocks = {name: written(name, array, kind) for name, array in tensors.items()}
+    codes = [
+        gguf_tensors(gguf, model, part)
+        for part in by_part({n: codes_of(w, kind) for n, w in pretrained.params.items()})
+    ]
+    blocks = {
+        name: written(name, array, kind, Codes(*(part[name] for part in codes)))
+        for name, array in tensors.items()
+    }
     with replacing(path) as file:
         writer = gguf.GGUFWriter(file.name, family)
         METADATA[family](writer, model, pretrained)
@@ -115,8 +125,18 @@ def interleaved(array: Array, heads: int) -> Array:
     return rows.swapaxes(1, 2).reshape(array.shape)
 
 
-def written(name: str, array: Array, kind: str) -> tuple[Array, str]:
-    """A tensor as it is written, and its kind: F32 for vectors and what has no whole blocks."""
+def by_part(codes: dict[str, Codes]) -> list[Params]:
+    """Dicts of the q, of the scales and of −z·s, each by name: they take the way of floats."""
+    return [{name: parts[i] for name, parts in codes.items()} for i in range(len(Codes._fields))]
+
+
+def written(
+    name: str, array: Array, kind: str, codes: Codes | None = None
+) -> tuple[Array, str]:
+    """A tensor as it is written, and its kind: F32 for vectors and what has no whole blocks.
+
+    codes: what it was rounded to, where it was.
+    """
     is_matrix = array.ndim == 2 and name not in ALWAYS_FLOAT
     if not is_matrix or (kind in FORMATS and array.shape[1] % BLOCK):
         kind = "F32"
@@ -124,6 +144,9 @@ def written(name: str, array: Array, kind: str) -> tuple[Array, str]:
         raise ValueError(f"{name} must be within float16's ±65504 for F16")
     if kind in FLOATS:
         return array.astype(FLOATS[kind]), kind
+    own = None if codes is None else blocks_of(codes, kind)
+    if own is not None:
+        return own, kind
     try:
         return to_gguf(array, kind), kind
     except ValueError as error:

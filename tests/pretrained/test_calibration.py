@@ -25,8 +25,15 @@ def test_sentences_are_prose_of_some_length_and_each_once():
     assert natural_sentences(TEXT, 100) == FOUND
     assert natural_sentences(TEXT, 4) == FOUND
     assert natural_sentences(TEXT, 2) == [FOUND[0], FOUND[3]]
-    with pytest.raises(ValueError, match="at least two sentences of 5 to 40 words, got 1"):
+    with pytest.raises(ValueError, match=r"at least two sentences of 5 to 40 words, .*got 1"):
         natural_sentences("The cat sat on the mat. The cat sat on the mat. No.", 4)
+
+
+def test_lines_of_a_label_and_a_sentence():
+    lines = "food\tToo much salt.\n\nstars\tA comet!\nfood\tToo much salt.\nstars\tIt is 3 a.m.\n"
+    assert natural_sentences(lines, 9) == ["Too much salt.", "A comet!", "It is 3 a.m."]
+    with pytest.raises(ValueError, match="a label, a tab and a sentence, got 1"):
+        natural_sentences("food\tToo much salt.\n", 9)
 
 
 def test_batches_of_sentences_have_no_padding_and_hold_each():

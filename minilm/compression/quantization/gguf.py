@@ -69,6 +69,20 @@ def from_gguf(data: Array, kind: str) -> Array:
     return values.reshape(*data.shape[:-1], data.shape[-1] // form.nbytes * BLOCK)
 
 
+def gguf_of_codes(kind: str, scales: Array, codes: Array, least: Array | None = None) -> Array:
+    """Codes that are blocks already, in the bytes of Q8_0, Q4_0 or Q4_1: nothing is rounded anew.
+
+    scales: (k, 1), what float16 holds, codes: (k, 32) whole numbers, of Q8_0 in [−127, 127], of
+    Q4_0 in [−8, 7], of Q4_1 in [0, 15] over `least` (k, 1), rounded to float16  ->  (k, nbytes)
+    """
+    if kind == "Q8_0":
+        return np.hstack([_half(scales), codes.astype(np.int8).view(np.uint8)])
+    if kind == "Q4_0":
+        return np.hstack([_half(scales), _nibbles((codes + 8).astype(np.uint8))])
+    assert kind == "Q4_1" and least is not None
+    return np.hstack([_half(scales), _half(least), _nibbles(codes.astype(np.uint8))])
+
+
 def _row(kind: str) -> Format:
     if kind not in FORMATS:
         raise ValueError(f"kind must be one of {', '.join(FORMATS)}, got {kind!r}")
