@@ -95,9 +95,13 @@ def head_of(tensors: Mapping[str, Array], name: str, H: int, V: int) -> tuple[Ar
 
 
 def found(tensors: Mapping[str, Array], names: tuple[str, ...]) -> str | None:
-    """The first of these names that is there, with TensorFlow's ":0" or without."""
-    every = (full for name in names for full in (name, f"{name}:0"))
-    return next((name for name in every if name in tensors), None)
+    """The first of these names that is there, with TensorFlow's ":0" or without; else the only one
+    that ends in one of them: Keras and torch put before it what it is a part of."""
+    every = [full for name in names for full in (name, f"{name}:0")]
+    ends = tuple(mark + name for name in every for mark in "/.")
+    whole = [name for name in every if name in tensors]
+    inside = [name for name in tensors if name.endswith(ends)]
+    return whole[0] if whole else inside[0] if len(inside) == 1 else None
 
 
 def floats(tensors: Mapping[str, Array], names: tuple[str, ...]) -> Array:

@@ -147,10 +147,16 @@ def prefix_of(tensors: Mapping[str, Array], prefixes: tuple[str, ...], name: str
     raise missing(tensors, tuple(prefix + name for prefix in prefixes))
 
 
-def require(tensors: Mapping[str, Array], name: str) -> None:
-    """ValueError unless the tensor is there: asked of the last layer, before all are listed."""
-    if name not in tensors:
-        raise missing(tensors, (name,))
+def check_layers(tensors: Mapping[str, Array], name: str, layers: int) -> None:
+    """ValueError unless the last layer is there, and none after it; asked before all are listed.
+
+    name: of a tensor that each layer has, {} in the place of its number.
+    """
+    last, beyond = name.format(layers - 1), name.format(layers)
+    if last not in tensors:
+        raise missing(tensors, (last,))
+    if beyond in tensors:
+        raise ValueError(f"config.json says {layers} layers, but the checkpoint holds {beyond}")
 
 
 def missing(tensors: Mapping[str, Array], names: tuple[str, ...]) -> ValueError:

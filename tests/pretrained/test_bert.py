@@ -82,6 +82,7 @@ def test_the_head_s_table_and_bias_may_be_there_twice(bert_folder):
     ({"num_attention_heads": 0}, "num_attention_heads is 0"),
     ({"hidden_size": 18}, r"must have shape \(\d+, 18\) = \(vocab_size, hidden_size\)"),
     ({"num_hidden_layers": 3}, r"no tensor bert\.encoder\.layer\.2\..*encoder\.layer\.\d"),
+    ({"num_hidden_layers": 1}, r"says 1 layers, but the checkpoint holds bert\.encoder\.layer\.1"),
     ({"max_position_embeddings": 25}, r"shape \(25, 16\) = \(max_position_embeddings, hidden_size"),
     ({"type_vocab_size": 1}, r"token_type_embeddings.weight must have shape \(1, 16\)"),
     ({"pad_token_id": 10**6}, "padding_id"),

@@ -369,12 +369,12 @@ def test_a_language_model_of_keras(tmp_path):
         "sequential/dense/bias": bias,
     }  # fmt: skip
     np.savez(tmp_path / "a.npz", **arrays)
-    model, params = read_lstm_language_model(
-        tmp_path / "a.npz",
-        embedding="sequential/embedding/embeddings",
-        head="sequential/dense/kernel",
-    )
-    np.testing.assert_allclose(model.forward(params, TOKENS)[0], logits, atol=2e-5)
+    named = {"embedding": "sequential/embedding/embeddings", "head": "sequential/dense/kernel"}
+    for names in ({}, named):  # the ends of the names say it, too
+        model, params = read_lstm_language_model(tmp_path / "a.npz", **names)
+        np.testing.assert_allclose(model.forward(params, TOKENS)[0], logits, atol=2e-5)
+    with pytest.raises(ValueError, match="no array is called embedding"):  # which of two?
+        read_lstm_language_model(arrays | {"other/embedding/embeddings": table})
     arrays = {f"{name.removeprefix('sequential/')}:0": a for name, a in arrays.items()}
     model, params = read_lstm_language_model(arrays)  # the names that TensorFlow gave
     np.testing.assert_allclose(model.forward(params, TOKENS)[0], logits, atol=2e-5)

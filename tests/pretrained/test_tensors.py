@@ -9,10 +9,10 @@ from minilm.pretrained.safetensors import SafetensorsFile, write_safetensors
 from minilm.pretrained.tensors import (
     Noted,
     check_finite,
+    check_layers,
     plain,
     prefix_of,
     read_params,
-    require,
     turned,
     zeros,
 )
@@ -78,9 +78,17 @@ def test_a_missing_tensor_is_named_with_those_like_it():
         read_params({"w": plain("layers.0.v_proj.weight", "K", "D")}, theirs, SIZES)
     with pytest.raises(ValueError, match=r"no tensor zzz or aaa in .*are 2: layers\.0\.k_pro"):
         read_params({"w": plain("zzz", "K", also="aaa")}, theirs, SIZES)
-    with pytest.raises(ValueError, match="there are 0: nothing"):
-        require({}, "w")
-    require({"w": numbers(1)}, "w")
+    with pytest.raises(ValueError, match=r"no tensor h\.1\.w in .*; there are 0: nothing"):
+        check_layers({}, "h.{}.w", 2)
+
+
+def test_as_many_layers_as_config_says():
+    tensors = {f"h.{layer}.w": numbers(1) for layer in range(3)}
+    check_layers(tensors, "h.{}.w", 3)
+    with pytest.raises(ValueError, match=r"no tensor h\.3\.w"):
+        check_layers(tensors, "h.{}.w", 4)
+    with pytest.raises(ValueError, match=r"says 2 layers, but the checkpoint holds h\.2\.w"):
+        check_layers(tensors, "h.{}.w", 2)
 
 
 def test_another_shape_is_named_with_what_config_says():

@@ -12,10 +12,10 @@ from minilm.pretrained.families.checks import must_be
 from minilm.pretrained.tensors import (
     Sizes,
     Table,
+    check_layers,
     plain,
     prefix_of,
     read_params,
-    require,
     turned,
 )
 from minilm.types import Array, Params
@@ -55,7 +55,7 @@ def read(
         padding_id=config.whole("pad_token_id", 0),
     )
     prefix = prefix_of(tensors, ("bert.", ""), "embeddings.position_embeddings.weight")
-    require(tensors, f"{prefix}encoder.layer.{model.layers - 1}.output.dense.bias")
+    check_layers(tensors, prefix + "encoder.layer.{}.output.dense.bias", model.layers)
     if has_head:
         must_be(config, tie_word_embeddings=True)
     return model, read_params(table(model, prefix), tensors, sizes(model))

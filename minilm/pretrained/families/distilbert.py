@@ -8,10 +8,10 @@ from minilm.pretrained.families.bert import ACTIVATIONS
 from minilm.pretrained.families.checks import must_be
 from minilm.pretrained.tensors import (
     Table,
+    check_layers,
     plain,
     prefix_of,
     read_params,
-    require,
     turned,
     zeros,
 )
@@ -43,7 +43,7 @@ def read(
     )
     prefix = prefix_of(tensors, ("distilbert.", ""), "embeddings.position_embeddings.weight")
     table = f"{prefix}embeddings.word_embeddings.weight"
-    require(tensors, f"{prefix}transformer.layer.{model.layers - 1}.ffn.lin2.bias")
+    check_layers(tensors, prefix + "transformer.layer.{}.ffn.lin2.bias", model.layers)
     names: Table = {
         "token_embedding": plain(table, V, D, also="vocab_projector.weight" if has_head else None),
         "position_embedding": plain(f"{prefix}embeddings.position_embeddings.weight", CONTEXT, D),

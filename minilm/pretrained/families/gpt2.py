@@ -13,10 +13,10 @@ from minilm.pretrained.families.checks import must_be
 from minilm.pretrained.tensors import (
     Sizes,
     Table,
+    check_layers,
     plain,
     prefix_of,
     read_params,
-    require,
     turned,
 )
 from minilm.types import Array, Params
@@ -52,7 +52,7 @@ def read(config: Config, tensors: Mapping[str, Array]) -> tuple[TransformerLangu
         norm_eps=config.number("layer_norm_epsilon", 1e-5, least=0),
     )
     prefix = prefix_of(tensors, ("transformer.", ""), "wpe.weight")
-    require(tensors, f"{prefix}h.{model.layers - 1}.mlp.c_proj.bias")
+    check_layers(tensors, prefix + "h.{}.mlp.c_proj.bias", model.layers)
     return model, read_params(table(model, prefix), tensors, sizes(model))
 
 

@@ -13,10 +13,10 @@ from minilm.pretrained.families.checks import must_be, refuse
 from minilm.pretrained.tensors import (
     Sizes,
     Table,
+    check_layers,
     plain,
     prefix_of,
     read_params,
-    require,
     turned,
     zeros,
 )
@@ -33,7 +33,7 @@ def read(config: Config, tensors: Mapping[str, Array]) -> tuple[TransformerLangu
     """
     model = read_model(config)
     prefix = prefix_of(tensors, ("model.", ""), "norm.weight")
-    require(tensors, f"{prefix}layers.{model.layers - 1}.mlp.down_proj.weight")
+    check_layers(tensors, prefix + "layers.{}.mlp.down_proj.weight", model.layers)
     return model, read_params(table(model, prefix, config.model_type), tensors, sizes(model))
 
 
