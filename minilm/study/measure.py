@@ -1,5 +1,6 @@
 """Sizes and errors of compressed parameters: the bytes that a file takes, and the weights' SQNR."""
 
+import math
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -7,8 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from minilm.metrics import sqnr_db
-from minilm.types import Params
+from minilm.types import Array, Params
 from minilm.weights import Diagonal, Product, SparseTensor, Weight, as_dense, nbytes, save
 
 
@@ -44,10 +44,15 @@ def numbers_kept(weight: Any) -> int:
 
 def weight_sqnr(params: Params, compressed: Params) -> float | None:
     """10·log10(Σw² / Σ(w − ŵ)²) over all weights that were compressed, in dB; None if exact."""
-    names = [name for name, weight in compressed.items() if isinstance(weight, Weight)]
-    if not names:
-        return None
-    before = np.concatenate([as_dense(params[name]).ravel() for name in names])
-    after = np.concatenate([compressed[name].dense().ravel() for name in names])
-    value = sqnr_db(before, after)
-    return round(value, 4) if np.isfinite(value) else None
+    power = noise = 0.0
+    for name, weight in compressed.items():
+        if isinstance(weight, Weight):  # one after another: all together may be large
+            w = as_dense(params[name])
+            power += square_sum(w)
+            noise += square_sum(w - weight.dense())
+    return round(10 * math.log10(power / noise), 4) if noise and power else None
+
+
+def square_sum(x: Array) -> float:
+    """Σ x², summed in float64."""
+    return float(np.square(x).sum(dtype=np.float64))

@@ -16,25 +16,22 @@ Nothing is random but the draws and the limit's noise, each with its seed.
 """
 
 import csv
-import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from minilm.compression.coding import save_coded
 from minilm.compression.parameters import matrices
 from minilm.compression.quantization import true_bits
-from minilm.study.measure import saved_bytes
+from minilm.study.measure import saved_bytes, weight_sqnr
 from minilm.study.pretrained.activations import BENT, outliers
 from minilm.study.pretrained.bench import Bench
 from minilm.study.pretrained.limit import at_the_limit
 from minilm.study.pretrained.methods import COMPARED, EVERY, SAME_GRID, TRIED
 from minilm.study.pretrained.sensitivity import parts, sensitivity, single_matrices
 from minilm.types import Array, Params
-from minilm.weights import Weight, nbytes, save
+from minilm.weights import nbytes, save
 
 Row = dict[str, Any]
 Rule = Callable[[Array, int], Array]  # a published formula: weights, bits -> what is left of them
@@ -76,19 +73,8 @@ def sizes(bench: Bench, params: Params, coder: str = "packed") -> Row:
         "bits_per_weight": true_bits(params, coder) / count,
         "memory_bytes": nbytes(params),
         "file_bytes": saved_bytes(params, write),
-        "sqnr_db": sqnr_of_weights(bench.params, params),
+        "sqnr_db": weight_sqnr(bench.params, params),
     }
-
-
-def sqnr_of_weights(params: Params, compressed: Params) -> float | None:
-    """10·log10(Σw² / Σ(w − ŵ)²) over all compressed weights, one after another; None if exact."""
-    power = noise = 0.0
-    for name, weight in compressed.items():
-        if isinstance(weight, Weight):
-            w, error = params[name], params[name] - weight.dense()
-            power += float(np.einsum("ij,ij->i", w, w).sum(dtype=np.float64))
-            noise += float(np.einsum("ij,ij->i", error, error).sum(dtype=np.float64))
-    return 10 * math.log10(power / noise) if noise else None
 
 
 def timed(make: Callable[[], Params]) -> tuple[Params, float]:
