@@ -28,7 +28,8 @@ def natural_sentences(text: str, count: int) -> list[str]:
     """
     lines = [line.split("\t") for line in text.splitlines() if line.strip()]
     if lines and all(len(line) == 2 for line in lines):
-        found = list(dict.fromkeys(sentence for _, sentence in lines))
+        sentences = (sentence.strip() for _, sentence in lines)
+        found = list(dict.fromkeys(filter(None, sentences)))
     else:
         parts = (" ".join(part.split()) for part in SENTENCE_END.split(text))
         prose = (part for part in parts if SENTENCE.fullmatch(part))

@@ -36,10 +36,11 @@ def export_gguf(
 ) -> dict[str, float]:
     """Write a model to a gguf file, and tell what it cost: {tensor: largest |written − ours|}.
 
-    kind: of the matrices, Q8_0, Q4_0, Q4_1, Q5_0, F16 or F32. 0 in the answer is a tensor that is
-    written exactly: F32, or a leaf whose codes are blocks of this kind already, as in groups of 32
-    8 bits are for Q8_0 and 4 bits for Q4_0; with zero points 4 bits are for Q4_1, but for the last
-    digits of min. What fills masked tokens in has no place in such a file, and is left out.
+    kind: of the matrices, Q8_0, Q4_0, Q4_1, Q5_0, F16 or F32. A tensor is written exactly, and its
+    number is 0, if it is in F32 or if its codes are blocks of this kind already: in groups of 32,
+    symmetric codes of 8 bits are Q8_0's, those of 4 bits Q4_0's. With zero points codes of 4 bits
+    are Q4_1's, whose min alone is rounded. What fills masked tokens in has no place in such a file,
+    and is left out.
     Raises TypeError for a model or a tokenizer that the format does not know, ValueError for an
     unknown kind, an activation that readers do not compute or numbers beyond float16, and
     ModuleNotFoundError where the library is missing.
@@ -92,7 +93,7 @@ def library() -> Any:
 
 
 def gguf_tensors(gguf: Any, model: Any, params: Params) -> dict[str, Array]:
-    """Tensors by llama.cpp's names, float32, each map (out, in)."""
+    """Tensors by llama.cpp's names, float32, each map (out, in): views where that can be."""
     floats = {
         name: np.asarray(w.dense() if isinstance(w, Weight) else w, np.float32)
         for name, w in params.items()
@@ -111,7 +112,7 @@ def gguf_tensors(gguf: Any, model: Any, params: Params) -> dict[str, Array]:
             array = interleaved(array, model.heads)
         if family == "llama" and ".k_proj." in theirs:
             array = interleaved(array, shared_heads(model))
-        tensors[name] = np.ascontiguousarray(array)
+        tensors[name] = array
     return tensors
 
 
@@ -143,12 +144,10 @@ def written(
     if kind == "F16" and not np.abs(array).max(initial=0) <= np.finfo(np.float16).max:
         raise ValueError(f"{name} must be within float16's ±65504 for F16")
     if kind in FLOATS:
-        return array.astype(FLOATS[kind]), kind
-    own = None if codes is None else blocks_of(codes, kind)
-    if own is not None:
-        return own, kind
+        return array.astype(FLOATS[kind], order="C"), kind
     try:
-        return to_gguf(array, kind), kind
+        own = None if codes is None else blocks_of(codes, kind)
+        return (to_gguf(array, kind) if own is None else own), kind
     except ValueError as error:
         raise ValueError(f"{name}: {error}") from error
 

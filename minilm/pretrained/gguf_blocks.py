@@ -4,10 +4,10 @@
     Q4_0   4 bits, symmetric      x̂ = s·q          d = s,  q + 8
     Q4_1   4 bits, asymmetric     x̂ = s·(q − z)    d = s,  min = −z·s,  q
 
-A block is 32 numbers that share a scale of float16, and so is a group of 32, or half of one of 64,
-in which GPTQ, say, chose the codes. Were they rounded anew, each block would get another scale than
-the one that the codes were chosen for, and what the method had gained would be lost. Only min is
-rounded, to float16.
+A block is 32 numbers that share a scale of float16. So is a group of 32 in which a method, GPTQ
+say, chose the codes, and so is each half of a group of 64. Were they rounded anew, each block would
+get another scale than the one that the codes were chosen for, and what the method had gained would
+be lost. Only min is rounded, to float16.
 """
 
 from typing import Any, NamedTuple
@@ -30,16 +30,17 @@ class Codes(NamedTuple):
 
 
 def codes_of(weight: Any, kind: str) -> Codes:
-    """The codes of a weight that may be blocks of this kind, float32; NaN where they can not."""
+    """A weight's codes as float32, if they may be blocks of this kind, else NaN for all."""
     bits, asymmetric = HELD.get(kind, (0, False))
     fits = (
         isinstance(weight, QuantizedTensor)
+        and len(weight.shape) == 2
         and weight.levels is None
         and weight.bits == bits
         and (weight.zero_points is not None) == asymmetric
     )
     if not fits:
-        return Codes(*[np.full(weight.shape, np.nan, np.float32)] * 3)
+        return Codes(*[np.broadcast_to(np.float32(np.nan), weight.shape)] * 3)  # takes no memory
     zero = weight.zero_point if asymmetric else np.float32(0)
     scale, least = (repeated(v, weight.shape) for v in (weight.scale, -zero * weight.scale))
     return Codes(weight.codes.astype(np.float32), scale, least)
@@ -48,7 +49,7 @@ def codes_of(weight: Any, kind: str) -> Codes:
 def repeated(values: Array, shape: tuple[int, ...]) -> Array:
     """One number for each group -> one for each number of the groups."""
     values = np.asarray(values, np.float32)
-    for axis, n in enumerate(shape if values.ndim else ()):
+    for axis, n in enumerate(shape if values.ndim else ()):  # per tensor there is no axis
         values = np.repeat(values, n // values.shape[axis], axis)
     return np.broadcast_to(values, shape)
 
@@ -58,7 +59,10 @@ def blocks_of(codes: Codes, kind: str) -> Array | None:
     if codes.q.ndim != 2 or codes.q.shape[1] % BLOCK or not np.isfinite(codes.q).all():
         return None
     q, scale, least = (part.reshape(-1, BLOCK) for part in codes)
-    first = scale[:, :1]
-    if (scale != first).any() or (first.astype(np.float16) != first).any():
+    first, least_first = scale[:, :1], least[:, :1]
+    with np.errstate(over="ignore"):  # a scale beyond float16 becomes ∞, which it is not
+        is_half = (first.astype(np.float16) == first).all()
+    # two groups within a block may have the same scale, and yet other zero points
+    if not is_half or (scale != first).any() or (least != least_first).any():
         return None
-    return gguf_of_codes(kind, first, q, least[:, :1]).reshape(len(codes.q), -1)
+    return gguf_of_codes(kind, first, q, least_first).reshape(len(codes.q), -1)

@@ -30,7 +30,7 @@ from minilm.pretrained.tensors import Noted, check_finite, some_of
 from minilm.text.tokenizers import Tokenizer, read_tokenizer, tokenizer_from_dict
 from minilm.types import Params
 from minilm.weights import flatten, load, read_header, save
-from minilm.weights.files import INDEX
+from minilm.weights.files import DAMAGED, INDEX
 
 TOKENIZER_FILES = ("vocab.txt", "vocab.json", "tokenizer.json", "tokenizer.bin")
 POOLINGS = ("mean", "first")
@@ -180,10 +180,11 @@ def from_llama2c(path: Path) -> Pretrained:
 
 def holds_arrays_alone(path: Path) -> bool:
     """Whether it is an archive that NumPy wrote, not one of ours."""
-    if not zipfile.is_zipfile(path):
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return INDEX not in archive.namelist()
+    except DAMAGED:  # no archive, or a damaged one: `load` says so
         return False
-    with zipfile.ZipFile(path) as archive:
-        return INDEX not in archive.namelist()
 
 
 def from_arrays(path: Path) -> Pretrained:

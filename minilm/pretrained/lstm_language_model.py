@@ -33,7 +33,8 @@ def read_lstm_language_model(
     """The model and its parameters of a table, LSTM layers and a head.
 
     source, prefix, order: as in `read_lstm_layers`. embedding: the name of the table (V, E), if it
-    is none of EMBEDDINGS. head: of the last map, if it is none of HEADS: (V, H), or (H, V) where
+    neither is nor ends in one of EMBEDDINGS. head: that of the last map, if it neither is nor ends
+    in one of HEADS: (V, H), or (H, V) where
     the name ends in "kernel", as Keras has it; its bias, if there is one, has the same name with
     "bias" at the end. A model whose head is its table is tied (so head may name the table); and so
     is one that has no head, nor any other array that might be it.
@@ -83,11 +84,13 @@ def tied_head(tensors: Noted, table: Array, H: int) -> tuple[Array, Array]:
 
 def head_of(tensors: Mapping[str, Array], name: str, H: int, V: int) -> tuple[Array, Array]:
     """The head's w (H, V) and b (V,), which is 0 where there is none."""
-    w, base = floats(tensors, (name,)), name.removesuffix(":0")
+    w = floats(tensors, (name,))
+    base = (found(tensors, (name,)) or name).removesuffix(":0")
     shape, kind = ((H, V), "kernel") if base.endswith("kernel") else ((V, H), "weight")
     if w.shape != shape:
         raise ValueError(f"{name} must have shape {shape}, got {w.shape}")
-    b_name = found(tensors, (base.removesuffix(kind) + "bias",))
+    b_names = [base.removesuffix(kind) + end for end in ("bias", "bias:0")]
+    b_name = next((name for name in b_names if name in tensors), None)  # no other part's bias
     b = np.zeros(V, np.float32) if b_name is None else floats(tensors, (b_name,))
     if b.shape != (V,):
         raise ValueError(f"{b_name} must have shape {(V,)}, got {b.shape}")

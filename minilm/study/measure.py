@@ -43,14 +43,19 @@ def numbers_kept(weight: Any) -> int:
 
 
 def weight_sqnr(params: Params, compressed: Params) -> float | None:
-    """10·log10(Σw² / Σ(w − ŵ)²) over all weights that were compressed, in dB; None if exact."""
+    """10·log10(Σw² / Σ(w − ŵ)²) over all weights that were compressed, in dB.
+
+    None where that is no number: all exact, nothing but zeros, or something not finite.
+    """
     power = noise = 0.0
     for name, weight in compressed.items():
         if isinstance(weight, Weight):  # one after another: all together may be large
             w = as_dense(params[name])
             power += square_sum(w)
             noise += square_sum(w - weight.dense())
-    return round(10 * math.log10(power / noise), 4) if noise and power else None
+    if not (0 < noise < math.inf and 0 < power < math.inf):
+        return None
+    return round(10 * math.log10(power / noise), 4)
 
 
 def square_sum(x: Array) -> float:

@@ -31,6 +31,7 @@ def test_sentences_are_prose_of_some_length_and_each_once():
 
 def test_lines_of_a_label_and_a_sentence():
     lines = "food\tToo much salt.\n\nstars\tA comet!\nfood\tToo much salt.\nstars\tIt is 3 a.m.\n"
+    lines += "of nothing\t \n"
     assert natural_sentences(lines, 9) == ["Too much salt.", "A comet!", "It is 3 a.m."]
     with pytest.raises(ValueError, match="a label, a tab and a sentence, got 1"):
         natural_sentences("food\tToo much salt.\n", 9)

@@ -6,6 +6,7 @@ import pytest
 from minilm import quantize
 from minilm.compression.quantization.gguf import from_gguf
 from minilm.pretrained.gguf_blocks import Codes, blocks_of, codes_of
+from minilm.weights import QuantizedTensor
 
 OPTIONS = {
     "Q8_0": {"bits": 8, "group_size": 32},
@@ -57,6 +58,45 @@ def test_other_codes_are_no_blocks(kind, options):
     w = np.random.default_rng(0).standard_normal((64, 3), np.float32)
     assert blocks_of(transposed(codes_of(quantize(w, **options), kind)), kind) is None
     assert blocks_of(transposed(codes_of(w, kind)), kind) is None
+
+
+def test_two_zero_points_in_a_block_are_no_block_though_the_scale_is_one():
+    q = np.arange(32)[None] % 16
+    scales, zeros = np.full((1, 2), 0.5, np.float16), np.array([[0, 15]], np.uint8)
+    leaf = QuantizedTensor.from_codes(q, scales, zeros, bits=4, array_shape=(1, 32), axis=0)
+    assert blocks_of(codes_of(leaf, "Q4_1"), "Q4_1") is None
+    same = np.array([[15, 15]], np.uint8)
+    leaf = QuantizedTensor.from_codes(q, scales, same, bits=4, array_shape=(1, 32), axis=0)
+    assert (from_gguf(blocks_of(codes_of(leaf, "Q4_1"), "Q4_1"), "Q4_1") == leaf.dense()).all()
+
+
+@pytest.mark.parametrize("scale", [0.0, -0.5, 2.0**-24, 65504.0])
+def test_one_scale_for_the_whole_tensor(scale):
+    q = np.arange(-128, 128).reshape(4, 64)
+    scales = np.full((1, 1), scale, np.float32)
+    turned = QuantizedTensor.from_codes(q, scales, bits=8, array_shape=(64, 4))
+    for leaf in (turned.T, QuantizedTensor.from_codes(q.T, scales, bits=8, array_shape=(4, 64))):
+        values = from_gguf(blocks_of(codes_of(leaf, "Q8_0"), "Q8_0"), "Q8_0")
+        assert (values == leaf.dense()).all() and (values == q * np.float32(scale)).all()
+
+
+@pytest.mark.parametrize("scale", [2.0**-26, 1 / 3, 1e5, np.nan])
+def test_a_scale_that_float16_does_not_hold(scale):
+    codes = Codes(np.ones((1, 32)), np.full((1, 32), scale, np.float32), np.zeros((1, 32)))
+    assert blocks_of(codes, "Q8_0") is None
+
+
+def test_scales_of_one_byte():
+    w = np.random.default_rng(0).standard_normal((64, 32), np.float32)
+    fits = quantize(w, bits=8, group_size=32, scale_format="e8m0")  # powers of two
+    values = from_gguf(blocks_of(transposed(codes_of(fits, "Q8_0")), "Q8_0"), "Q8_0")
+    assert (values == fits.dense().T).all()
+
+
+def test_more_axes_than_two_are_no_blocks():
+    w = np.random.default_rng(0).standard_normal((2, 4, 32), np.float32)
+    codes = codes_of(quantize(w, bits=8, group_size=32), "Q8_0")
+    assert codes.q.shape == w.shape and blocks_of(codes, "Q8_0") is None
 
 
 @pytest.mark.oracle

@@ -217,6 +217,14 @@ def test_arrays_of_an_lstm_are_a_model_by_themselves(tmp_path, name):
     assert again.model == model and again.params.keys() == params.keys()
 
 
+def test_an_archive_whose_list_of_members_is_damaged(tmp_path):
+    np.savez(tmp_path / "a.npz", w=np.zeros(2, np.float32))
+    data = (tmp_path / "a.npz").read_bytes()
+    (tmp_path / "a.npz").write_bytes(data.replace(b"PK\1\2", b"PK\0\0"))
+    with pytest.raises(ValueError, match=r"a\.npz cannot be loaded: it is truncated, damaged"):
+        load_pretrained(tmp_path / "a.npz")
+
+
 def test_what_is_no_model(tmp_path, bert_folder):
     folder = bert_folder()
     with pytest.raises(ValueError, match=r"safetensors .*torch.*: of another model give"):

@@ -380,6 +380,16 @@ def test_a_language_model_of_keras(tmp_path):
     np.testing.assert_allclose(model.forward(params, TOKENS)[0], logits, atol=2e-5)
 
 
+def test_the_bias_of_another_part_is_not_the_head_s():
+    layers, table, head, bias = language_model()
+    arrays = torch_named(layers) | {"embedding.weight": table, "decoder.weight": head}
+    _, params = read_lstm_language_model(arrays | {"other.decoder.bias": bias})
+    assert not params["head.b"].any()
+    inside = {"embedding.weight": table, "model.decoder.weight": head, "model.decoder.bias": bias}
+    _, params = read_lstm_language_model(torch_named(layers) | inside)
+    assert (params["head.b"] == bias).all()
+
+
 def test_an_unscaled_embedding_would_be_another_model():
     layers, table, head, bias = language_model()
     arrays = torch_named(layers) | {"embedding.weight": table, "head.weight": head,

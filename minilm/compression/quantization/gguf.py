@@ -72,7 +72,7 @@ def from_gguf(data: Array, kind: str) -> Array:
 def gguf_of_codes(kind: str, scales: Array, codes: Array, least: Array | None = None) -> Array:
     """Codes that are blocks already, in the bytes of Q8_0, Q4_0 or Q4_1: nothing is rounded anew.
 
-    scales: (k, 1), what float16 holds, codes: (k, 32) whole numbers, of Q8_0 in [−127, 127], of
+    scales: (k, 1), what float16 holds, codes: (k, 32) whole numbers, of Q8_0 in [−128, 127], of
     Q4_0 in [−8, 7], of Q4_1 in [0, 15] over `least` (k, 1), rounded to float16  ->  (k, nbytes)
     """
     if kind == "Q8_0":
