@@ -39,7 +39,7 @@ READERS: dict[bytes, Reader] = {}  # by a file's first MAGIC_BYTES; all others a
 
 # NumPy reads an array's header with Python's own parser, which two threads must not use at once in
 # Python 3.11.7, for one: now and then one of them gets a SystemError (CPython issue 106905).
-PARSING = threading.Lock()
+PARSING = threading.RLock()
 
 # What the standard library raises on bytes that are no archive, or a damaged one
 DAMAGED = (
