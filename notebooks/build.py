@@ -23,7 +23,7 @@ import jupytext
 import nbformat
 
 HERE = Path(__file__).resolve().parent
-SECONDS_PER_CELL = 120
+SECONDS_PER_CELL = 600
 METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},
