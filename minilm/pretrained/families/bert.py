@@ -90,17 +90,17 @@ def embeddings(theirs: str) -> Table:
 
 def block(ours: str, theirs: str) -> Table:
     """One block's parameters: the prefix here, and the prefix there."""
-    look = f"{theirs}.attention.self"
+    attention = f"{theirs}.attention.self"
     return {
         f"{ours}.attention.w_qkv": (
-            turned(f"{look}.query.weight", D, D),
-            turned(f"{look}.key.weight", D, D),
-            turned(f"{look}.value.weight", D, D),
+            turned(f"{attention}.query.weight", D, D),
+            turned(f"{attention}.key.weight", D, D),
+            turned(f"{attention}.value.weight", D, D),
         ),
         f"{ours}.attention.b_qkv": (
-            plain(f"{look}.query.bias", D),
-            plain(f"{look}.key.bias", D),
-            plain(f"{look}.value.bias", D),
+            plain(f"{attention}.query.bias", D),
+            plain(f"{attention}.key.bias", D),
+            plain(f"{attention}.value.bias", D),
         ),
         f"{ours}.attention.w_out": turned(f"{theirs}.attention.output.dense.weight", D, D),
         f"{ours}.attention.b_out": plain(f"{theirs}.attention.output.dense.bias", D),

@@ -62,25 +62,25 @@ def read(
 
 def block(ours: str, theirs: str) -> Table:
     """One block's parameters: the prefix here, and the prefix there."""
-    look, think = f"{theirs}.attention", f"{theirs}.ffn"
+    attention, feed_forward = f"{theirs}.attention", f"{theirs}.ffn"
     return {
         f"{ours}.attention.w_qkv": (
-            turned(f"{look}.q_lin.weight", D, D),
-            turned(f"{look}.k_lin.weight", D, D),
-            turned(f"{look}.v_lin.weight", D, D),
+            turned(f"{attention}.q_lin.weight", D, D),
+            turned(f"{attention}.k_lin.weight", D, D),
+            turned(f"{attention}.v_lin.weight", D, D),
         ),
         f"{ours}.attention.b_qkv": (
-            plain(f"{look}.q_lin.bias", D),
-            plain(f"{look}.k_lin.bias", D),
-            plain(f"{look}.v_lin.bias", D),
+            plain(f"{attention}.q_lin.bias", D),
+            plain(f"{attention}.k_lin.bias", D),
+            plain(f"{attention}.v_lin.bias", D),
         ),
-        f"{ours}.attention.w_out": turned(f"{look}.out_lin.weight", D, D),
-        f"{ours}.attention.b_out": plain(f"{look}.out_lin.bias", D),
+        f"{ours}.attention.w_out": turned(f"{attention}.out_lin.weight", D, D),
+        f"{ours}.attention.b_out": plain(f"{attention}.out_lin.bias", D),
         **norm(f"{ours}.norm_1", f"{theirs}.sa_layer_norm"),
-        f"{ours}.feed_forward.w_up": turned(f"{think}.lin1.weight", F, D),
-        f"{ours}.feed_forward.b_up": plain(f"{think}.lin1.bias", F),
-        f"{ours}.feed_forward.w_down": turned(f"{think}.lin2.weight", D, F),
-        f"{ours}.feed_forward.b_down": plain(f"{think}.lin2.bias", D),
+        f"{ours}.feed_forward.w_up": turned(f"{feed_forward}.lin1.weight", F, D),
+        f"{ours}.feed_forward.b_up": plain(f"{feed_forward}.lin1.bias", F),
+        f"{ours}.feed_forward.w_down": turned(f"{feed_forward}.lin2.weight", D, F),
+        f"{ours}.feed_forward.b_down": plain(f"{feed_forward}.lin2.bias", D),
         **norm(f"{ours}.norm_2", f"{theirs}.output_layer_norm"),
     }
 

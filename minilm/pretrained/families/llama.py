@@ -129,32 +129,32 @@ def check_window(config: Config, context: int) -> None:
 
 def block(ours: str, theirs: str) -> Table:
     """One block's weights: the prefix here, and the prefix there."""
-    look, think = f"{theirs}.self_attn", f"{theirs}.mlp"
+    attention, feed_forward = f"{theirs}.self_attn", f"{theirs}.mlp"
     return {
         f"{ours}.norm_1.gain": plain(f"{theirs}.input_layernorm.weight", D),
         f"{ours}.attention.w_qkv": (
-            turned(f"{look}.q_proj.weight", Q, D),
-            turned(f"{look}.k_proj.weight", KV, D),
-            turned(f"{look}.v_proj.weight", KV, D),
+            turned(f"{attention}.q_proj.weight", Q, D),
+            turned(f"{attention}.k_proj.weight", KV, D),
+            turned(f"{attention}.v_proj.weight", KV, D),
         ),
-        f"{ours}.attention.w_out": turned(f"{look}.o_proj.weight", D, Q),
+        f"{ours}.attention.w_out": turned(f"{attention}.o_proj.weight", D, Q),
         f"{ours}.norm_2.gain": plain(f"{theirs}.post_attention_layernorm.weight", D),
-        f"{ours}.feed_forward.w_gate": turned(f"{think}.gate_proj.weight", F, D),
-        f"{ours}.feed_forward.w_up": turned(f"{think}.up_proj.weight", F, D),
-        f"{ours}.feed_forward.w_down": turned(f"{think}.down_proj.weight", D, F),
+        f"{ours}.feed_forward.w_gate": turned(f"{feed_forward}.gate_proj.weight", F, D),
+        f"{ours}.feed_forward.w_up": turned(f"{feed_forward}.up_proj.weight", F, D),
+        f"{ours}.feed_forward.w_down": turned(f"{feed_forward}.down_proj.weight", D, F),
     }
 
 
 def biases(ours: str, theirs: str, model_type: str) -> Table:
     """The biases of one block's attention; Qwen 2 has none at its end."""
-    look = f"{theirs}.self_attn"
+    attention = f"{theirs}.self_attn"
     return {
         f"{ours}.attention.b_qkv": (
-            plain(f"{look}.q_proj.bias", Q),
-            plain(f"{look}.k_proj.bias", KV),
-            plain(f"{look}.v_proj.bias", KV),
+            plain(f"{attention}.q_proj.bias", Q),
+            plain(f"{attention}.k_proj.bias", KV),
+            plain(f"{attention}.v_proj.bias", KV),
         ),
         f"{ours}.attention.b_out": (
-            zeros(D) if model_type == "qwen2" else plain(f"{look}.o_proj.bias", D)
+            zeros(D) if model_type == "qwen2" else plain(f"{attention}.o_proj.bias", D)
         ),
     }
