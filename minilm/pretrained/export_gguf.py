@@ -11,7 +11,7 @@ answers.
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib import import_module
 from typing import Any
 
@@ -21,7 +21,7 @@ from minilm.compression.quantization.gguf import BLOCK, FORMATS, from_gguf, to_g
 from minilm.pretrained.gguf_blocks import Codes, blocks_of, codes_of
 from minilm.pretrained.gguf_tokenizer import add_tokenizer
 from minilm.pretrained.load import Pretrained
-from minilm.pretrained.their_tensors import family_of, shared_heads, their_tensors
+from minilm.pretrained.their_tensors import cut, family_of, places, shared_heads
 from minilm.types import Array, Params
 from minilm.weights import Weight, replacing
 
@@ -52,15 +52,10 @@ def export_gguf(
     if model.activation not in ACTIVATIONS[family]:
         raise ValueError(f"readers of gguf compute {' or '.join(ACTIVATIONS[family])} in a "
                          f"{family}, not {model.activation}")  # fmt: skip
-    tensors = gguf_tensors(gguf, model, pretrained.params)
-    codes = [
-        gguf_tensors(gguf, model, part)
-        for part in by_part({n: codes_of(w, kind) for n, w in pretrained.params.items()})
-    ]
-    blocks = {
-        name: written(name, array, kind, Codes(*(part[name] for part in codes)))
-        for name, array in tensors.items()
-    }
+    blocks, errors = {}, {}
+    for name, array, codes in gguf_tensors(gguf, model, pretrained.params, kind):
+        blocks[name] = written(name, array, kind, codes)
+        errors[name] = float(np.abs(read(*blocks[name]) - array).max(initial=0))
     with replacing(path) as file:
         writer = gguf.GGUFWriter(file.name, family)
         METADATA[family](writer, model, pretrained)
@@ -70,13 +65,11 @@ def export_gguf(
             add_tokenizer(writer, gguf.TokenType, pretrained.tokenizer, model.vocab_size)
         for name, (data, used) in blocks.items():
             writer.add_tensor(name, data, raw_dtype=getattr(gguf.GGMLQuantizationType, used))
-        for write in ("header", "kv_data", "tensors"):
-            getattr(writer, f"write_{write}_to_file")()
+        writer.write_header_to_file()
+        writer.write_kv_data_to_file()
+        writer.write_tensors_to_file()
         writer.close()
-    return {
-        name: float(np.abs(read(*blocks[name]) - array).max(initial=0))
-        for name, array in tensors.items()
-    }
+    return errors
 
 
 FILE_TYPES = {"F32": "ALL_F32"} | {kind: f"MOSTLY_{kind}" for kind in KINDS if kind != "F32"}
@@ -92,28 +85,36 @@ def library() -> Any:
         ) from error
 
 
-def gguf_tensors(gguf: Any, model: Any, params: Params) -> dict[str, Array]:
-    """Tensors by llama.cpp's names, float32, each map (out, in): views where that can be."""
-    floats = {
-        name: np.asarray(w.dense() if isinstance(w, Weight) else w, np.float32)
-        for name, w in params.items()
-        if ":" not in name
-    }
+def gguf_tensors(
+    gguf: Any, model: Any, params: Params, kind: str
+) -> Iterator[tuple[str, Array, Codes]]:
+    """Each tensor's name in llama.cpp, its float32 and its codes, each map (out, in).
+
+    One parameter after the other: of all of them at once these would take 16 bytes a weight.
+    """
     family = family_of(model)
     names = gguf.get_tensor_name_map(getattr(gguf.MODEL_ARCH, family.upper()), model.layers)
-    tensors = {}
-    for theirs, array in their_tensors(model, floats).items():
-        if theirs.startswith("cls."):
-            continue  # a file holds BERT's vectors alone
-        name = names.get_name(theirs.removeprefix("bert."), try_suffixes=(".weight", ".bias"))
-        if family == "gpt2" and array.ndim == 2 and ".h." in theirs:
-            array = array.T  # GPT-2's own checkpoints keep maps as (in, out)
-        if family == "llama" and ".q_proj." in theirs:
-            array = interleaved(array, model.heads)
-        if family == "llama" and ".k_proj." in theirs:
-            array = interleaved(array, shared_heads(model))
-        tensors[name] = array
-    return tensors
+    for ours, parts in places(model, params).items():
+        w = params[ours]
+        dense = np.asarray(w.dense() if isinstance(w, Weight) else w, np.float32)
+        cuts = [cut(ours, array, parts) for array in (dense, *codes_of(w, kind))]
+        for theirs, *_ in parts:
+            if theirs.startswith("cls."):
+                continue  # a file holds BERT's vectors alone
+            name = names.get_name(theirs.removeprefix("bert."), try_suffixes=(".weight", ".bias"))
+            array, *codes = (in_llama_cpp(model, family, theirs, by[theirs]) for by in cuts)
+            yield name, array, Codes(*codes)
+
+
+def in_llama_cpp(model: Any, family: str, theirs: str, array: Array) -> Array:
+    """A tensor of a checkpoint, turned the way that llama.cpp has it."""
+    if family == "gpt2" and array.ndim == 2 and ".h." in theirs:
+        return array.T  # GPT-2's own checkpoints keep maps as (in, out)
+    if family == "llama" and ".q_proj." in theirs:
+        return interleaved(array, model.heads)
+    if family == "llama" and ".k_proj." in theirs:
+        return interleaved(array, shared_heads(model))
+    return array
 
 
 def interleaved(array: Array, heads: int) -> Array:
@@ -124,11 +125,6 @@ def interleaved(array: Array, heads: int) -> Array:
     """
     rows = array.reshape(heads, 2, array.shape[0] // heads // 2, *array.shape[1:])
     return rows.swapaxes(1, 2).reshape(array.shape)
-
-
-def by_part(codes: dict[str, Codes]) -> list[Params]:
-    """Dicts of the q, of the scales and of −z·s, each by name: they take the way of floats."""
-    return [{name: parts[i] for name, parts in codes.items()} for i in range(len(Codes._fields))]
 
 
 def written(
@@ -144,7 +140,7 @@ def written(
     if kind == "F16" and not np.abs(array).max(initial=0) <= np.finfo(np.float16).max:
         raise ValueError(f"{name} must be within float16's ±65504 for F16")
     if kind in FLOATS:
-        return array.astype(FLOATS[kind], order="C"), kind
+        return np.ascontiguousarray(array, FLOATS[kind]), kind
     try:
         own = None if codes is None else blocks_of(codes, kind)
         return (to_gguf(array, kind) if own is None else own), kind

@@ -7,7 +7,7 @@
 A TransformerLanguageModel is a Llama or a GPT-2 if it has all that makes one, else neither.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -79,35 +79,62 @@ def their_config(model: Any) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def their_tensors(model: Any, params: Params) -> dict[str, Array]:
-    """A checkpoint's tensors by name, of parameters that are arrays of any dtype: views of them.
+class Place(NamedTuple):
+    """A tensor of a checkpoint: its name, its shape, and whether it is turned round."""
 
-    Raises as family_of; ValueError for a parameter that is missing, or has another shape than the
-    configuration says (heads or channels that were cut off have no place in config.json).
+    name: str
+    shape: tuple[int, ...]
+    is_turned: bool
+
+
+def places(model: Any, params: Params) -> dict[str, list[Place]]:
+    """Where each parameter goes: one tensor, or several that stand side by side in it.
+
+    Raises as family_of; ValueError for a parameter that is missing.
     """
     family, prefix = TABLES[family_of(model)]
     if isinstance(model, TransformerEncoder):
         prefix = ""
-    sizes, tensors = family.sizes(model), {}
+    sizes, found = family.sizes(model), {}
     for ours, theirs in family.table(model, prefix).items():
-        parts = (theirs,) if isinstance(theirs, Theirs) else theirs
         if ours not in params:
             raise ValueError(f"params must hold {ours}")
-        parts = tuple(part for part in parts if part.names)
-        shapes = [tuple(sizes[size] for size in part.shape) for part in parts]
-        widths = [
-            shape[0 if part.is_turned else -1] for part, shape in zip(parts, shapes, strict=True)
+        found[ours] = [
+            Place(part.names[0], tuple(sizes[size] for size in part.shape), part.is_turned)
+            for part in ((theirs,) if isinstance(theirs, Theirs) else theirs)
         ]
-        cuts = np.split(params[ours], np.cumsum(widths)[:-1], axis=-1)
-        for part, shape, cut in zip(parts, shapes, cuts, strict=True):
-            array = cut.T if part.is_turned else cut
-            if array.shape != shape:
-                raise ValueError(
-                    f"{ours} must be as large as the model's configuration says, for "
-                    f"{part.names[0]} to be {shape}, got {params[ours].shape}"
-                )
-            tensors[part.names[0]] = array
+    return found
+
+
+def cut(ours: str, array: Array, parts: list[Place]) -> dict[str, Array]:
+    """The tensors that a parameter is made of, by name: views of it.
+
+    Raises ValueError for an array of another shape than the configuration says (heads or channels
+    that were cut off have no place in config.json).
+    """
+    widths = [part.shape[0 if part.is_turned else -1] for part in parts]
+    tensors = {}
+    for part, piece in zip(parts, np.split(array, np.cumsum(widths)[:-1], axis=-1), strict=True):
+        tensor = piece.T if part.is_turned else piece
+        if tensor.shape != part.shape:
+            raise ValueError(
+                f"{ours} must be as large as the model's configuration says, for {part.name} to be "
+                f"{part.shape}, got {array.shape}"
+            )
+        tensors[part.name] = tensor
     return tensors
+
+
+def their_tensors(model: Any, params: Params) -> dict[str, Array]:
+    """A checkpoint's tensors by name, of parameters that are arrays of any dtype: views of them.
+
+    Raises as places and cut.
+    """
+    return {
+        name: array
+        for ours, parts in places(model, params).items()
+        for name, array in cut(ours, params[ours], parts).items()
+    }
 
 
 def shared_heads(model: Any) -> int:

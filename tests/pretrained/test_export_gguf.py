@@ -1,6 +1,7 @@
 """gguf files: what they hold is what other programs read out of them."""
 
 import sys
+import tracemalloc
 from dataclasses import replace
 from importlib import import_module
 
@@ -179,6 +180,19 @@ def test_codes_that_are_blocks_already_are_written_exactly(tmp_path, family, kin
     errors = export_gguf(tmp_path / "x.gguf", replace(good, params=ours), kind=kind)
     assert any(isinstance(w, Weight) for w in ours.values())
     assert max(errors.values()) <= (1e-3 if kind == "Q4_1" else 0)  # min is rounded
+
+
+@pytest.mark.oracle
+def test_one_parameter_at_a_time_is_unpacked(tmp_path):
+    library()
+    model = TransformerLanguageModel(32, width=128, layers=12, heads=4, positions="learned")
+    params = quantize(model.init(0), bits=4, group_size=32, symmetric=False)
+    tracemalloc.start()
+    export_gguf(tmp_path / "x.gguf", Pretrained(model, params), kind="Q4_1")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    weights = sum(w.size for w in params.values())
+    assert peak < 4 * weights, "less than the floats alone of all would take"
 
 
 @pytest.mark.oracle
