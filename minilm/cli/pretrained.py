@@ -73,8 +73,7 @@ def about(pretrained: Pretrained) -> dict[str, str]:
     if tokenizer is not None:
         lines["tokenizer"] = f"{type(tokenizer).__name__}, {tokenizer.vocab_size:,} pieces"
     if isinstance(model, TransformerEncoder | MaskedLanguageModel):
-        which = "mean" if pretrained.pooling == "mean" else "first"
-        lines["vector of a text"] = f"{which} of at most {pretrained.longest:,} tokens"
+        lines["vector of a text"] = f"{pretrained.pooling} of at most {pretrained.longest:,} tokens"
     lines["not used of the file"] = ", ".join(pretrained.unused) or "nothing"
     return lines
 

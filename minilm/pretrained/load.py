@@ -44,8 +44,8 @@ class Pretrained:
     model: the configuration, an object with forward; params: what it is called with; tokenizer:
     None where no file of one is there; pooling: how the vectors of a text's tokens become one,
     "mean" or "first"; longest: the most tokens of a text, special ones included (0: as many as the
-    model has places for);
-    unused: the names of tensors in the file that the model has no place for; source: where from.
+    model has places for); unused: the names of tensors in the file that the model has no place for;
+    source: where from.
     """
 
     model: Any

@@ -102,8 +102,8 @@ def rank(
     texts = check_texts(texts)
     if k is not None:
         check_positive(k=k)
-    of_query, *vectors = sentence_embeddings(pretrained, [query, *texts])
-    cosines = (np.array(vectors) * of_query).sum(axis=1)  # row by row: equal texts, equal bits
+    vectors = sentence_embeddings(pretrained, [query, *texts])
+    cosines = (vectors[1:] * vectors[0]).sum(axis=1)  # row by row: equal texts, equal bits
     best = np.argsort(-cosines, kind="stable")[:k]
     return [(float(cosines[i]), int(i)) for i in best]
 
