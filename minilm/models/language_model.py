@@ -73,6 +73,12 @@ def check_positive(**sizes: int) -> None:
             raise ValueError(f"{name} must be an integer of at least 1, got {size!r}")
 
 
+def check_heads(width: int, heads: int) -> None:
+    """Refuse heads that cannot share the width evenly."""
+    if width % heads:
+        raise ValueError(f"heads must divide width {width}, got heads={heads}")
+
+
 def check_choice(name: str, value: Any, choices: tuple[str, ...]) -> None:
     """Refuse a value that is none of the choices."""
     if value not in choices:

@@ -34,7 +34,13 @@ from minilm.models.decoder import (
 from minilm.models.embed import embed, embed_backward
 from minilm.models.encoder import encoder, encoder_backward, new_encoder
 from minilm.models.key_value_cache import Attend, KeyValueCache, TransformerState, remembered
-from minilm.models.language_model import check_choice, check_dropout, check_positive, normal
+from minilm.models.language_model import (
+    check_choice,
+    check_dropout,
+    check_heads,
+    check_positive,
+    normal,
+)
 from minilm.models.seq2seq_model import check_padding_id, check_source, check_target_inputs
 from minilm.nn import attention, causal_mask, linear, linear_backward, padding_mask
 from minilm.types import Array, Cache, Params
@@ -85,8 +91,7 @@ class Seq2SeqTransformer:
             context=self.context,
             feed_forward=self.feed_forward,  # type: ignore[arg-type]
         )
-        if self.width % self.heads:
-            raise ValueError(f"heads must divide width {self.width}, got heads={self.heads}")
+        check_heads(self.width, self.heads)
         check_choice("norm", self.norm, ("pre", "post"))
         check_choice("positions", self.positions, ("sinusoidal", "learned"))
         check_padding_id(self.padding_id, source_size)

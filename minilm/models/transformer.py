@@ -35,6 +35,7 @@ from minilm.models.key_value_cache import KeyValueCache, TransformerState, remem
 from minilm.models.language_model import (
     check_choice,
     check_dropout,
+    check_heads,
     check_norm_eps,
     check_positive,
     check_tokens,
@@ -104,8 +105,7 @@ class TransformerLanguageModel:
             feed_forward=self.feed_forward,  # type: ignore[arg-type]
             key_value_heads=self.heads if self.key_value_heads is None else self.key_value_heads,
         )
-        if self.width % self.heads:
-            raise ValueError(f"heads must divide width {self.width}, got heads={self.heads}")
+        check_heads(self.width, self.heads)
         if self.key_value_heads is not None and self.heads % self.key_value_heads:
             raise ValueError(
                 f"key_value_heads must divide heads={self.heads}, got {self.key_value_heads}"

@@ -20,7 +20,13 @@ import numpy as np
 from minilm.models.embed import embed, embed_backward
 from minilm.models.encoder import encoder, encoder_backward, new_encoder
 from minilm.models.key_value_cache import Attend
-from minilm.models.language_model import check_choice, check_dropout, check_positive, normal
+from minilm.models.language_model import (
+    check_choice,
+    check_dropout,
+    check_heads,
+    check_positive,
+    normal,
+)
 from minilm.models.pooling import mean_of_tokens, mean_of_tokens_backward
 from minilm.models.seq2seq_model import check_padding_id, check_source
 from minilm.nn import attention, dropout, dropout_backward, linear, linear_backward, padding_mask
@@ -68,8 +74,7 @@ class TransformerClassifier:
             context=self.context,
             feed_forward=self.feed_forward,  # type: ignore[arg-type]
         )
-        if self.width % self.heads:
-            raise ValueError(f"heads must divide width {self.width}, got heads={self.heads}")
+        check_heads(self.width, self.heads)
         check_choice("norm", self.norm, ("pre", "post"))
         check_choice("positions", self.positions, ("sinusoidal", "learned"))
         check_choice("pooling", self.pooling, ("mean", "first"))

@@ -32,6 +32,7 @@ from minilm.models.key_value_cache import Attend
 from minilm.models.language_model import (
     check_choice,
     check_dropout,
+    check_heads,
     check_norm_eps,
     check_positive,
     normal,
@@ -95,8 +96,7 @@ class TransformerEncoder:
             feed_forward=self.feed_forward,  # type: ignore[arg-type]
             token_types=self.token_types,
         )
-        if self.width % self.heads:
-            raise ValueError(f"heads must divide width {self.width}, got heads={self.heads}")
+        check_heads(self.width, self.heads)
         check_choice("activation", self.activation, tuple(ACTIVATIONS))
         check_norm_eps(self.norm_eps)
         check_dropout(self.dropout)
