@@ -107,11 +107,11 @@ class MaskedLanguageModel:
         h, norm_cache = normalize(h, *parts(params, "prediction.norm", NORM), eps=self.norm_eps)
         table, output_bias = params["token_embedding"], params["prediction.output_bias"]
         logits, head_cache = linear(h, table.T, output_bias)
+        head = map_cache, (activate_backward, active_cache), norm_cache, head_cache
         return logits, {
             "hidden": hidden,
             "hidden_states": encoder_cache["hidden_states"],
-            "encoder": encoder_cache,
-            "prediction": (map_cache, (activate_backward, active_cache), norm_cache, head_cache),
+            "for_backward": (encoder_cache, head) if for_backward else None,
         }
 
     def backward(self, dlogits: Array, cache: Cache, dhidden: Array | None = None) -> Params:
@@ -119,14 +119,18 @@ class MaskedLanguageModel:
 
         dlogits: (B, T, V); dhidden: (B, T, D) or None, a gradient that reaches cache["hidden"]
         by another way (a teacher's hidden states) and is added there.
+        Raises ValueError as TransformerEncoder.backward does.
         """
-        map_cache, (activate_backward, active_cache), norm_cache, head_cache = cache["prediction"]
+        if cache["for_backward"] is None:
+            raise ValueError("backward needs a forward pass with for_backward=True")
+        encoder_cache, head = cache["for_backward"]
+        map_cache, (activate_backward, active_cache), norm_cache, head_cache = head
         dh, dhead, doutput_bias = linear_backward(dlogits, head_cache)
         dh, *dnorm = normalize_backward(dh, norm_cache)
         dx, *dmap = linear_backward(activate_backward(dh, active_cache), map_cache)
         if dhidden is not None:
             dx = dx + dhidden
-        grads = self.encoder.backward(dx, cache["encoder"])
+        grads = self.encoder.backward(dx, encoder_cache)
         grads["token_embedding"] += dhead.T  # the table was used twice
         grads |= named("prediction", PREDICTION, tuple(dmap))
         grads |= named("prediction.norm", NORM, tuple(dnorm))
