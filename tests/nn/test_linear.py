@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from minilm.nn import check_gradient, input_gradient, linear, linear_backward, weight_gradient
-from minilm.nn.linear import LARGE
+from minilm.nn.linear import LARGE, SHORT
 
 
 def test_by_hand():
@@ -49,6 +49,14 @@ def test_a_table_larger_than_the_caches_lies_as_it_will(lead):
         np.testing.assert_allclose(y, exact[..., ::step], atol=1e-4)
     y, _ = linear(x.astype(np.float64), table.T)
     assert y.dtype == np.float64
+    spread = np.repeat(x, 2, axis=-1)[..., ::2]
+    np.testing.assert_allclose(linear(spread, table.T)[0], exact, atol=1e-4)
+    fine, wide = rng.standard_normal((*lead, 64)), table.astype(np.float64).T
+    np.testing.assert_allclose(linear(fine, wide)[0], fine @ wide, atol=1e-12)
+    long = table[: LARGE // SHORT * 16].reshape(-1, SHORT // 4)  # no column is short
+    row = rng.standard_normal((*lead, long.shape[1]), dtype=np.float32)
+    exact = row.astype(np.float64) @ long.T.astype(np.float64)
+    np.testing.assert_allclose(linear(row, long.T)[0], exact, atol=1e-3)
 
 
 def test_a_weight_may_say_what_its_gradients_are(normal):
