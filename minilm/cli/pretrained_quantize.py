@@ -47,8 +47,9 @@ def add_quantize(commands: Any) -> None:
     )
     command.add_argument(
         "--calibration", default="python-docs", metavar="TEXT",
-        help=f"{', '.join(CORPORA)}, or a file of prose or of lines \"label, tab, sentence\": half "
-        "of it to calibrate with, half to measure on (default: python-docs)",
+        help=f"{', '.join(CORPORA)}, or a file of prose or of lines \"label, tab, sentence\": of "
+        "the kind that the model will read: half of it to calibrate with, half to measure on "
+        "(default: python-docs)",
     )
     command.add_argument("--out", required=True, help="the file, .npz")
 
@@ -90,18 +91,30 @@ def print_sizes(before: Params, after: Params, file: Path) -> None:
 
 
 class Halves:
-    """A text in two halves: one to calibrate a model with, one to compare it on."""
+    """A text in two halves: one to calibrate a model with, one to compare it on.
+
+    Sentences go to one and the other by turns, for a file may have one topic after another; what a
+    language model reads is cut in the middle. Both halves are of one kind: text of another kind
+    loses more by a method that calibrates.
+    """
 
     def __init__(self, pretrained: Any, text: str) -> None:
-        self.pretrained, self.text = pretrained, text
+        """Raises ValueError for a text that is too short to be halved."""
+        self.pretrained = pretrained
         self.writes = isinstance(pretrained.model, LSTMLanguageModel | TransformerLanguageModel)
+        self.text, scored = text[: len(text) // 2], text[len(text) // 2 :]
         if not self.writes:
             self.sentences = natural_sentences(text, SENTENCES)
+        elif pretrained.tokenizer is not None:
+            self.ids = pretrained.tokenizer.encode(scored)
+            if not self.text or len(self.ids) < 2:  # the second is predicted from the first
+                raise ValueError("--calibration: each half of the text must have some tokens, "
+                                 f"got {text!r}")  # fmt: skip
 
     def batches(self) -> list[Any]:
         """What the model reads to be calibrated."""
         if self.writes:
-            return window_batches(self.pretrained, self.text[: len(self.text) // 2], WINDOWS)
+            return window_batches(self.pretrained, self.text, WINDOWS)
         return sentence_batches(self.pretrained, self.sentences[::2])
 
     def compare(self, smaller: Any) -> None:
@@ -109,14 +122,13 @@ class Halves:
         if self.pretrained.tokenizer is None:
             print(f"{'compared':>16}  not at all: without a tokenizer it reads no text")
         elif self.writes:
-            ids = self.pretrained.tokenizer.encode(self.text[len(self.text) // 2 :])
             before, after = (
-                perplexity(evaluate(model.model, unpacked_maps(model.params), ids, limit=SCORED,
-                                    batch_size=4))
+                perplexity(evaluate(model.model, unpacked_maps(model.params), self.ids,
+                                    limit=SCORED, batch_size=4))
                 for model in (self.pretrained, smaller)
             )  # fmt: skip
             print(f"{'perplexity':>16}  {before:.3f} -> {after:.3f} "
-                  f"(on {min(SCORED, len(ids) - 1):,} tokens)")  # fmt: skip
+                  f"(on {min(SCORED, len(self.ids) - 1):,} tokens)")  # fmt: skip
         else:
             texts = self.sentences[1::2]
             vectors = [sentence_embeddings(model, texts) for model in (self.pretrained, smaller)]

@@ -52,6 +52,7 @@ def folder(tmp_path_factory):
     (folder / "lines.txt").write_text("\n".join(TEXTS) + "\n\n", encoding="utf-8")
     (folder / "prose.txt").write_text(PROSE, encoding="utf-8")
     (folder / "empty.txt").write_text("\n \n", encoding="utf-8")
+    (folder / "short.txt").write_text("of", encoding="utf-8")
     return folder
 
 
@@ -334,6 +335,9 @@ def test_without_a_tokenizer_a_model_is_quantized_and_compared_with_nothing(caps
     call(f"quantize {tmp_path}/tiny.bin --out {tmp_path}/eight.npz")
     assert "not at all: without a tokenizer" in capsys.readouterr().out
     assert load_pretrained(tmp_path / "eight.npz").model == model
+    line = f"quantize {tmp_path}/tiny.bin --method GPTQ --bits 4 --out {tmp_path}/four.npz"
+    assert cli.main(["pretrained", *shlex.split(line)]) == 1
+    assert "must have a tokenizer to read text" in capsys.readouterr().err
 
 
 def test_a_llama_is_exported_for_llama2c(capsys, tmp_path):
@@ -424,6 +428,7 @@ def test_every_command_on_the_real_model(capsys, tmp_path):
         ("quantize {f}/encoder.npz --group-size 7 --out x.npz", "group_size"),
         ("quantize {f}/encoder.npz --out {f}/no/x.npz", "no folder"),
         ("quantize {f}/encoder.npz --calibration {f}/lines.txt --out x.npz", "two sentences"),
+        ("quantize {f}/writer.npz --calibration {f}/short.txt --out x.npz", "half of the text"),
         ("export {f}/encoder.npz --format llama2c --out x.bin", "is for Llamas"),
         ("export {f}/encoder.npz --format packed --kind F32 --out x", "--kind: goes with"),
         ("export {f}/encoder.npz --format gguf --group-size 8 --out x", "--group-size: goes with"),
