@@ -28,12 +28,15 @@ class Encoded(NamedTuple):
 
 
 def batches_of(pretrained: Any, texts: Sequence[str]) -> list[tuple[Array, Array]]:
-    """(places of the texts (n,), their ids (n, T)) for each length T that there is."""
-    model = encoder_of(pretrained)
-    ids = padded_ids(pretrained.tokenizer, list(texts), model.context)
-    lengths = (ids != model.padding_id).sum(axis=1)
-    return [(rows := np.flatnonzero(lengths == length), ids[rows, :length])
-            for length in np.unique(lengths)]  # fmt: skip
+    """(places of the texts (n,), their ids (n, T)) for each length T that there is.
+
+    Of a text longer than `pretrained.longest` tokens the beginning, as in `sentence_embeddings`.
+    """
+    padding_id = encoder_of(pretrained).padding_id
+    ids = padded_ids(pretrained.tokenizer, list(texts), pretrained.longest)
+    lengths = (ids != padding_id).sum(axis=1)
+    places = [(np.flatnonzero(lengths == length), length) for length in np.unique(lengths)]
+    return [(rows, ids[rows, :length]) for rows, length in places]
 
 
 def encode(

@@ -12,7 +12,8 @@
     activations   weights and what multiplies them               bits, activation_bits
     inputs        what multiplies each weight: outliers          where, absmax, …
 
-Nothing is random but the draws and the limit's noise, each with its seed.
+Random are the draws and the limit's noise, by the seeds here, and in some methods the rounding or
+the signs of a rotation, by seeds of their own: all comes out the same again.
 """
 
 import csv

@@ -41,7 +41,7 @@ def rank_agreement(before: Array, after: Array) -> dict[str, float]:
     ranks = [average_ranks(each[pairs]) for each in similar]
     k = min(NEAREST, len(before) - 1)
     first, second = (nearest(each, k) for each in similar)
-    kept = [len(np.intersect1d(*rows)) / k for rows in zip(first, second, strict=True)]
+    kept = (first[:, :, None] == second[:, None]).any(axis=2)                        # (N, k)
     return {
         "spearman": correlation(*ranks),
         "nearest": float(np.mean(first[:, 0] == second[:, 0])),

@@ -1,5 +1,7 @@
 """Drift: one row's numbers, and the limit that they are held against."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -57,6 +59,16 @@ def test_batches_have_no_padding_and_every_text_once(pretrained, sentences):
     batches = batches_of(pretrained, [s.text for s in sentences])
     assert sorted(np.concatenate([rows for rows, _ in batches])) == list(range(24))
     assert all((ids != pretrained.model.padding_id).all() for _, ids in batches)
+
+
+def test_a_long_sentence_is_cut_as_sentence_embeddings_cuts_it(pretrained):
+    short = replace(pretrained, longest=5)
+    texts = ["the ship by the reef", "the ship by a tower", "a mast"]  # [CLS] the ship by [SEP]
+    batches = batches_of(short, texts)
+    assert max(ids.shape[1] for _, ids in batches) == 5
+    found = encode(short, short.params, batches).embeddings
+    np.testing.assert_allclose(found, sentence_embeddings(short, texts), atol=1e-6)
+    np.testing.assert_array_equal(found[0], found[1])
 
 
 def test_packed_and_unpacked_say_the_same(bench):
