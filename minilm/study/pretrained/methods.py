@@ -38,7 +38,7 @@ ENDS = {"one scale": (8, *COMPARED), "in groups": (8, *COMPARED), "trellis": (2,
 AT_FOUR = ("asymmetric", "asymmetric in groups", "percentile", "full range", "mid-rise",
            "powers of two", "logarithmic", "codebook", "codebook, weighted", "stochastic rounding",
            "codebook, coded", "AWQ", "AWQ, then GPTQ", "rotation")  # fmt: skip
-# name: why it takes half a minute of a processor and more for 22 million weights
+# name: why it takes about half a minute of a processor or more for 22 million weights
 LEFT_OUT = {"entropy": "the search of a range in every channel",
             "AdaRound": "300 steps for every matrix", "AdaRound, least squares": "the same",
             "trellis, 4 states": "the search of a path in every channel",

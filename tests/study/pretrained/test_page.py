@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from minilm.compression.parameters import matrices
+from minilm.inspection import statistics
 from minilm.study.pretrained import Bench, Sentence, halves, measure, read_sentences
 from minilm.study.pretrained.activations import BENT
 from minilm.study.pretrained.methods import BEST, LEFT_OUT, TRIED
@@ -101,6 +103,30 @@ def test_three_rows_again_on_the_real_encoder():
         assert row["bits_per_weight"] == pytest.approx(kept["bits_per_weight"], rel=1e-5)
         assert row["file_bytes"] == pytest.approx(kept["file_bytes"], rel=1e-3)
         assert row["sqnr_db"] == pytest.approx(kept["sqnr_db"], abs=0.05)
+
+
+@pytest.mark.oracle
+def test_the_example_runs():
+    (code,) = re.findall(r"```python\n(.*?)```", PAGE, re.S)
+    code = code.replace('"data/', f'"{ROOT.as_posix()}/data/')
+    *setting_up, plain, calibrated = code.splitlines()
+    names = {}
+    exec("\n".join(setting_up), names)
+    for line, method in ((plain, "round to nearest"), (calibrated, BEST)):
+        assert eval(line, names)["drift"] == pytest.approx(drift(method, 4), rel=0.03)
+
+
+@pytest.mark.oracle
+def test_which_weights_are_nearly_gaussian():
+    from minilm.pretrained import load_pretrained
+
+    for name, w in matrices(load_pretrained(MODEL).params).items():
+        kurtosis = statistics(w)["kurtosis"]
+        last = name.startswith(("encoder.4", "encoder.5"))
+        if name in ("position_embedding", "type_embedding") or name.endswith("w_down"):
+            assert (15 if last else 50) < kurtosis
+        else:
+            assert 3 < kurtosis < 9
 
 
 @pytest.mark.oracle
@@ -219,6 +245,12 @@ def test_ranks_suffer_most_from_the_last_block():
         assert max(kept) - min(kept) < 0.06
 
 
+def test_seconds_are_without_what_an_earlier_row_has_made():
+    first, *others = (WEIGHTS[name, bits]["seconds"] for bits in (4, 3)
+                      for name in ("mixed precision", "mixed precision, then GPTQ"))
+    assert first > 5 * max(others)
+
+
 def test_half_the_sentences_calibrate_less_well():
     for bits in (4, 3, 2):
         found = [row["drift"] for row in part(ROWS, "draws") if row["bits"] == bits]
@@ -233,6 +265,9 @@ def test_outliers_are_one_channel_at_cls():
             assert (row["channel"], row["token"]) == (99, "[CLS]")
         if name == "w_up" and not row["where"].startswith("encoder.5"):
             assert row["outlier"] > 10
+        if name == "w_down":
+            assert row["channel"] != 99
+            assert (row["outlier"] > 10) == (row["where"] < "encoder.3")  # the first three blocks
         assert row["outlier"] > max(row["rotated_outlier"], row["smooth_outlier"])
         assert row["kurtosis"] > max(row["rotated_kurtosis"], row["smooth_kurtosis"])
 
