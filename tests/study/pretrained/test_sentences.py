@@ -19,6 +19,8 @@ def test_the_file_has_twenty_topics_of_twenty_sentences():
     assert len({s.text for s in sentences}) == 400
     words = [len(s.text.split()) for s in sentences]
     assert min(words) == 1 and 25 < max(words) <= 40
+    said = (FILE.parent / "README.md").read_text(encoding="utf-8")
+    assert f"from one word to {max(words)}" in said
 
 
 def test_halves_take_turns_in_each_topic():
