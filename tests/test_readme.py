@@ -2,9 +2,13 @@
 
 import importlib.util
 import re
+import shlex
+import shutil
 from pathlib import Path
 
 import pytest
+
+from minilm import cli
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -55,6 +59,36 @@ def test_the_examples_run(parts, tmp_path, monkeypatch, capsys):
             for (much, nats), (own_much, own_nats) in zip(said, own, strict=True):
                 assert number(own_much) == pytest.approx(number(much), rel=size, abs=beside)
                 assert float(own_nats) == pytest.approx(float(nats), abs=0.01)
+
+
+@pytest.mark.oracle
+@pytest.mark.slow
+def test_the_commands_of_the_real_model_run(tmp_path, monkeypatch, capsys):
+    section = README.split("\n## A real model\n")[1].split("\n## ")[0]
+    commands = re.findall(r"^    python -m minilm ((?:.*\\\n)*.*)", section, re.M)
+    assert [command.split()[1] for command in commands] == ["rank", "quantize", "rank", "export"]
+    (tmp_path / "data").mkdir()
+    shutil.copy(ROOT / "data" / "sentences.txt", tmp_path / "data")
+    monkeypatch.chdir(tmp_path)
+    printed = []
+    for command in commands:
+        words = shlex.split(command.replace("\\\n", " "), comments=True)
+        assert cli.main(words) == 0, command
+        printed.append(capsys.readouterr().out)
+    said, own = (re.findall(r"^ +(0\.\d{4})  (\w.*)$", text, re.M)
+                 for text in (section, printed[0]))  # fmt: skip
+    assert len(said) == 3 and [text for _, text in said] == [text for _, text in own]
+    for (similarity, _), (own_similarity, _) in zip(said, own, strict=True):
+        assert float(own_similarity) == pytest.approx(float(similarity), abs=2e-4)
+    # the row that the command makes: GPTQ in groups of 32, calibrated with the other half
+    (row,) = re.findall(r"^\| 4 \| GPTQ, least squares, of 32 \| (.*) \|$", section, re.M)
+    size, mean, *_ = map(float, row.replace(" %", "").split(" | "))
+    (cosine,) = re.findall(r"cosine +mean ([\d.]+)", printed[1])
+    assert float(cosine) == pytest.approx(mean, abs=5e-4)
+    saved = (tmp_path / "small.npz").stat().st_size  # with the table of pieces' texts
+    assert saved / 1e6 == pytest.approx(size, abs=0.3)
+    assert printed[2].index("the soup is bland") < printed[2].index("a rook is lost")
+    assert (tmp_path / "small.gguf").read_bytes()[:4] == b"GGUF"
 
 
 def number(text: str) -> float:
