@@ -6,6 +6,10 @@ Is decode(encode(text)) = text? For characters and byte-pair encoding, exactly s
 too, unless a ▁ is in it, which is its space. For words, unless one of them is <unk>. WordPiece
 gives back neither case, accents, white space nor unknown words.
 
+Characters are the smallest pieces: a short vocabulary and long sequences. Words are larger ones: a
+long vocabulary, short sequences, and the question of what to do with a word never seen before.
+Between them stand pieces that are learned: frequent words whole, rare ones in parts.
+
 The more a piece holds, the more nats it costs: compare tokenizers in nats per character or in
 bits per byte (minilm.metrics), never per token.
 

@@ -18,6 +18,8 @@ from minilm.text.tokenizers.unicode_8 import category
 
 REMOVED = ("Cc", "Cf", "Co", "Cs")  # control, format, private use, surrogates; not Cn: unassigned
 ASCII_MARKS = frozenset("$+<=>^`|~")  # punctuation for BERT, symbols for Unicode
+# Chinese characters, as the `tokenizers` library has them. (In Devlin's code the block that begins
+# here at U+2B920 begins at U+2B820, as in Unicode: 256 rare ones that are letters to the library.)
 IDEOGRAPHS = (
     (0x4E00, 0x9FFF), (0x3400, 0x4DBF), (0x20000, 0x2A6DF), (0x2A700, 0x2B73F), (0x2B740, 0x2B81F),
     (0x2B920, 0x2CEAF), (0xF900, 0xFAFF), (0x2F800, 0x2FA1F),

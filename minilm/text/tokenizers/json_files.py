@@ -35,7 +35,9 @@ def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def by_number(numbers: Mapping[str, Any], where: str) -> tuple[str, ...]:
-    """{token: its number} -> the tokens in their order. ValueError unless those are 0..V-1."""
+    """{token: its number} -> the tokens in their order. ValueError unless those are 0..V-1, and
+    for a token that has no UTF-8 bytes.
+    """
     token_of: dict[int, str] = {}
     for token, number in numbers.items():
         if type(number) is not int or not 0 <= number < len(numbers):
@@ -46,6 +48,10 @@ def by_number(numbers: Mapping[str, Any], where: str) -> tuple[str, ...]:
         if number in token_of:
             both = f"{shown(token_of[number])} and {shown(token)}"
             raise ValueError(f"{where}: {both} both have the number {number}")
+        try:
+            token.encode()
+        except UnicodeEncodeError as error:  # JSON may write half of a surrogate pair: \ud800
+            raise ValueError(f"{where}: {shown(token)} has no UTF-8 bytes") from error
         token_of[number] = token
     return tuple(token_of[number] for number in range(len(numbers)))
 

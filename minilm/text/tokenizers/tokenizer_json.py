@@ -44,10 +44,11 @@ def read_tokenizer_json(path: str | Path) -> Read:
         model.choice(key, (None, ""))
     model.choice("ignore_merges", (None, False))
     spells_bytes = model.choice("byte_fallback", (None, False, True))
-    return sentence_piece(page, model) if spells_bytes else bytes_(page, model)
+    return sentence_piece(page, model) if spells_bytes else byte_level(page, model)
 
 
 def word_piece(page: Part, model: Part) -> WordPieceTokenizer:
+    """A WordPiece model whose text is made ready and cut as BERT's is."""
     model.choice("unk_token", (UNKNOWN_WORD,))
     model.choice("continuing_subword_prefix", ("##",))
     model.choice("max_input_chars_per_word", (LONGEST_WORD,))
@@ -62,7 +63,8 @@ def word_piece(page: Part, model: Part) -> WordPieceTokenizer:
     return built(model, WordPieceTokenizer, vocabulary, lower_case, specials)
 
 
-def bytes_(page: Part, model: Part) -> BPETokenizer:
+def byte_level(page: Part, model: Part) -> BPETokenizer:
+    """A byte-pair model without byte_fallback: GPT-2's, or one that takes digits out first."""
     page.choice("normalizer", (None,))
     cut = page.part("pre_tokenizer")
     digits_alone = cut.choice("type", ("ByteLevel", "Sequence")) == "Sequence"
@@ -80,6 +82,9 @@ def bytes_(page: Part, model: Part) -> BPETokenizer:
 
 
 def sentence_piece(page: Part, model: Part) -> SentencePieceTokenizer:
+    """A byte-pair model with byte_fallback: spaces are ▁, and there is one way to put it in front
+    in a normalizer, another in a pre_tokenizer.
+    """
     if page.choice("normalizer", (PREFIXED, SPACES, None)) is None:
         cut = page.part("pre_tokenizer")
         cut.choice("type", ("Metaspace",))

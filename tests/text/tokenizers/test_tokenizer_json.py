@@ -146,6 +146,8 @@ def changed(value, path, new):
         (gpt2_page, ["model", "merges", 1], ["l", 1], r"merges\[1\]: must be two pieces, got \["),
         (gpt2_page, ["model", "merges", 1], "o w", r"json', model: merges\[1\]: .* needs 'ow'"),
         (gpt2_page, ["model", "vocab", "x"], 258, "both have the number 258|must lie in"),
+        (gpt2_page, ["added_tokens", 0, "content"], "<\ud800>", r"'<\\ud800>' has no UTF-8 bytes"),
+        (llama_page, ["model", "vocab", "\ud800"], 264, r"vocab: '\\ud800' has no UTF-8 bytes"),
         (gpt2_page, ["added_tokens", 0, "id"], 300, r"must lie in 0\.\.258, got 300"),
         (gpt2_page, ["added_tokens", 0, "id"], "1", r"must lie in 0\.\.258, got '1'"),
         (llama_page, ["pre_tokenizer"], METASPACE, "pre_tokenizer: must be None, got "),
