@@ -12,25 +12,31 @@ import numpy as np
 from minilm.generation import likeliest, next_token_probabilities
 from minilm.models import MaskedLanguageModel
 from minilm.models.language_model import check_positive
+from minilm.pretrained.load import Pretrained
 from minilm.pretrained.prompts import tokenizer_of
+from minilm.pretrained.texts import marks
+from minilm.text.tokenizers import CharTokenizer, Tokenizer, WordTokenizer
 from minilm.types import Array
 
 MASK = "[MASK]"
 
 
-def predict_masked(pretrained: Any, text: str, k: int = 5) -> list[list[tuple[str, float]]]:
+def predict_masked(pretrained: Pretrained, text: str, k: int = 5) -> list[list[tuple[str, float]]]:
     """For each [MASK] of the text, from left to right, its k likeliest tokens, the likeliest first.
 
     pretrained: what `load_pretrained` gives of a model that has the head for it, as
     bert-base-uncased has. A token is a piece: with ## before it, it goes on in a word. Of equally
     likely ones the lower id comes first; k beyond the vocabulary gives all of it.
-    Raises TypeError for a model without the head, or a text that is no string; ValueError for a
-    text without [MASK] or longer than the model's context, no tokenizer, or a k below 1;
-    FloatingPointError for logits that are not finite.
+    Raises TypeError for a model without the head, a tokenizer of characters or words, or a text
+    that is no string; ValueError for a text without [MASK] or longer than the model's context, no
+    tokenizer or one without [MASK], or a k below 1; FloatingPointError for logits that are not
+    finite.
     """
     model = pretrained.model
     check_has_head(model)
     tokenizer = tokenizer_of(pretrained)
+    if isinstance(tokenizer, CharTokenizer | WordTokenizer):
+        raise TypeError(f"tokenizer must be one of pieces, got {type(tokenizer).__name__}")
     check_positive(k=k)
     ids = masked_ids(tokenizer, text)
     if len(ids) > model.context:
@@ -48,7 +54,7 @@ def predict_masked(pretrained: Any, text: str, k: int = 5) -> list[list[tuple[st
     ]
 
 
-def masked_ids(tokenizer: Any, text: str) -> Array:
+def masked_ids(tokenizer: Tokenizer, text: str) -> Array:
     """[CLS], the pieces of the text with its gaps, [SEP]: (T,) int32.
 
     No text spells a special token, so a text is cut where [MASK] is written, and its parts encoded.
@@ -58,11 +64,11 @@ def masked_ids(tokenizer: Any, text: str) -> Array:
     first, *others = text.split(MASK)
     if not others:
         raise ValueError(f"text must have a {MASK} where a token is to be found, got {text[:60]!r}")
-    special = tokenizer.special_ids
-    parts = [[special["[CLS]"]], tokenizer.encode(first)]
+    begin, mask, end = marks(tokenizer, ("[CLS]", MASK, "[SEP]"))
+    parts = [[begin], tokenizer.encode(first)]
     for part in others:
-        parts += [[special[MASK]], tokenizer.encode(part)]
-    return np.concatenate([*parts, [special["[SEP]"]]]).astype(np.int32)
+        parts += [[mask], tokenizer.encode(part)]
+    return np.concatenate([*parts, [end]]).astype(np.int32)
 
 
 def check_has_head(model: Any) -> None:

@@ -14,12 +14,13 @@ from typing import Any
 import numpy as np
 
 from minilm.text.rows import filled
+from minilm.text.tokenizers import Tokenizer
 from minilm.types import Array
 
 MARKS = ("[CLS]", "[SEP]", "[PAD]")
 
 
-def padded_ids(tokenizer: Any, texts: Sequence[str], longest: int) -> Array:
+def padded_ids(tokenizer: Tokenizer, texts: Sequence[str], longest: int) -> Array:
     """Each text as a row of at most `longest` ids: (B, T) int32, T that of the longest row.
 
     An empty text is [CLS] [SEP]. ValueError for no texts, a tokenizer without these marks, or
@@ -33,7 +34,7 @@ def padded_ids(tokenizer: Any, texts: Sequence[str], longest: int) -> Array:
 
 
 def padded_pairs(
-    tokenizer: Any, pairs: Sequence[tuple[str, str]], longest: int
+    tokenizer: Tokenizer, pairs: Sequence[tuple[str, str]], longest: int
 ) -> tuple[Array, Array]:
     """Pairs of texts as rows: ids (B, T) int32, token types (B, T) int32.
 
@@ -67,12 +68,12 @@ def kept(n: int, m: int, room: int) -> tuple[int, int]:
     return (half, room - half) if n <= m else (room - half, half)
 
 
-def marks(tokenizer: Any) -> list[int]:
+def marks(tokenizer: Tokenizer, names: Sequence[str] = MARKS) -> list[int]:
     special = tokenizer.special_ids
-    lacking = [name for name in MARKS if name not in special]
+    lacking = [name for name in names if name not in special]
     if lacking:
         raise ValueError(f"tokenizer: lacks the special {lacking[0]}; it has {sorted(special)}")
-    return [special[name] for name in MARKS]
+    return [special[name] for name in names]
 
 
 def check_longest(longest: int, least: int) -> None:

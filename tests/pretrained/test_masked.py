@@ -8,7 +8,7 @@ import pytest
 from minilm.models import MaskedLanguageModel, TransformerEncoder
 from minilm.pretrained.load import Pretrained, load_pretrained
 from minilm.pretrained.masked import masked_ids, predict_masked
-from minilm.text import WordPieceTokenizer
+from minilm.text import BPETokenizer, CharTokenizer, WordPieceTokenizer
 
 SPECIALS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 WORDS = ["paris", "is", "the", "capital", "of", "france", "##s", ",", "a", "city"]
@@ -76,6 +76,15 @@ def test_a_model_without_the_head_says_who_has_it():
     bare = replace(GAP, model=encoder, params=encoder.init(0))
     with pytest.raises(TypeError, match=r"got a TransformerEncoder without one.*bert-base"):
         predict_masked(bare, "a [MASK]")
+
+
+def test_a_tokenizer_without_such_a_mark_or_without_pieces_is_refused():
+    other = BPETokenizer.train("paris is the [MASK]", 260, specials=("[CLS]",))
+    with pytest.raises(ValueError, match=r"lacks the special \[MASK\]; it has \['\[CLS\]'\]"):
+        predict_masked(replace(GAP, tokenizer=other), "a [MASK]")
+    letters = CharTokenizer.train("a ", specials=("[CLS]", "[MASK]", "[SEP]"))
+    with pytest.raises(TypeError, match="must be one of pieces, got CharTokenizer"):
+        predict_masked(replace(GAP, tokenizer=letters), "a [MASK]")
 
 
 def test_logits_that_are_no_numbers_are_refused():
