@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from minilm.cli.options import add_of_pretrained, whole_number
-from minilm.pretrained.load import load_pretrained
+from minilm.pretrained.load import Pretrained, load_pretrained
 from minilm.pretrained.masked import predict_masked
 from minilm.pretrained.sentences import cut_texts, rank, sentence_embeddings
 from minilm.text.tokenizers.text_files import read_text
@@ -41,7 +41,7 @@ def texts_of(arguments: argparse.Namespace) -> list[str]:
     return texts
 
 
-def say_what_was_cut(pretrained: Any, texts: list[str]) -> None:
+def say_what_was_cut(pretrained: Pretrained, texts: list[str]) -> None:
     """A line to stderr if the model could not read all of a text."""
     cut = len(cut_texts(pretrained, texts))
     if cut:

@@ -16,7 +16,7 @@ from minilm.cli.options import add_of_pretrained, whole_number
 from minilm.models import TransformerLanguageModel
 from minilm.pretrained.export_gguf import KINDS, export_gguf
 from minilm.pretrained.export_safetensors import export_packed, export_safetensors
-from minilm.pretrained.load import load_pretrained
+from minilm.pretrained.load import Pretrained, load_pretrained
 from minilm.pretrained.safetensors import SINGLE
 from minilm.pretrained.write_llama2c import write_llama2c
 from minilm.weights import check_target
@@ -56,18 +56,18 @@ def say_saved(path: Path, beside: str = "") -> None:
     print(f"saved {path}: {path.stat().st_size:,} bytes{beside}")
 
 
-def as_safetensors(pretrained: Any, arguments: argparse.Namespace) -> None:
+def as_safetensors(pretrained: Pretrained, arguments: argparse.Namespace) -> None:
     export_safetensors(arguments.out, pretrained)
     tokenizer = "" if pretrained.tokenizer is None else " and the tokenizer's files"
     say_saved(Path(arguments.out) / SINGLE, f", with config.json{tokenizer} beside it")
 
 
-def as_packed(pretrained: Any, arguments: argparse.Namespace) -> None:
+def as_packed(pretrained: Pretrained, arguments: argparse.Namespace) -> None:
     export_packed(arguments.out, pretrained.params)
     say_saved(Path(arguments.out))
 
 
-def as_gguf(pretrained: Any, arguments: argparse.Namespace) -> None:
+def as_gguf(pretrained: Pretrained, arguments: argparse.Namespace) -> None:
     kind = arguments.kind or "Q8_0"
     errors = export_gguf(arguments.out, pretrained, kind=kind)
     worst = max(errors, key=errors.__getitem__)
@@ -77,7 +77,7 @@ def as_gguf(pretrained: Any, arguments: argparse.Namespace) -> None:
     say_saved(Path(arguments.out))
 
 
-def as_llama2c(pretrained: Any, arguments: argparse.Namespace) -> None:
+def as_llama2c(pretrained: Pretrained, arguments: argparse.Namespace) -> None:
     model = pretrained.model
     if not isinstance(model, TransformerLanguageModel):
         raise ValueError(f"--format llama2c: is for Llamas, not for a {type(model).__name__}")
@@ -85,7 +85,7 @@ def as_llama2c(pretrained: Any, arguments: argparse.Namespace) -> None:
     say_saved(Path(arguments.out))
 
 
-FORMATS: dict[str, Callable[[Any, argparse.Namespace], None]] = {
+FORMATS: dict[str, Callable[[Pretrained, argparse.Namespace], None]] = {
     "safetensors": as_safetensors,
     "packed": as_packed,
     "gguf": as_gguf,

@@ -14,7 +14,7 @@ from minilm.compression import METHODS, calibrate, quantize_activations
 from minilm.metrics import perplexity
 from minilm.models import LSTMLanguageModel, TransformerLanguageModel
 from minilm.pretrained.calibration import natural_sentences, sentence_batches, window_batches
-from minilm.pretrained.load import load_pretrained, save_pretrained
+from minilm.pretrained.load import Pretrained, load_pretrained, save_pretrained
 from minilm.pretrained.sentences import sentence_embeddings, unpacked_maps
 from minilm.text import CORPORA, load_corpus
 from minilm.training import evaluate
@@ -98,7 +98,7 @@ class Halves:
     loses more by a method that calibrates.
     """
 
-    def __init__(self, pretrained: Any, text: str) -> None:
+    def __init__(self, pretrained: Pretrained, text: str) -> None:
         """Raises ValueError for a text that is too short to be halved."""
         self.pretrained = pretrained
         self.writes = isinstance(pretrained.model, LSTMLanguageModel | TransformerLanguageModel)
@@ -117,7 +117,7 @@ class Halves:
             return window_batches(self.pretrained, self.text, WINDOWS)
         return sentence_batches(self.pretrained, self.sentences[::2])
 
-    def compare(self, smaller: Any) -> None:
+    def compare(self, smaller: Pretrained) -> None:
         """Print how near the smaller model comes, on the other half."""
         if self.pretrained.tokenizer is None:
             print(f"{'compared':>16}  not at all: without a tokenizer it reads no text")

@@ -7,10 +7,10 @@ measured of the quantized model the other: nothing is judged by what it was chos
 
 import re
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
+from minilm.pretrained.load import Pretrained
 from minilm.pretrained.prompts import tokenizer_of
 from minilm.pretrained.texts import padded_ids
 from minilm.text.sentences import SENTENCE_END
@@ -43,7 +43,9 @@ def natural_sentences(text: str, count: int) -> list[str]:
     return [found[i] for i in places]
 
 
-def sentence_batches(pretrained: Any, texts: Sequence[str], batch_size: int = 32) -> list[Array]:
+def sentence_batches(
+    pretrained: Pretrained, texts: Sequence[str], batch_size: int = 32
+) -> list[Array]:
     """Batches for `calibrate`: ids (B, T) of sentences of one length, so without padding."""
     model = pretrained.model
     ids = padded_ids(tokenizer_of(pretrained), texts, pretrained.longest)
@@ -53,7 +55,7 @@ def sentence_batches(pretrained: Any, texts: Sequence[str], batch_size: int = 32
 
 
 def window_batches(
-    pretrained: Any, text: str, windows: int, length: int = 128, batch_size: int = 8
+    pretrained: Pretrained, text: str, windows: int, length: int = 128, batch_size: int = 8
 ) -> list[Array]:
     """Batches for `calibrate`: ids (B, T) of windows of the text, spread evenly over it.
 

@@ -6,17 +6,17 @@
 A model that was trained with a token before every text writes nonsense without it.
 """
 
-from typing import Any
-
 import numpy as np
 
+from minilm.pretrained.load import Pretrained
+from minilm.text.tokenizers import Tokenizer
 from minilm.types import Array
 
 BEGINS = ("<s>", "<|begin_of_text|>")
 ENDS = ("</s>", "<|end_of_text|>", "<|endoftext|>")
 
 
-def prompt_ids(tokenizer: Any, text: str) -> Array:
+def prompt_ids(tokenizer: Tokenizer, text: str) -> Array:
     """The ids that a language model is to go on with: (N,) int32.
 
     N is 0 only for an empty text of a tokenizer that has no token for a text's ends.
@@ -29,7 +29,7 @@ def prompt_ids(tokenizer: Any, text: str) -> Array:
     return ids if before is None else np.concatenate([[before], ids]).astype(np.int32)
 
 
-def tokenizer_of(pretrained: Any) -> Any:
+def tokenizer_of(pretrained: Pretrained) -> Tokenizer:
     """The tokenizer of a pretrained model. ValueError where it came without one."""
     if pretrained.tokenizer is None:
         raise ValueError(
@@ -39,7 +39,7 @@ def tokenizer_of(pretrained: Any) -> Any:
     return pretrained.tokenizer
 
 
-def end_id(tokenizer: Any) -> int | None:
+def end_id(tokenizer: Tokenizer) -> int | None:
     """The id after which a text is over; None where the tokenizer has none."""
     special = tokenizer.special_ids
     return next((special[name] for name in ENDS if name in special), None)

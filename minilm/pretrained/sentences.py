@@ -9,7 +9,6 @@ is of it counts in no mean. Reimers and Gurevych 2019 (Sentence-BERT).
 """
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
@@ -19,6 +18,7 @@ from minilm.models import MaskedLanguageModel, TransformerEncoder
 from minilm.models.language_model import check_positive
 from minilm.models.pooling import mean_of_tokens
 from minilm.nn.linear import unpacked
+from minilm.pretrained.load import Pretrained
 from minilm.pretrained.prompts import tokenizer_of
 from minilm.pretrained.texts import padded_ids
 from minilm.training import keep_freed_memory
@@ -26,7 +26,7 @@ from minilm.types import Array, Params
 
 
 def sentence_embeddings(
-    pretrained: Any, texts: Sequence[str], batch_size: int = 32, unit: bool = True,
+    pretrained: Pretrained, texts: Sequence[str], batch_size: int = 32, unit: bool = True,
     packed: bool = False,
 ) -> Array:  # fmt: skip
     """One vector for each text, in the order of the texts: (N, D) float32.
@@ -90,7 +90,7 @@ def similarity(a: Array, b: Array) -> Array:
 
 
 def rank(
-    pretrained: Any, query: str, texts: Sequence[str], k: int | None = None
+    pretrained: Pretrained, query: str, texts: Sequence[str], k: int | None = None
 ) -> list[tuple[float, int]]:
     """The k texts that are most like the query (None: all): (cosine, index in texts), best first.
 
@@ -108,14 +108,14 @@ def rank(
     return [(float(cosines[i]), int(i)) for i in best]
 
 
-def cut_texts(pretrained: Any, texts: Sequence[str]) -> list[int]:
+def cut_texts(pretrained: Pretrained, texts: Sequence[str]) -> list[int]:
     """The indices of the texts that have more than `pretrained.longest` tokens, and so are cut."""
     model, longest = encoder_of(pretrained), pretrained.longest
     ids = padded_ids(tokenizer_of(pretrained), check_texts(texts), longest + 1)
     return np.flatnonzero((ids != model.padding_id).sum(axis=1) > longest).tolist()
 
 
-def encoder_of(pretrained: Any) -> TransformerEncoder:
+def encoder_of(pretrained: Pretrained) -> TransformerEncoder:
     """The encoder, without its head for masked tokens if it has one. TypeError for another model.
     """
     model = pretrained.model
