@@ -12,7 +12,6 @@ Keys that nobody asks for are fine: such files say much that a reader does not n
 
 import math
 import os
-import reprlib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -86,7 +85,7 @@ class Config:
         A default is given as the file would spell it.
         """
         value = self.text(key, default)
-        if value is None and default is None:
+        if value is None:  # the default
             return None
         if value not in choices:
             self._refuse(key, f"one of {', '.join(map(repr, choices))}")
@@ -115,7 +114,7 @@ class Config:
         return True
 
     def _refuse(self, key: str, allowed: str) -> None:
-        found = reprlib.repr(self.values.get(key))
+        found = shown(self.values.get(key))
         raise ValueError(f"{self.where}: {key} is {found}, expected {allowed}")
 
 

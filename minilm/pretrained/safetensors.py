@@ -43,9 +43,9 @@ from minilm.pretrained.safetensors_header import (
     header_bytes,
     header_text,
     parsed_header,
-    short,
 )
 from minilm.pretrained.tensors import forget
+from minilm.text.tokenizers.json_files import shown
 from minilm.types import Array
 from minilm.weights import replacing
 
@@ -90,7 +90,7 @@ class SafetensorsFile(Mapping[str, Array]):
         array = place.view(DTYPES[entry.dtype]).reshape(entry.shape)
         finalize(array, forget, place).atexit = False
         if entry.dtype == "BOOL" and (array.view(np.uint8) > 1).any():
-            raise ValueError(f"{self.path}: BOOL tensor {short(name)} holds other than 0 and 1")
+            raise ValueError(f"{self.path}: BOOL tensor {shown(name)} holds other than 0 and 1")
         if entry.dtype == "BF16":
             array = widened(array)
         else:
@@ -145,7 +145,7 @@ def planned(arrays: Mapping[str, Array], dtypes: Mapping[str, str]) -> dict[str,
     of 8: so each tensor begins at a multiple of its item's size, and can be used where it is."""
     unknown = dtypes.keys() - arrays.keys()
     if unknown:
-        raise ValueError(f"dtypes names {short(sorted(unknown))}, which arrays do not hold")
+        raise ValueError(f"dtypes names {shown(sorted(unknown))}, which arrays do not hold")
     sizes = {}
     for name, array in arrays.items():  # one at a time: they may be read as they are asked for
         sizes[name] = dtype_name(name, array, dtypes.get(name)), array.shape, array.nbytes
@@ -160,7 +160,7 @@ def planned(arrays: Mapping[str, Array], dtypes: Mapping[str, str]) -> dict[str,
 def dtype_name(name: str, array: Array, wanted: str | None) -> str:
     """The format's name of an array's dtype: `wanted`, if that is stored alike."""
     if not isinstance(name, str) or name == METADATA:
-        raise ValueError(f"{short(name)} cannot name a tensor")
+        raise ValueError(f"{shown(name)} cannot name a tensor")
     if not isinstance(array, np.ndarray | np.generic):
         raise TypeError(f"{name}: must be a NumPy array, got {type(array).__name__}")
     code = array.dtype.newbyteorder("<").str
@@ -205,17 +205,17 @@ class ShardedTensors(Mapping[str, Array]):
         self.path = Path(path)
         places = read_object(self.path).get("weight_map")
         if not isinstance(places, dict) or not all(isinstance(f, str) for f in places.values()):
-            raise ValueError(f"{self.path}: weight_map is {short(places)}, "
+            raise ValueError(f"{self.path}: weight_map is {shown(places)}, "
                              f"expected an object of file names")
         self._files = {file: self._shard(file) for file in sorted(set(places.values()))}
         for name, file in places.items():
             if name not in self._files[file]:
-                raise ValueError(f"{self.path}: tensor {short(name)} is not in {file}")
+                raise ValueError(f"{self.path}: tensor {shown(name)} is not in {file}")
         self._places = places
 
     def _shard(self, file: str) -> SafetensorsFile:
         if not PLAIN_NAME.fullmatch(file):
-            raise ValueError(f"{self.path}: file {short(file)}, expected the plain name of a "
+            raise ValueError(f"{self.path}: file {shown(file)}, expected the plain name of a "
                              f".safetensors file in the same folder")
         if not (self.path.parent / file).exists():
             raise FileNotFoundError(

@@ -15,11 +15,12 @@ that no array can have.
 import json
 import math
 import mmap
-import reprlib
 from collections.abc import Mapping
 from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
+
+from minilm.text.tokenizers.json_files import shown  # shortened: a name may have megabytes
 
 # How the bytes of each dtype are read, in the order of the format's own list: writers put the last
 # of them first, so that every tensor begins at a multiple of its item's size.
@@ -93,7 +94,7 @@ def distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, value in pairs:
         if name in found:
-            raise ValueError(f"name {short(name)} stands twice in its header")
+            raise ValueError(f"name {shown(name)} stands twice in its header")
         name.encode("utf-8")  # half a surrogate pair is no text
         found[name] = value
     return found
@@ -115,7 +116,7 @@ def checked_metadata(found: Any) -> dict[str, str]:
     if found is None:
         return {}
     if not isinstance(found, dict) or not all(isinstance(text, str) for text in found.values()):
-        raise ValueError(f"{METADATA} is {short(found)}, expected an object of strings")
+        raise ValueError(f"{METADATA} is {shown(found)}, expected an object of strings")
     for text in found.values():
         text.encode("utf-8")
     return found
@@ -124,27 +125,27 @@ def checked_metadata(found: Any) -> dict[str, str]:
 def checked_entry(name: str, found: Any) -> Entry:
     """A tensor's entry, if its bytes are as many as its shape and dtype say."""
     if not isinstance(found, dict) or found.keys() != KEYS:
-        raise ValueError(f"tensor {short(name)} is {short(found)}, expected an object of "
+        raise ValueError(f"tensor {shown(name)} is {shown(found)}, expected an object of "
                          f"dtype, shape and data_offsets")
     dtype, shape, offsets = found["dtype"], found["shape"], found["data_offsets"]
     if not isinstance(dtype, str) or dtype not in DTYPES:
-        raise ValueError(f"tensor {short(name)} has dtype {short(dtype)}, "
+        raise ValueError(f"tensor {shown(name)} has dtype {shown(dtype)}, "
                          f"readable are {', '.join(DTYPES)}")
     if not is_counts(shape) or len(shape) > MOST_DIMENSIONS:
-        raise ValueError(f"tensor {short(name)} has shape {short(shape)}, "
+        raise ValueError(f"tensor {shown(name)} has shape {shown(shape)}, "
                          f"expected a list of at most {MOST_DIMENSIONS} whole numbers")
     if not is_counts(offsets) or len(offsets) != 2:
-        raise ValueError(f"tensor {short(name)} has data_offsets {short(offsets)}, "
+        raise ValueError(f"tensor {shown(name)} has data_offsets {shown(offsets)}, "
                          f"expected two whole numbers")
     itemsize = np.dtype(DTYPES[dtype]).itemsize
     # NumPy counts so, too: an axis of length 0 does not make room for another too long
     if itemsize * math.prod(length or 1 for length in shape) > LARGEST_SIZE:
-        raise ValueError(f"tensor {short(name)} has shape {short(shape)}, too large for any memory")
+        raise ValueError(f"tensor {shown(name)} has shape {shown(shape)}, too large for any memory")
     begin, end = offsets
     expected = itemsize * math.prod(shape)
     if end - begin != expected:
-        raise ValueError(f"tensor {short(name)} has data_offsets {offsets}: {end - begin} bytes, "
-                         f"but {dtype} of shape {short(shape)} takes {expected}")
+        raise ValueError(f"tensor {shown(name)} has data_offsets {offsets}: {end - begin} bytes, "
+                         f"but {dtype} of shape {shown(shape)} takes {expected}")
     return Entry(dtype, tuple(shape), begin, end)
 
 
@@ -159,7 +160,7 @@ def check_cover(entries: dict[str, Entry], length: int) -> None:
     for name, entry in sorted(entries.items(), key=lambda item: (item[1].begin, item[1].end)):
         if entry.begin != place:
             what = "a hole" if entry.begin > place else "an overlap"
-            raise ValueError(f"tensor {short(name)} begins at {entry.begin}, expected {place}: "
+            raise ValueError(f"tensor {shown(name)} begins at {entry.begin}, expected {place}: "
                              f"there is {what} before it")
         place = entry.end
     if place != length:
@@ -171,7 +172,7 @@ def header_text(entries: dict[str, Entry], metadata: Mapping[str, str] | None) -
     header: dict[str, Any] = {}
     if metadata is not None:
         if not all(isinstance(text, str) for pair in metadata.items() for text in pair):
-            raise TypeError(f"metadata must hold strings by name, got {short(dict(metadata))}")
+            raise TypeError(f"metadata must hold strings by name, got {shown(dict(metadata))}")
         header[METADATA] = dict(sorted(metadata.items()))
     for name, (dtype, shape, begin, end) in entries.items():
         header[name] = {"dtype": dtype, "shape": shape, "data_offsets": (begin, end)}
@@ -180,12 +181,3 @@ def header_text(entries: dict[str, Entry], metadata: Mapping[str, str] | None) -
     if len(text) > LARGEST_HEADER:
         raise ValueError(f"header of {len(text)} bytes, at most {LARGEST_HEADER} are allowed")
     return text
-
-
-SHORT = reprlib.Repr()
-SHORT.maxstring = SHORT.maxother = 100
-
-
-def short(found: Any) -> str:
-    """A value as an error shows it: a header may hold a name of megabytes."""
-    return SHORT.repr(found)
