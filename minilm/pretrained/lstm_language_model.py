@@ -3,6 +3,8 @@
     theirs   x = table[ids]           logits = h Wᵀ + b
     ours     x = √E · table[ids]      logits = h w + b, or if tied h tableᵀ + b
 
+    ids: (B, T), table: (V, E), x: (B, T, E), h: (B, T, H), W = wᵀ: (V, H), b: (V,)
+
 Ours multiplies by √E so that one table suits both its ends. It would do so to a table that was
 never trained for it; so the first w_x is divided by √E, and the table stays what it was, which a
 tied head needs.
@@ -34,10 +36,10 @@ def read_lstm_language_model(
 
     source, prefix, order: as in `read_lstm_layers`. embedding: the name of the table (V, E), if it
     neither is nor ends in one of EMBEDDINGS. head: that of the last map, if it neither is nor ends
-    in one of HEADS: (V, H), or (H, V) where
-    the name ends in "kernel", as Keras has it; its bias, if there is one, has the same name with
-    "bias" at the end. A model whose head is its table is tied (so head may name the table); and so
-    is one that has no head, nor any other array that might be it.
+    in one of HEADS: (V, H), or (H, V) where the name ends in "kernel", as Keras has it; its bias,
+    if there is one, has the same name with "bias" at the end. A model whose head is its table is
+    tied (so head may name the table); and so is one that has no head, nor any other array that
+    might be it.
     Raises as `read_lstm_layers`, and ValueError for arrays that are missing or do not fit.
     """
     with opened(source) as arrays:

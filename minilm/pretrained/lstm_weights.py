@@ -5,10 +5,11 @@
     ONNX    W (1, 4H, in), R (1, 4H, H), B (1, 8H): two biases one after the other   i, o, f, c
     here    w_x (in, 4H), w_h (H, 4H), b (4H,)                                       i, f, g, o
 
-(c is what others call g, the new content.) So a conversion is to transpose, to add the biases, and
-for ONNX to move three of the four gates. Were they not moved, nothing would complain: every shape
-fits, every number is finite, and what comes out is the work of another network, whose forget gate
-does the output's work. Only a comparison of outputs shows it; no shape ever will.
+H is the layer's width, in that of what it reads, c is what others call g, the new content. So a
+conversion is to transpose, to add the biases, and for ONNX to move three of the four gates. Were
+they not moved, nothing would complain: every shape fits, every number is finite, and what comes out
+is the work of another network, whose forget gate does the output's work. Only a comparison of
+outputs shows it; no shape ever will.
 
 Keras' unit_forget_bias is a matter of its init: the ones are in the bias that is saved. Which
 function the gates go through, no file says: here it is the sigmoid, in Keras before 2.3 it was
@@ -194,7 +195,7 @@ def float32(name: str, array: Array) -> Array:
     if array.dtype.kind != "f":
         raise ValueError(f"{name} must hold floats, got {array.dtype}")
     with np.errstate(over="ignore"):  # float64 beyond float32 is found below
-        copy = np.array(array, np.float32)
+        copy = np.array(array, np.float32, order="C")
     check_finite(name, copy)
     return copy
 
@@ -203,7 +204,7 @@ def reordered(a: Array, order: str) -> Array:
     """Its four gates, (…, 4H), put into the order i, f, g, o: a new array."""
     gates = np.split(a, 4, axis=-1)
     by_gate = [gates[order.index(gate)] for gate in "ifgo"]
-    return np.ascontiguousarray(np.concatenate(by_gate, axis=-1))
+    return np.concatenate(by_gate, axis=-1)
 
 
 @contextlib.contextmanager
@@ -224,6 +225,7 @@ def opened(source: Source) -> Iterator[Mapping[str, Array]]:
                 yield SafetensorsFile(source)
             elif zipfile.is_zipfile(file):
                 file.seek(0)
+                # each array is parsed when it is asked for: so the lock is held as long
                 with PARSING, np.load(file, allow_pickle=False) as archive:
                     yield archive
             else:

@@ -255,6 +255,7 @@ WRONG = {
     ),
     "projection": (torch_named(ONE) | {"lstm.weight_hr_l0": np.ones((2, 4))}, "proj_size"),
     "peepholes": (onnx_named(ONE) | {"0/P": np.ones((1, 12))}, "peepholes"),
+    "no direction, ONNX": (changed(onnx_named(ONE), B=lambda b: b[0, :1]), r"got shape \(1,\)"),
     "odd bias": (changed(onnx_named(ONE), B=lambda b: b[:, 1:]), "bias 2 must have shape"),
     "one bias": (changed(torch_named(ONE), bias_hh_l0=None), "only one is among"),
     "no kernel": (changed(torch_named(ONE), weight_ih_l0=None), "no 'lstm.weight_ih_l0' among"),
@@ -390,6 +391,18 @@ def test_the_bias_of_another_part_is_not_the_head_s():
     assert (params["head.b"] == bias).all()
 
 
+def test_a_head_named_by_its_end_keeps_its_bias():
+    layers, table, head, bias = language_model()
+    arrays = torch_named(layers[:1]) | {"embedding.weight": table}  # one layer is enough, too
+    for named, w in (("fc.weight", head), ("fc/kernel", head.T), ("fc/kernel:0", head.T)):
+        b_name = named.replace("weight", "bias").replace("kernel", "bias")
+        inside = {f"model.{named}": w, f"model.{b_name}": bias}
+        model, params = read_lstm_language_model(arrays | inside, head=named.removesuffix(":0"))
+        assert (model.layers, model.width) == (1, 6)
+        np.testing.assert_array_equal(params["head.w"], head.T)
+        np.testing.assert_array_equal(params["head.b"], bias)
+
+
 def test_an_unscaled_embedding_would_be_another_model():
     layers, table, head, bias = language_model()
     arrays = torch_named(layers) | {"embedding.weight": table, "head.weight": head,
@@ -412,6 +425,8 @@ def test_an_unscaled_embedding_would_be_another_model():
         ({"head.weight": np.ones((6, 11))}, {}, r"head.weight must have shape \(11, 6\)"),
         ({"head.bias": np.ones(6)}, {}, r"head.bias must have shape \(11,\), got \(6,\)"),
         ({"embedding.weight": np.ones((11, 4))}, {}, r"table must have shape \(V, 5\)"),
+        ({"embedding.weight": np.ones((11, 5, 1))}, {}, r"table must have shape \(V, 5\)"),
+        ({"embedding.weight": np.ones(11)}, {}, r"shape \(V, 5\), .* got \(11,\)"),
         ({"head.weight": np.full((11, 6), np.inf)}, {}, "head.weight holds 66"),
         ({"embedding.weight": np.ones((11, 5), int)}, {}, "embedding.weight must hold floats"),
     ],
