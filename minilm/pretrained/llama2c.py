@@ -1,18 +1,19 @@
 """Read a checkpoint of llama2.c: a Llama as small as a story, in one file without names.
 
     theirs (out, in)            ours (in, out)
-    wq, wk, wv                  attention.w_qkv = [P wq | P wk | wv]ᵀ, P as in llama2c_format.py
+    wq, wk, wv                  attention.w_qkv = [(P wq)ᵀ | (P wk)ᵀ | wvᵀ], P: llama2c_format.py
     wo                          attention.w_out
     w1, w3, w2                  feed_forward.w_gate, .w_up, .w_down
     rms_att, rms_ffn, rms_final norm_1.gain, norm_2.gain of a block, norm.gain
     token_embedding, wcls       token_embedding, head.w
 
 The file is mapped into memory, and its length compared with its header before anything else is
-done. A table stays a view of it, which comes from the disk as it is used. A matrix is copied,
-turned round: OpenBLAS multiplies a few rows by it up to twice as fast. Where the file holds int8
-codes the weights are QuantizedTensors of those very codes and scales: P is a permutation of output
-channels, and to put matrices side by side is to put channels below one another. So nothing is
-rounded twice. What has been looked at is dropped from memory again until it is used.
+done. A table or a vector of floats stays a view of it, which comes from the disk as it is used. A
+matrix is copied, turned round: OpenBLAS multiplies a few rows by it up to twice as fast. Where the
+file holds int8 codes the weights are QuantizedTensors of those very codes and scales: P is a
+permutation of output channels, and to put matrices side by side is to put channels below one
+another. So nothing is rounded twice. What has been looked at is dropped from memory again until it
+is used.
 
 The format is Karpathy's (llama2.c, 2023); trained there are TinyStories (Eldan & Li 2023).
 """
@@ -39,9 +40,10 @@ Rows = tuple[Array, ...]
 def read_llama2c(path: str | os.PathLike[str]) -> tuple[TransformerLanguageModel, Params]:
     """The model of a llama2.c `.bin` file, version 0, 1 or 2, and its parameters.
 
-    The table is a view of the file, not to be written to, and it must stay as it is while that is
-    in use. Raises FileNotFoundError, and ValueError that names the file, what was found and what
-    was expected: no such header, a length that does not fit it, numbers that are not finite.
+    A table of floats and the gains are views of the file, not to be written to, and the file must
+    stay as it is while they are in use. Raises FileNotFoundError, and ValueError that names the
+    file, what was found and what was expected: no such header, a length that does not fit it,
+    numbers that are not finite.
     """
     try:
         with open(path, "rb") as file:

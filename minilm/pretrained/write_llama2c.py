@@ -88,6 +88,7 @@ def tensors_of(header: Header, params: Params) -> dict[str, list[Rows]]:
     """The file's tensors of our parameters: {name: one for each layer}."""
 
     def rows(name: str, out: int, *shape: int) -> Rows:
+        """Of our parameter `name`, which must be (*shape, out): (in, out), or a vector's (out,)."""
         weight = params.get(name)
         if weight is None or weight.shape != (*shape, out):
             got = "nothing of that name" if weight is None else weight.shape

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from minilm.compression import quantize
-from minilm.models import TransformerLanguageModel
+from minilm.models import LSTMLanguageModel, TransformerLanguageModel
 from minilm.nn import rotary
 from minilm.pretrained.llama2c import read_llama2c
 from minilm.pretrained.llama2c_format import HEADER_BYTES, MAGIC, Header, halves, pairs
@@ -275,8 +275,9 @@ def test_the_size_of_a_model_of_fifteen_million():
 
 @pytest.mark.parametrize("tied", [True, False])
 @pytest.mark.parametrize("group", [None, 4, 8])
-def test_what_is_written_is_read_again(tmp_path, tied, group):
-    (file, _, _), *_ = every_version(tied)
+@pytest.mark.parametrize("kv_heads", [4, 2])
+def test_what_is_written_is_read_again(tmp_path, tied, group, kv_heads):
+    (file, _, _), *_ = every_version(tied, n_kv_heads=kv_heads)
     model, params = read_llama2c(written(tmp_path / "m.bin", file))
     write_llama2c(tmp_path / "a.bin", model, params, group_size=group)
     again, back = read_llama2c(tmp_path / "a.bin")
@@ -308,7 +309,9 @@ def test_codes_of_the_format_are_written_as_they_are(tmp_path):
             np.testing.assert_array_equal(as_dense(w), as_dense(other[name]))
 
 
-@pytest.mark.parametrize("scheme", [{"symmetric": False}, {"bits": 16}, {"grid": "lloyd_max"}])
+@pytest.mark.parametrize("scheme", [
+    {"symmetric": False}, {"bits": 16}, {"grid": "lloyd_max"}, {"group_size": 4},
+])
 def test_codes_of_another_kind_are_quantized_anew(tmp_path, scheme):
     (file, _, _), *_ = every_version(tied=False)
     model, params = read_llama2c(written(tmp_path / "m.bin", file))
@@ -359,6 +362,19 @@ def test_parameters_that_are_not_the_models_are_not_written(tmp_path, group):
         with pytest.raises(ValueError, match=message):
             write_llama2c(path, model, params | {name: w}, group_size=group)
     assert not path.exists()
+
+
+def test_what_is_no_such_model_or_has_no_finite_scales_is_not_written(tmp_path):
+    with pytest.raises(ValueError, match="runs a TransformerLanguageModel only, got LSTM"):
+        write_llama2c(tmp_path / "a.bin", LSTMLanguageModel(20, width=8), {})
+    (file, _, _), *_ = every_version()
+    model, params = read_llama2c(written(tmp_path / "m.bin", file))
+    name = "block.1.attention.w_out"
+    leaf = quantize(params[name], 8, axis=-1, group_size=8)
+    leaf.scales[3] = np.inf
+    with pytest.raises(ValueError, match=r"scales of block\.1\.attention\.w_out holds 3"):
+        write_llama2c(tmp_path / "a.bin", model, params | {name: leaf}, group_size=8)
+    assert not (tmp_path / "a.bin").exists()
 
 
 def header_with(version=1, tied=1, group=0, **sizes):
