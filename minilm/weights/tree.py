@@ -108,7 +108,7 @@ def _tuples(value: Any) -> Any:
 
 
 def thaw(params: Params, budget: int | None = None) -> Params:
-    """Leaves replaced by the float arrays they stand for: more bytes, faster products.
+    """Leaves replaced by the C-contiguous floats they stand for: more bytes, faster products.
 
     budget: the most bytes that all parameters may take together (None: no limit). In the order of
     params, each leaf is replaced where the sum stays within it. Plain arrays are passed on as
@@ -119,7 +119,8 @@ def thaw(params: Params, budget: int | None = None) -> Params:
     for name, weight in params.items():
         thawed[name] = weight
         if isinstance(weight, Weight):
-            dense = np.asarray(weight.dense(), order="C")  # a row times it is fastest so
+            # row by row, whichever way its codes lie: a few rows of x times it are fastest so
+            dense = np.asarray(weight.dense(), order="C")
             if budget is None or total - weight.nbytes + dense.nbytes <= budget:
                 total += dense.nbytes - weight.nbytes
                 thawed[name] = dense

@@ -96,6 +96,13 @@ def test_thaw(leaf, make):
     assert nbytes(thawed) == 4 * (480 + 20)
 
 
+def test_thawed_arrays_lie_row_by_row(leaf, make):
+    by_columns = make.quantized((24, 20), 4, axis=-1)
+    assert not by_columns.dense().flags.c_contiguous  # so there is something to turn
+    for array in thaw({"w": leaf, "turned": leaf.T, "columns": by_columns}).values():
+        assert array.flags.c_contiguous
+
+
 def test_thaw_within_a_budget(make):
     params = {name: make.quantized((32, 32), 4) for name in "abc"}
     packed, dense = params["a"].nbytes, 4 * 32 * 32
