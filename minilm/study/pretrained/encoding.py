@@ -54,7 +54,7 @@ def encode(
     vectors = np.empty((sum(len(rows) for rows, _ in batches), model.width), np.float32)
     layers: list[list[Array]] = []
     for rows, tokens in batches:
-        hidden, cache = model.forward(params, tokens, attend=attend)
+        hidden, cache = model.forward(params, tokens, attend=attend, for_backward=False)
         layers.append([h.reshape(-1, h.shape[-1]) for h in cache["hidden_states"]])
         vectors[rows] = pooled(hidden, np.ones(tokens.shape, np.bool_), pretrained.pooling)
     return Encoded(unit_rows(vectors), [np.concatenate(each) for each in zip(*layers, strict=True)])

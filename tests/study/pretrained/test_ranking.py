@@ -51,6 +51,14 @@ def test_agreement_by_hand():
     assert found["top_10"] == 1  # of four sentences all three others are among the nearest
 
 
+def test_how_many_of_the_nearest_are_kept():
+    before, after = vectors(0, n=30), vectors(1, n=30)
+    first, second = (nearest(similarities(each), 10) for each in (before, after))
+    kept = [len(set(a) & set(b)) / 10 for a, b in zip(first, second, strict=True)]
+    assert 0.2 < np.mean(kept) < 0.6  # by chance 10 of 29
+    assert rank_agreement(before, after)["top_10"] == pytest.approx(np.mean(kept))
+
+
 def vectors(seed, n=12, width=5):
     return unit_rows(np.random.default_rng(seed).standard_normal((n, width)))
 
