@@ -9,8 +9,8 @@
 One thread. Both sides have the same weights and the same ids, and before anything is timed they
 must have said the same: the same 128 tokens, vectors that differ by less than 1e-4. transformers
 runs as it comes, on torch eager (sdpa is its own choice of attention, "eager" the other one); the
-second peer of decode is torch_llama.py, a network written for this one purpose. As in training,
-the C library keeps what is freed (minilm/training/memory.py), for torch as well.
+second peer of decode is torch_llama.py, a network written for this one purpose. While sentences
+are read the C library keeps what is freed, as in `sentence_embeddings`, for torch as well.
 
 A row of pretrained.csv is a comparison; --rounds N: so many for each; --draw measures nothing.
 """
