@@ -182,6 +182,8 @@ def test_without_backward_memory_does_not_grow_with_the_layers():
     hidden_state = 8 * 64 * 32 * 4
     assert peak(6, for_backward=False) - peak(2, for_backward=False) < 4.5 * hidden_state
     assert peak(6) - peak(2) > 40 * hidden_state
+    # and a block has done with its own when the next begins
+    assert peak(2, for_backward=False) - peak(1, for_backward=False) < 2 * hidden_state
 
 
 @each_model

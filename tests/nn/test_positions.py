@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from minilm.nn import check_gradient, rotary, rotary_backward, sinusoidal_positions
-from minilm.nn.positions import ROUND
+from minilm.nn.positions import ROUND, _cos_sin
 
 
 def test_by_hand():
@@ -99,6 +99,14 @@ def test_pieces_of_any_length_are_turned_as_the_whole(normal, step):
     np.testing.assert_array_equal(np.concatenate(pieces, axis=1), rotary(x)[0])
     spread = np.asfortranarray(x)[:, ::2]
     np.testing.assert_array_equal(rotary(spread)[0], rotary(spread.copy())[0])
+
+
+def test_the_angles_of_a_group_are_made_once_and_stay_as_they_are(normal):
+    _cos_sin.cache_clear()
+    for t in range(ROUND, 2 * ROUND):
+        _, circles = rotary(normal(2, 1, 6), t)
+        assert not any(circle.flags.writeable for circle in circles)
+    assert _cos_sin.cache_info().misses == 1
 
 
 @pytest.mark.parametrize("shape", [(1, 2), (4, 6), (2, 3, 4, 6)])

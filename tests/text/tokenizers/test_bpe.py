@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minilm.text import BPETokenizer, load_corpus
+from minilm.text import BPETokenizer, load_corpus, tokenizer_from_dict
 from minilm.text.tokenizers import memory
 from minilm.text.tokenizers.pre_tokens import LETTER_OF_BYTE
 
@@ -74,6 +74,16 @@ def test_what_is_remembered_is_bounded(monkeypatch):
     for text in ("a b c d e f", "g h i j k l", "a b c d e f", "x" * 1000):
         assert tokenizer.decode(tokenizer.encode(text)) == text
     assert 0 < len(tokenizer._ids_of) <= 5 and max(map(len, tokenizer._ids_of)) == 2
+
+
+def test_digits_that_stand_alone_are_not_merged():
+    plain = BPETokenizer.train("a12 a12")
+    alone = BPETokenizer(plain.vocabulary, plain.merges, digits_alone=True)
+    assert [plain.vocabulary[i] for i in plain.encode("a12")] == ["a", "12"]
+    assert [plain.vocabulary[i] for i in alone.encode("a12")] == ["a", "1", "2"]
+    assert tokenizer_from_dict(alone.to_dict()) == alone
+    before = {key: value for key, value in plain.to_dict().items() if key != "digits_alone"}
+    assert tokenizer_from_dict(before) == plain  # headers of earlier files do not say it
 
 
 def test_files_that_cannot_say_that_digits_stand_alone_are_not_written(tmp_path):

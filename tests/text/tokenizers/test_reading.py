@@ -37,6 +37,7 @@ def test_a_folder_is_read_by_what_is_in_it(tmp_path):
     WordPieceTokenizer(("[UNK]", "a", "[SEP]", "[CLS]")).write(tmp_path)
     bert = read_tokenizer(tmp_path)
     assert bert.special_ids == {"[UNK]": 0, "[SEP]": 2, "[CLS]": 3} and bert.lower_case
+    assert bert.specials == ("[UNK]", "[SEP]", "[CLS]")
     (tmp_path / "tokenizer.json").write_text("{}")
     with pytest.raises(ValueError, match=r"tokenizer\.json', model: must be a JSON object"):
         read_tokenizer(tmp_path)

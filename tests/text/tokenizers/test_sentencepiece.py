@@ -11,7 +11,12 @@ from hypothesis import strategies as st
 
 from minilm.generation import decode_pieces
 from minilm.text import load_corpus
-from minilm.text.tokenizers import SentencePieceTokenizer, memory, sentencepiece
+from minilm.text.tokenizers import (
+    SentencePieceTokenizer,
+    memory,
+    sentencepiece,
+    tokenizer_from_dict,
+)
 from minilm.text.tokenizers.sentencepiece import BYTES, PREFIXES, SPACE, SPECIALS
 
 FRONT = (*SPECIALS, *BYTES)
@@ -67,6 +72,19 @@ def test_decoding_by_hand():
     assert tokenizer.decode([1, *ids[:1], 2]) == "<s> a</s>"
     assert tokenizer.decode([]) == "" == tokenizer.decode(tokenizer.encode(""))
     assert tokenizer.decode(tokenizer.encode("▁a")) == " a"  # ▁ is a space, whoever wrote it
+
+
+def test_no_text_encodes_to_a_special():
+    tokenizer = SentencePieceTokenizer((*FRONT, "▁", "x"), (), (*SPECIALS, "x"))
+    assert shown(tokenizer, "x") == "▁ <0x78>"
+    assert scored("▁", "<", "s>").merges == ()  # two pieces that would make <s>
+
+
+@pytest.mark.parametrize("prefix", PREFIXES)
+def test_a_dict_says_all(prefix):
+    plain = english()
+    tokenizer = SentencePieceTokenizer(plain.vocabulary, plain.merges, SPECIALS[:2], prefix)
+    assert tokenizer_from_dict(tokenizer.to_dict()) == tokenizer
 
 
 def test_of_equal_scores_the_leftmost_is_first():

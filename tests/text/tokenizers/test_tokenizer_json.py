@@ -96,6 +96,12 @@ def test_the_kinds_differ_by_what_the_file_says(tmp_path):
     assert read(tmp_path, value).prefix == "never"
 
 
+def test_specials_stand_in_the_order_of_their_numbers(tmp_path):
+    value = bert_page()
+    value["added_tokens"].reverse()
+    assert read(tmp_path, value).specials == ("[PAD]", "[UNK]")
+
+
 def changed(value, path, new):
     """A copy in which what stands at the path is another thing."""
     value = json.loads(json.dumps(value))
@@ -124,6 +130,8 @@ def changed(value, path, new):
         (bert_page, ["normalizer", "lowercase"], None, "lowercase: must be True or False, got"),
         (bert_page, ["normalizer", "strip_accents"], False, "strip_accents: must be None or True"),
         (bert_page, ["normalizer", "handle_chinese_chars"], False, "chinese_chars: must be True"),
+        (bert_page, ["normalizer", "clean_text"], 1, "clean_text: must be True, got 1"),
+        (bert_page, ["model", "vocab", "play"], True, r"of 'play' must lie in 0\.\.3, got True"),
         (bert_page, ["pre_tokenizer", "type"], "Whitespace", "must be 'BertPreTokenizer'"),
         (bert_page, ["added_tokens"], {}, None),
         (bert_page, ["added_tokens"], "[PAD]", "added_tokens: must be a list, got "),
