@@ -11,7 +11,7 @@ from hypothesis.extra.numpy import array_shapes, arrays
 
 from minilm.compression import affine_codes, quantize
 
-SOURCE = Path(__file__).parents[2] / "notebooks" / "source" / "error_against_bit_width.py"
+SOURCE = Path(__file__).parents[2] / "notebooks" / "source" / "07_error_against_bit_width.py"
 TREE = ast.parse(SOURCE.read_text(encoding="utf-8"))
 
 

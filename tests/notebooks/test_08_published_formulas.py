@@ -9,7 +9,7 @@ import pytest
 from minilm import quantize
 from minilm.course.published.yardsticks import gaussian_weights
 
-SOURCE = Path(__file__).parents[2] / "notebooks" / "source" / "what_the_articles_print.py"
+SOURCE = Path(__file__).parents[2] / "notebooks" / "source" / "08_published_formulas.py"
 TREE = ast.parse(SOURCE.read_text(encoding="utf-8"))
 
 
