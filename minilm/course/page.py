@@ -47,8 +47,8 @@ def say(text: str) -> None:
 
 def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Show a table: the first column to the left, the others to the right. A `|` is escaped."""
-    lines = [header, ["---"] + ["---:"] * (len(header) - 1)]
-    lines += [[str(cell).replace("|", "\\|") for cell in row] for row in rows]
+    head, *body = ([str(cell).replace("|", "\\|") for cell in row] for row in (header, *rows))
+    lines = [head, ["---"] + ["---:"] * (len(head) - 1), *body]
     say("\n".join("| " + " | ".join(line) + " |" for line in lines))
 
 
