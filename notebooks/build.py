@@ -12,7 +12,7 @@ in it, or a `check`, or the tag "uses-answer") is given to the learner without i
 Cell numbers, metadata and the number of BLAS threads are fixed: building twice on one machine gives
 the same bytes.
 
-    python notebooks/build.py                  build every notebook, outputs and docs/figures included
+    python notebooks/build.py                  build every notebook, and docs/figures
     python notebooks/build.py 07_error_against_bit_width    that one alone
     python notebooks/build.py --check          run every notebook once and write nothing; fail on an
                                                error in a cell, an exercise whose solution is not
@@ -43,7 +43,7 @@ METADATA = {
 SOLUTION = re.compile(r"^( *)### BEGIN SOLUTION\n(.*?)^ *### END SOLUTION$", re.M | re.S)
 BLANK = r"\1...  # your code"
 SET_UP = """\
-# Only where minilm is not installed, as on Colab: put your repository's address here, and run these.
+# Only where minilm is not installed, as on Colab: put in your repository's address and run this.
 # !git clone --depth 1 https://github.com/OWNER/minilm && pip install -q ./minilm
 # %cd minilm/notebooks"""
 

@@ -25,5 +25,6 @@ from minilm.course.page import (
 
 __all__ = [
     "BLACK", "BLUE", "GREEN", "GREY", "ORANGE", "PINK", "SKY", "YELLOW",
-    "Exercise", "Verdict", "check", "saved_rows", "say", "show", "style", "table", "verdict", "want",
+    "Exercise", "Verdict", "check", "saved_rows", "say", "show", "style", "table", "verdict",
+    "want",
 ]  # fmt: skip

@@ -18,17 +18,18 @@ from typing import Any
 
 import matplotlib
 from matplotlib.figure import Figure
+from matplotlib.rcsetup import cycler
 
 # Okabe and Ito's colours, distinct under every common colour blindness
 BLACK, GREY = "#000000", "#555555"
 ORANGE, BLUE, GREEN, PINK, SKY, YELLOW = (
     "#D55E00", "#0072B2", "#009E73", "#CC79A7", "#56B4E9", "#E69F00",
 )  # fmt: skip
-RC: dict[str, Any] = {
+RC: Any = {
     "figure.dpi": 110, "font.size": 10, "figure.constrained_layout.use": True,
     "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True, "grid.alpha": 0.25,
     "legend.frameon": False,
-    "axes.prop_cycle": matplotlib.cycler(color=[BLUE, ORANGE, GREEN, PINK, SKY, YELLOW]),
+    "axes.prop_cycle": cycler(color=[BLUE, ORANGE, GREEN, PINK, SKY, YELLOW]),
     "svg.hashsalt": "minilm",  # the same bytes every time
 }  # fmt: skip
 FIGURES = "MINILM_FIGURES"  # the folder that named figures are kept in: set by notebooks/build.py
@@ -75,7 +76,7 @@ def saved_rows(path: str) -> list[dict[str, Any]]:
         if (folder / path).is_file():
             with open(folder / path, encoding="utf-8", newline="") as file:
                 return [{k: _value(v) for k, v in row.items()} for row in csv.DictReader(file)]
-    raise FileNotFoundError(f"no {path} in {here} or above: open the notebook inside its repository")
+    raise FileNotFoundError(f"no {path} in {here} or above: open it inside its repository")
 
 
 def _value(cell: str) -> float | str | None:

@@ -54,5 +54,5 @@ def test_rows_are_found_from_within_the_repository_and_read_as_numbers(tmp_path,
     first, second = page.saved_rows("docs/rows.csv")
     assert first == {"name": "LSTM", "bits": 4.0, "loss": None}
     assert second["bits"] == 1e-3 and second["loss"] != second["loss"]
-    with pytest.raises(FileNotFoundError, match="open the notebook inside its repository"):
+    with pytest.raises(FileNotFoundError, match="open it inside its repository"):
         page.saved_rows("docs/none.csv")
