@@ -16,9 +16,9 @@ from minilm.study.recipes import draw_recipes, legend
 
 ROOT = HERE.parent
 RESULTS, FIGURE, FILES = HERE / "recipes.csv", ROOT / "docs" / "recipes.svg", ROOT / "data/recipes"
-README, HOME = HERE / "README.md", ROOT / "README.md"
+README, GUIDE, HOME = HERE / "README.md", ROOT / "docs" / "guide.md", ROOT / "README.md"
 BEGIN, END = "<!-- recipes -->\n", "<!-- end of recipes -->\n"
-CONTROL, SHOWN = "control", "whole"  # the recipe that the README prints
+CONTROL, SHOWN = "control", "whole"  # the recipe that the guide prints
 NUMBERS = ("seed", "stage", "file_bytes", "smaller", "bits_per_weight", "loss", "perplexity_ratio",
            "exact_match", "structure_exact_match", "points_lost", "inference_time", "seconds",
            "total_seconds")  # fmt: skip
@@ -205,8 +205,8 @@ def section() -> str:
     return picture + stages(read(RESULTS))
 
 
-def home_section() -> str:
-    """What the first README shows: a recipe, how it is run, and what was found."""
+def guide_section() -> str:
+    """What docs/guide.md shows: a recipe, how it is run, and every stage of every recipe."""
     printed = (
         f"```toml\n{(FILES / f'{SHOWN}.toml').read_text(encoding='utf-8')}```\n\n"
         "    python -m minilm train transformer --out transformer.npz\n"
@@ -218,16 +218,19 @@ def home_section() -> str:
     rows = read(RESULTS)
     seeds = len({row["seed"] for row in rows})
     return (
-        f"{printed}\n![{alternative(rows)}](docs/{FIGURE.name})\n\n"
+        f"{printed}\n![{alternative(rows)}]({FIGURE.name})\n\n"
         "*Each dot is a stage: the file as `ls` shows it, and what is lost against the float32 "
         f"model of the same seed. Means of {seeds} seed{'s' * (seeds > 1)}, bars from the lowest "
         "to the highest; axes are linear up to the dashed line, then logarithmic. A full mark at "
         "the end: no other recipe's end undercuts it in bytes, quality and the time to make "
-        "it. In the table, quality is against the float32 model (of perplexity less is better); "
-        "inference is the time of an evaluation with the weights as they are stored, over that of "
-        "the float32 model.*\n\n"
-        f"{ends(rows)}\n{of_the_control(rows)}{of_new_structures(rows)}"
+        f"it.*\n{of_new_structures(rows)}"
     )
+
+
+def home_section() -> str:
+    """What the first README shows: where each recipe begins and ends."""
+    rows = read(RESULTS) if RESULTS.exists() else []
+    return f"{ends(rows)}\n{of_the_control(rows)}" if rows else ""
 
 
 def alternative(rows: list[Row]) -> str:
@@ -250,10 +253,12 @@ def line(rows: list[Row]) -> str:
 
 
 def save() -> None:
-    """Draw the figure, and put what is there into both READMEs."""
+    """Draw the figure, and put what is there into both READMEs and the guide."""
     if RESULTS.exists():
         with matplotlib.rc_context(RC):
             write_figure(figure(read(RESULTS)), FIGURE)
-    put: dict[Any, Callable[[], str]] = {README: section, HOME: home_section}
+    put: dict[Any, Callable[[], str]] = {
+        README: section, GUIDE: guide_section, HOME: home_section,
+    }  # fmt: skip
     for path, content in put.items():
         replace_between(path, BEGIN, END, content())

@@ -1,4 +1,4 @@
-"""The tables of a finished run: README.md between its markers, made of the csv files.
+"""The tables of a finished run: both README.md between their markers, made of the csv files.
 
 No number there is typed by hand; a test makes the tables again.
 """
@@ -10,6 +10,8 @@ from benchmarks.records import HERE, RESULTS, SCORES, Row, read, replace_between
 
 README = HERE / "README.md"
 BEGIN, END = "<!-- measured -->\n", "<!-- end of what was measured -->\n"
+HOME = HERE.parent / "README.md"
+HOME_BEGIN, HOME_END = "<!-- speed -->\n", "<!-- end of speed -->\n"
 
 RATIOS = ("work", "threads", "minilm", "peer's time", "peer", "ratio", "quartiles",
           "aim: at most", "met")  # fmt: skip
@@ -33,6 +35,13 @@ def report(rows: list[Row], scores: list[Row]) -> str:
     if counted:
         parts += [markdown(LIMITS, map(limit_cells, counted)), COUNTED]
     return "\n".join(parts)
+
+
+def in_short(rows: list[Row]) -> str:
+    """For the first README: the ratios with one thread."""
+    header = ("work", "peer", "minilm's time / peer's", "quartiles")
+    one = (ratio_cells(row, []) for row in rows if row["threads"] == "1")
+    return markdown(header, ((cells[0], *cells[4:7]) for cells in one))
 
 
 def markdown(header: tuple[str, ...], lines: Iterable[tuple[str, ...]]) -> str:
@@ -144,5 +153,6 @@ def both(group: list[Row]) -> tuple[list[float], list[float]]:
 
 
 def save() -> None:
-    """Write the README's tables from the files."""
+    """Write the tables of both READMEs from the files."""
     replace_between(README, BEGIN, END, report(read(RESULTS), read(SCORES)))
+    replace_between(HOME, HOME_BEGIN, HOME_END, in_short(read(RESULTS)))

