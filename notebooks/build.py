@@ -35,7 +35,7 @@ import jupytext
 import nbformat
 
 HERE = Path(__file__).resolve().parent
-SECONDS_PER_CELL = 600
+SECONDS_PER_CELL = 600  # on a machine that does other work as well
 METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},
