@@ -10,6 +10,7 @@
     pretrained    pretrained: info, generate; its other commands are in
     encoders      embed, rank, fill
     pretrained_quantize, pretrained_export   quantize, export
+    grading       grade
 """
 
 from minilm.cli.commands import main, parser

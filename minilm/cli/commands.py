@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from concurrent.futures import BrokenExecutor
 
 from minilm.cli.compressing import add_prune, add_quantize
+from minilm.cli.grading import add_grade
 from minilm.cli.pipelines import add_compress
 from minilm.cli.pretrained import add_pretrained
 from minilm.cli.studying import add_study
@@ -59,4 +60,5 @@ def parser() -> argparse.ArgumentParser:
     add_distill(commands)
     add_compress(commands)
     add_pretrained(commands)
+    add_grade(commands)
     return top
