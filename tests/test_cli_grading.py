@@ -30,9 +30,11 @@ def test_marks_are_printed_and_saved(tmp_path, monkeypatch, capsys):
 
     monkeypatch.setattr(grading, "grade", grade)
     out = tmp_path / "marks.csv"
-    line = f"grade class --csv {out} --timeout 2.5 --seed 3 --jobs 4"
+    line = f"grade class --csv {out} --timeout 2.5 --seed 3 --jobs 4 --only-answers"
     assert cli.main(shlex.split(line)) == 0
-    assert asked == {"folder": "class", "timeout": 2.5, "seed": 3, "jobs": 4}
+    assert asked == {
+        "folder": "class", "timeout": 2.5, "seed": 3, "jobs": 4, "only_answers": True,
+    }  # fmt: skip
     printed = capsys.readouterr().out
     assert "anna.ipynb (00_a): 1 of 1 points\nbo.ipynb (00_a): 0 of 1 points" in printed
     assert "first: wrong: =1" in printed

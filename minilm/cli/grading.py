@@ -32,13 +32,18 @@ def add_grade(commands: Any) -> None:
         "--jobs", type=partial(whole_number, least=1), default=1,
         help="notebooks run at a time (default: 1)",
     )
+    command.add_argument(
+        "--only-answers", action="store_true",
+        help="run no more than imports, functions, classes and plain constants: seconds a notebook",
+    )
 
 
 def run_grade(arguments: argparse.Namespace) -> None:
     check_target(arguments.csv)  # before, not after, the hour that a class takes
     files = grade(
-        arguments.folder, timeout=arguments.timeout, seed=arguments.seed, jobs=arguments.jobs
-    )
+        arguments.folder, timeout=arguments.timeout, seed=arguments.seed, jobs=arguments.jobs,
+        only_answers=arguments.only_answers,
+    )  # fmt: skip
     save_csv(arguments.csv, told(files))
     print(f"Written to {arguments.csv}.")
 

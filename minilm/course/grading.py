@@ -38,6 +38,7 @@ LONGEST_HINT = 400
 FORMULA = tuple("=+-@＝＋－＠")  # what a spreadsheet would take for one
 TOLD = {9: "was killed: was there enough memory?", 11: "crashed: a segmentation fault"}  # signals
 Judged = dict[str | None, tuple[str, str]]  # exercise -> (state, hint); None: of all others
+Running = set[subprocess.Popen[bytes]]
 
 
 @dataclass(frozen=True)
@@ -69,12 +70,20 @@ class Graded:
 
 
 def grade(
-    folder: str | os.PathLike[str], *, timeout: float = 300, seed: int = 1, jobs: int = 1
+    folder: str | os.PathLike[str],
+    *,
+    timeout: float = 300,
+    seed: int = 1,
+    jobs: int = 1,
+    only_answers: bool = False,
 ) -> Iterator[Graded]:
     """Run every .ipynb in the folder and below it, in the order of their names, `jobs` at a time.
 
     timeout: seconds a notebook may take. seed: of the data that the answers are tried on; a
-    learner's own check draws those of seed 0. Hidden folders are left out (.ipynb_checkpoints).
+    learner's own check draws those of seed 0. only_answers: run no more of a notebook than its
+    imports, functions, classes and plain constants, which takes seconds instead of minutes; an
+    answer that needs what another cell computes is then wrong. Hidden folders are left out
+    (.ipynb_checkpoints).
 
     FileNotFoundError if there is no notebook, ModuleNotFoundError where IPython is missing.
     """
@@ -85,8 +94,9 @@ def grade(
         raise FileNotFoundError(f"folder: there is no .ipynb in {str(folder)!r}")
     if find_spec("IPython") is None:
         raise ModuleNotFoundError("notebooks need IPython: pip install -r requirements.txt")
-    running: set[subprocess.Popen[bytes]] = set()
-    work = partial(graded, folder=folder, timeout=timeout, seed=seed, running=running)
+    running: Running = set()
+    options = [str(seed), *["only-answers"] * only_answers]
+    work = partial(graded, folder=folder, timeout=timeout, options=options, running=running)
     pool = ThreadPoolExecutor(jobs)
     try:
         yield from pool.map(work, files)
@@ -101,14 +111,17 @@ def hidden(path: Path) -> bool:
 
 
 def graded(
-    path: Path, folder: Path, timeout: float, seed: int, running: set[subprocess.Popen[bytes]]
+    path: Path, folder: Path, timeout: float, options: list[str], running: Running
 ) -> Graded:
     """One file, run and judged."""
     file = path.relative_to(folder).as_posix()
     name = notebook_name(path)
     if name is None:
         return Graded(file, None, ())
-    judged, (state, reason) = run(path, name, timeout, seed, running)
+    try:
+        judged, (state, reason) = run(path, name, timeout, options, running)
+    except OSError as error:  # no process could be started, or the notebook deleted its results
+        judged, state, reason = {}, "error", f"it can't be judged: {error}"
     marks = []
     for exercise in NOTEBOOKS[name]:
         its_state, hint = judged.get(exercise.name, (state, reason))
@@ -130,7 +143,7 @@ def notebook_name(path: Path) -> str | None:
 
 
 def run(
-    path: Path, name: str, timeout: float, seed: int, running: set[subprocess.Popen[bytes]]
+    path: Path, name: str, timeout: float, options: list[str], running: Running
 ) -> tuple[Judged, tuple[str, str]]:
     """({exercise: (state, hint)}, (state, hint) of those not judged), from a process of its own.
 
@@ -144,9 +157,9 @@ def run(
         for shelf in ("benchmarks", "docs"):  # the saved rows that notebooks draw from
             if (ROOT / shelf).is_dir():
                 (desk / shelf).symlink_to(ROOT / shelf)
-        words = [sys.executable, "-m", "minilm.course.worker", str(path.resolve()), name, str(seed)]
+        words = ["-m", "minilm.course.worker", str(path.resolve()), name, str(results), *options]
         process = subprocess.Popen(
-            [*words, str(results)], cwd=desk, env=environment(scratch), start_new_session=True,
+            [sys.executable, *words], cwd=desk, env=environment(scratch), start_new_session=True,
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
         running.add(process)
@@ -199,7 +212,8 @@ def read(lines: Iterable[str]) -> Iterator[tuple[str | None, tuple[str, str]]]:
             exercise, state, hint = json.loads(line)
         except (ValueError, TypeError):
             continue  # the process died while it wrote
-        yield exercise, (state, hint)
+        if all(isinstance(part, str) for part in (exercise or "", state, hint)):
+            yield exercise, (state, hint)
 
 
 def plain(text: str) -> str:

@@ -1,6 +1,6 @@
 """One notebook, run and judged in a process of its own: what grading.py starts for each hand-in.
 
-    python -m minilm.course.worker NOTEBOOK.ipynb NAME SEED RESULTS
+    python -m minilm.course.worker NOTEBOOK.ipynb NAME RESULTS SEED [only-answers]
 
 The code cells run in order in IPython's shell, without a Jupyter kernel; a cell that raises does
 not stop those below it, and `check` does nothing (the exercises are asked afterwards, once, on
@@ -11,6 +11,7 @@ whose exercise is null says why nothing could be judged.
 The code has all rights of the person who starts it. See grading.py.
 """
 
+import ast
 import contextlib
 import json
 import os
@@ -26,6 +27,8 @@ from minilm.course.check import Exercise, verdict
 from minilm.course.exercises import NOTEBOOKS
 
 SECONDS_PER_EXERCISE = 30  # a check takes a fraction of a second
+DEFINITIONS = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+LOOKED_UP = (ast.Name, ast.Call, ast.Attribute)
 MEMORY = 4 * 2**30  # bytes; beyond, the notebook has a MemoryError and the machine goes on
 
 
@@ -42,13 +45,29 @@ def code_cells(notebook: Path) -> list[str]:
         raise ValueError("it has no cells: is it a notebook of nbformat 4?") from error
 
 
-def run(cells: Sequence[str]) -> tuple[dict[str, Any], dict[int, str]]:
+def definitions(cell: str) -> str:
+    """Of plain Python: its imports, functions, classes, and constants that name nothing else."""
+
+    def kept(node: ast.stmt) -> bool:
+        if isinstance(node, ast.Assign):
+            return not any(isinstance(part, LOOKED_UP) for part in ast.walk(node.value))
+        return isinstance(node, DEFINITIONS)
+
+    try:
+        return ast.unparse(ast.Module([node for node in ast.parse(cell).body if kept(node)], []))
+    except SyntaxError:
+        return cell  # to be told when it is run
+
+
+def run(cells: Sequence[str], only_answers: bool) -> tuple[dict[str, Any], dict[int, str]]:
     """Run the cells: the names they leave, and what the cells that failed raised, by number."""
     shell = import_module("IPython.core.interactiveshell").InteractiveShell.instance()
     shell.enable_gui = lambda gui=None: None  # %matplotlib asks for it; there is no window
     import_module("minilm.course").check = lambda name, answer: False  # type: ignore[attr-defined]
     failed = {}
     for number, cell in enumerate(cells, start=1):
+        if only_answers:
+            cell = definitions(shell.transform_cell(cell))
         result = shell.run_cell(cell, silent=True, store_history=False)
         error = result.error_before_exec or result.error_in_exec
         if error is not None:
@@ -85,10 +104,10 @@ def judged(exercise: Exercise, answer: object, seed: int) -> tuple[str, str]:
         return "error", f"it raised {type(error).__name__}: {error}"
 
 
-def judge(notebook: Path, name: str, seed: int, results: TextIO) -> None:
+def judge(notebook: Path, name: str, seed: int, results: TextIO, only_answers: bool) -> None:
     """Run a notebook and write a line for each exercise: its name, state and hint."""
     cells = code_cells(notebook)
-    names, failed = run(cells)
+    names, failed = run(cells, only_answers)
     for exercise in NOTEBOOKS[name]:
         defines = re.compile(rf"\bdef {re.escape(exercise.name)}\b")
         if exercise.name in names:
@@ -111,12 +130,12 @@ def limit_memory() -> None:
 
 
 def main() -> None:
-    notebook, name, seed, path = sys.argv[1:]
+    notebook, name, path, seed, *only = sys.argv[1:]
     sys.argv[1:] = []  # the notebook's code sees none of it
     with open(path, "a", encoding="utf-8") as results:
         limit_memory()
         try:
-            judge(Path(notebook), name, int(seed), results)
+            judge(Path(notebook), name, int(seed), results, only_answers=bool(only))
         except Exception as error:  # no notebook, or one that takes the grader down with it
             why = f"it can't be judged: {type(error).__name__}: {error}"
             results.write(json.dumps([None, "error", why]) + "\n")

@@ -47,6 +47,7 @@ def test_a_class(tmp_path):
         "assert not check('bits_with_scales', 3)  # not asked twice\nfigure_after_check = True",
         "def pack_codes(codes, bits):\n    assert figure_after_check",
     )
+    notebook(tmp_path / "deletes.ipynb", "import shutil\nshutil.rmtree('..', ignore_errors=True)")
     notebook(
         tmp_path / "Bo" / "07.ipynb",
         "import no_such_module as np\n",
@@ -69,7 +70,7 @@ def test_a_class(tmp_path):
     }
     assert all(list(marks) == NAMES for marks in told.values())
     assert all(one.notebook == NAME and one.of == len(NAMES) for one in files.values())
-    assert [one.points for one in files.values()] == [0, 0, 0, 1]
+    assert [one.points for one in files.values()] == [0, 0, 0, 0, 1]
 
     good, poor = told["Åsa/it goes on.ipynb"], told["Bo/07.ipynb"]
     assert good["bits_with_scales"] == ("right", "")
@@ -83,8 +84,27 @@ def test_a_class(tmp_path):
     assert "cell 4 raised SyntaxError" in poor["affine_quantize"][1]
     ended = ("error", "it ended its own process, with status 0")
     assert set(told["exits.ipynb"].values()) == {ended}
+    ((state, hint),) = set(told["deletes.ipynb"].values())
+    assert state == "error" and "No such file" in hint
     ((state, hint),) = set(told["07-truncated.ipynb"].values())
     assert state == "error" and "can't be judged: JSONDecodeError" in hint
+
+
+def test_only_answers(tmp_path):
+    notebook(
+        tmp_path / "07.ipynb",
+        "import numpy as np, time\ntime.sleep(3600)\n%matplotlib inline\n!sleep 3600",
+        "BITS, SIXTEEN = (3, 4), 2**4\ntable = np.zeros(3)\n" + RIGHT.replace("16", "SIXTEEN"),
+        "def pack_codes(codes, bits):\n    return table[codes]",
+        "def affine_quantize(x, bits):\n    return x +",
+    )
+    (one,) = grade(tmp_path, timeout=100, only_answers=True)
+    told = {mark.exercise: (mark.state, mark.hint) for mark in one.marks}
+    assert told["bits_with_scales"] == ("right", "")
+    assert told["pack_codes"][0] == "wrong"
+    assert "NameError: name 'table' is not defined" in told["pack_codes"][1]
+    assert "cell 4 raised SyntaxError" in told["affine_quantize"][1]
+    assert told["best_clip"][0] == "blank"
 
 
 @pytest.mark.parametrize(
@@ -153,6 +173,7 @@ def test_how_a_process_ended(status, said):
 
 def test_what_died_while_it_was_written_is_not_judged():
     lines = ['["a", "right", ""]', '["b", "wrong", "because"]', '["c", "ri', "3", "[1, 2]"]
+    lines += ['[["a"], "right", ""]', '["a", "right", {}]']
     assert dict(grading.read(lines)) == {"a": ("right", ""), "b": ("wrong", "because")}
 
 
