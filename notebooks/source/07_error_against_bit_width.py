@@ -1,5 +1,5 @@
 # %% [markdown]
-# # Quantization: error against bit-width
+# # 07 · Quantization I: error against bit-width
 #
 # A trained language model is a heap of numbers, and each of them usually takes 32 bits. Does it
 # need them? This notebook rounds the numbers to 8 bits, to 4, to 1, and measures what is lost:
@@ -15,6 +15,7 @@
 # - find out where the simplest way loses, and take a picture of it
 # - train a small LSTM, round its weights, and watch its loss and its sentences
 # - train it a little further *while* it is rounded, so that two bits are enough
+# - derive the best place to clip, write codes into bytes, and find a zero point
 #
 # ## What you will learn
 #
@@ -25,20 +26,26 @@
 #
 # ## What you need
 #
-# NumPy arrays, logarithms, and a rough idea of gradient descent. All cells together run in about a
-# minute on one processor core.
+# NumPy arrays, logarithms, and a rough idea of gradient descent; for the best clip, derivatives and
+# the normal distribution. [00](00_bits_losses_floors.ipynb) tells what a nat and an entropy are,
+# [03](03_from_rnn_to_lstm.ipynb) what an LSTM is; here it is enough that it predicts text. All
+# cells together run in about a minute on one processor core. Reading and running take about 60
+# minutes, the exercises another 60.
 
 # %%
+from itertools import product
 from pathlib import Path
+from statistics import NormalDist
 from tempfile import TemporaryDirectory
 
 import matplotlib.pyplot as plt
 import numpy as np
-from IPython.display import Markdown, display
 from matplotlib.ticker import FormatStrFormatter
 
 from minilm import LSTMLanguageModel, fit, load, quantize, save, thaw
 from minilm.compression import affine_codes, straight_through
+from minilm.compression.quantization.gguf import from_gguf, to_gguf
+from minilm.course import BLACK, BLUE, GREEN, GREY, ORANGE, PINK, check, say, show, style, table
 from minilm.generation import generate
 from minilm.metrics import sqnr_db
 from minilm.study.limits import lloyd_max_sqnr, shannon_sqnr
@@ -46,24 +53,7 @@ from minilm.text import GRAMMAR, CharTokenizer, load_corpus, split, windows, wit
 from minilm.training import evaluate, warmup_cosine
 from minilm.weights import nbytes
 
-plt.rcParams.update({
-    "figure.dpi": 110, "font.size": 10, "figure.constrained_layout.use": True,
-    "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True, "grid.alpha": 0.25,
-    "legend.frameon": False,
-})
-BLACK, GREY = "#000000", "#555555"
-# The colours of Okabe and Ito, which stay distinct under every common colour blindness
-ORANGE, BLUE, GREEN, PINK = "#D55E00", "#0072B2", "#009E73", "#CC79A7"
-
-
-def say(text):
-    """Show text; the numbers in it come from the cells above, never from the keyboard."""
-    display(Markdown(text))
-
-
-def table(header, rows):
-    lines = [header, ["---"] + ["---:"] * (len(header) - 1), *rows]
-    say("\n".join("| " + " | ".join(line) + " |" for line in lines))
+style()
 
 
 def plural(bits):
@@ -107,23 +97,24 @@ for row in zip(x, x / scale, codes, x_hat, x - x_hat, strict=True):
 # No error is larger than half a scale, because no number is farther than that from its nearest
 # code. As a picture, rounding is a staircase:
 
-# %%
+# %% jupyter={"source_hidden": true} tags=["hide-input"]
 def draw_staircase():
-    _, axes = plt.subplots(figsize=(6.4, 3.6))
+    figure, axes = plt.subplots(figsize=(6.4, 3.6))
     line = np.linspace(-1.75, 1.75, 2001, dtype=np.float32)
     stairs = scale * np.clip(np.round(line / scale), -3, 3)
-    axes.fill_between(line, line - scale / 2, line + scale / 2, color=GREY, alpha=0.15,
-                      linewidth=0, label=r"limit: $|x - \hat{x}| \leq s/2$")
-    axes.plot(line, stairs, color=BLUE, label=r"$\hat{x}$ at 3 bits")
-    axes.plot(x, x_hat, "o", color=ORANGE, label="the eight numbers")
+    axes.fill_between(line, line - scale / 2, line + scale / 2, color=GREY, alpha=0.15, linewidth=0)
+    axes.plot(line, stairs, color=BLUE)
+    axes.plot(x, x_hat, "o", color=ORANGE)
+    axes.annotate(r"limit: $|x - \hat{x}| \leq s/2$", (-1.8, -0.5), color=GREY)
+    axes.annotate(r"$\hat{x}$ at 3 bits", (1.0, 1.0), (0.35, 1.3), color=BLUE)
+    axes.annotate("the eight numbers", (0.88, 0.42), color=ORANGE)
     axes.set_yticks(scale * np.arange(-3, 4))
     axes.set_xlabel("number x (no unit)")
     axes.set_ylabel(r"stored as $\hat{x}$ (no unit)")
     codes_axis = axes.secondary_yaxis("right", functions=(lambda v: v / scale, lambda q: q * scale))
     codes_axis.set_yticks(range(-3, 4))
     codes_axis.set_ylabel("code q")
-    axes.legend(loc="upper left")
-    plt.show()
+    show(figure)
 
 
 assert np.abs(x - x_hat).max() <= scale / 2
@@ -251,33 +242,43 @@ table(
        ["*limit: Shannon*", *(f"{shannon_sqnr(bits):.1f}" for bits in BITS)]],
 )
 
-# %%
+# %% jupyter={"source_hidden": true} tags=["hide-input"]
 def draw_limits(axes, gap=False):
     """Both limits; with gap=True as distances below Shannon's."""
     rates = np.arange(1, 9)
     lloyd = np.array([lloyd_max_sqnr(int(rate)) for rate in rates])
     shannon = shannon_sqnr(rates)
-    axes.plot(rates, shannon * (not gap), "-", color=GREY, label="limit: Shannon")
-    axes.plot(rates, lloyd - shannon * gap, ":", color=GREY, label="limit: Lloyd–Max")
+    axes.plot(rates, shannon * (not gap), "-", color=GREY)
+    axes.plot(rates, lloyd - shannon * gap, ":", color=BLACK)
 
 
 def draw_schemes(axes, points, gap=False):
     for name, (colour, marker) in STYLES.items():
         bits, sqnr = np.array([points[name, b] for b in BITS]).T
-        axes.plot(bits, sqnr - gap * shannon_sqnr(bits), marker=marker, markersize=5, color=colour,
-                  label=name)
+        axes.plot(bits, sqnr - gap * shannon_sqnr(bits), marker=marker, markersize=5, color=colour)
     axes.set_xlabel("true bits per weight, scales included")
     axes.set_xticks(range(1, 9))
 
 
-figure, (left, right) = plt.subplots(1, 2, figsize=(9.6, 4.4))
-for axes, gap in ((left, False), (right, True)):
-    draw_limits(axes, gap)
-    draw_schemes(axes, measured, gap)
-left.set_ylabel("SQNR (dB)")
-right.set_ylabel("SQNR minus Shannon's limit (dB)")
-figure.legend(*left.get_legend_handles_labels(), loc="outside upper center", ncols=3)
-plt.show()
+def draw_sqnr():
+    figure, (left, right) = plt.subplots(1, 2, figsize=(8.0, 4.4))
+    for axes, gap in ((left, False), (right, True)):
+        draw_limits(axes, gap)
+        draw_schemes(axes, measured, gap)
+    left.annotate("limit: Shannon", (6.6, shannon_sqnr(6.6)), (-6, 4), ha="right", color=GREY,
+                  textcoords="offset points")
+    left.set_ylabel("SQNR (dB)")
+    right.set_ylabel("SQNR minus Shannon's limit (dB)")
+    for text, height, colour in (
+        ("limit: Shannon", -0.65, GREY), ("limit: Lloyd–Max (dotted)", -2.75, BLACK),
+        ("Lloyd–Max codebook", -3.45, PINK), ("per-group MSE", -5.6, GREEN),
+        ("per-channel absmax", -7.3, BLUE), ("per-tensor absmax", -10.1, ORANGE),
+    ):
+        right.annotate(text, (8.3, height), ha="right", color=colour)
+    show(figure, "07-sqnr-against-bits")
+
+
+draw_sqnr()
 
 # %% [markdown]
 # On the left the lines climb side by side and seem close together. The right panel subtracts
@@ -350,9 +351,9 @@ assert abs(found - clips[best]) < 0.1
 assert np.isclose(granular[-1], (absmax_clip / 7) ** 2 / 12, rtol=0.02)
 assert np.isclose(-10 * np.log10(total[-1]), measured["per-tensor absmax", 4][1], atol=0.01)
 
-# %%
+# %% jupyter={"source_hidden": true} tags=["hide-input"]
 def draw_clip():
-    _, (left, right) = plt.subplots(1, 2, figsize=(9.6, 4.0), width_ratios=(4, 5))
+    figure, (left, right) = plt.subplots(1, 2, figsize=(8.0, 4.0), width_ratios=(4, 5))
     left.hist(w.ravel(), bins=120, density=True, color=GREY, alpha=0.3)
     left.set_ylim(-0.19, 0.45)
     for y, clip, name, colour in (
@@ -370,11 +371,11 @@ def draw_clip():
     right.plot(clips, overload, "-.", color=PINK)
     right.plot(clips[best], total[best], "s", color=GREEN, markersize=8)
     right.plot(absmax_clip, total[-1], "v", color=ORANGE, markersize=8)
-    for sqnr, name, style in (
+    for sqnr, name, dash in (
         (lloyd_max_sqnr(4), "Lloyd–Max", ":"), (shannon_sqnr(4), "Shannon", "-"),
     ):
         limit = 10 ** (-sqnr / 10)
-        right.axhline(limit, linestyle=style, color=GREY)
+        right.axhline(limit, linestyle=dash, color=GREY)
         right.annotate(f"limit: {name}", (absmax_clip, limit), (0, 3), ha="right",
                        textcoords="offset points", color=GREY, fontsize=9)
     right.annotate("granular", (1.55, 0.0027), color=BLUE)
@@ -388,7 +389,7 @@ def draw_clip():
     right.set_ylim(1.5e-3, 0.2)
     right.set_xlabel("clip point c (σ)")
     right.set_ylabel("mean squared error (σ²)")
-    plt.show()
+    show(figure, "07-best-clip")
 
 
 draw_clip()
@@ -458,25 +459,29 @@ params, history = train(
 float_loss = loss_of(params)
 counted = witten_bell_losses(tokens.train, tokens.validation, tokenizer.vocab_size, max_order=5)
 
-# %%
-steps, losses = np.array([
-    (entry["step"], entry["validation_loss"]) for entry in history if "validation_loss" in entry
-]).T
-figure, axes = plt.subplots(figsize=(6.8, 3.8))
-axes.plot(steps, losses - entropy, "o-", markersize=4, color=BLUE)
-axes.annotate("LSTM", (steps[3], losses[3] - entropy), (8, 6), textcoords="offset points",
-              color=BLUE)
-for order in (3, 4, 5):
-    axes.axhline(counted[order - 1] - entropy, linestyle=":", color=GREY)
-    axes.annotate(f"counting: {order}-grams", (500, counted[order - 1] - entropy), (0, 3),
-                  textcoords="offset points", ha="right", color=GREY, fontsize=9)
-axes.axhline(0, color=BLACK)
-axes.annotate("limit: exact entropy of the grammar", (500, 0), (0, 3), textcoords="offset points",
-              ha="right", fontsize=9)
-axes.set_ylim(-0.02, 0.45)
-axes.set_xlabel("optimizer step")
-axes.set_ylabel("loss above the exact entropy\n(nats per character)")
-plt.show()
+# %% jupyter={"source_hidden": true} tags=["hide-input"]
+def draw_training():
+    steps, losses = np.array([
+        (entry["step"], entry["validation_loss"]) for entry in history if "validation_loss" in entry
+    ]).T
+    figure, axes = plt.subplots(figsize=(6.8, 3.8))
+    axes.plot(steps, losses - entropy, "o-", markersize=4, color=BLUE)
+    axes.annotate("LSTM (one seed)", (steps[3], losses[3] - entropy), (8, 6), color=BLUE,
+                  textcoords="offset points")
+    for order in (3, 4, 5):
+        axes.axhline(counted[order - 1] - entropy, linestyle=":", color=GREY)
+        axes.annotate(f"counting: {order}-grams", (500, counted[order - 1] - entropy), (0, 3),
+                      textcoords="offset points", ha="right", color=GREY, fontsize=9)
+    axes.axhline(0, color=BLACK)
+    axes.annotate("limit: exact entropy of the grammar", (500, 0), (0, 3), ha="right", fontsize=9,
+                  textcoords="offset points")
+    axes.set_ylim(-0.02, 0.45)
+    axes.set_xlabel("optimizer step")
+    axes.set_ylabel("loss above the exact entropy\n(nats per character)")
+    show(figure)
+
+
+draw_training()
 
 # %% jupyter={"source_hidden": true} tags=["hide-input"]
 assert entropy < float_loss < min(counted)
@@ -524,15 +529,21 @@ for name, how in SCHEMES_OF_A_MODEL.items():
 packed, some = quantize(params, 3, group_size=64), tokens.validation[None, :50]
 assert np.allclose(model.forward(packed, some)[0], model.forward(thaw(packed), some)[0], atol=1e-4)
 
-# %%
+# %% jupyter={"source_hidden": true} tags=["hide-input"]
 def draw_model():
-    figure, (left, right) = plt.subplots(1, 2, figsize=(9.6, 4.6))
+    figure, (left, right) = plt.subplots(1, 2, figsize=(8.0, 4.4))
     draw_limits(left)
     draw_schemes(left, weight_points)
     left.set_ylabel("SQNR of the weights (dB)")
+    left.annotate("limits of Gaussians:\nShannon (solid)\nLloyd–Max (dotted)", (8.8, 1), ha="right",
+                  color=GREY)
     for name, (colour, marker) in STYLES.items():
         bits, above = np.array([loss_points[name, b] for b in BITS]).T
         right.plot(bits, above, marker=marker, markersize=5, color=colour)
+    for line, (name, (colour, marker)) in enumerate(STYLES.items()):
+        place = 0.95 - 0.07 * line
+        right.plot(0.4, place + 0.013, marker, color=colour, transform=right.transAxes)
+        right.annotate(name, (0.44, place), xycoords="axes fraction", color=colour)
     right.axhline(0, color=GREY, linestyle="--")
     right.annotate("float32", (8.7, 0), (0, -12), textcoords="offset points", ha="right",
                    color=GREY, fontsize=9)
@@ -543,12 +554,11 @@ def draw_model():
     right.set_ylim(-0.06, 5)
     right.yaxis.set_major_formatter(FormatStrFormatter("%g"))
     right.set_xticks(range(1, 9))
-    right.set_xlabel("true bits per weight, scales and biases included")
     right.set_ylabel("loss above float32 (nats per character)\n"
                      "linear within ±0.01, else logarithmic")
-    left.set_xlabel("true bits per weight, scales and biases included")
-    figure.legend(*left.get_legend_handles_labels(), loc="outside upper center", ncols=3)
-    plt.show()
+    for axes in (left, right):
+        axes.set_xlabel("true bits per weight,\nscales and biases included")
+    show(figure, "07-trained-weights")
 
 
 draw_model()
@@ -642,22 +652,28 @@ for seed in (1, 2, 3):
     aware = quantize(aware, **two_bits)                     # now truly packed
     results["100 more steps while rounded"].append(loss_of(aware))
 
-# %%
-figure, axes = plt.subplots(figsize=(8.4, 3.0))
-for height, runs in enumerate(reversed(results.values())):
-    above = np.array(runs) - entropy
-    colour = {0: GREEN, 3: BLACK}.get(height, ORANGE)
-    axes.plot(above, np.full(len(above), height), "o", color=colour, markersize=8, alpha=0.6)
-    spread = f"{above.min():.3f}" if len(above) == 1 else f"{above.min():.3f} to {above.max():.3f}"
-    axes.annotate(spread, (above.max(), height), (10, -4), textcoords="offset points", color=colour)
-axes.axvline(0, color=GREY)
-axes.annotate("limit: exact entropy", (0, 3.45), (4, 0), textcoords="offset points", color=GREY,
-              fontsize=9)
-axes.set_yticks(range(len(results)), list(results)[::-1])
-axes.set_ylim(-0.5, 3.8)
-axes.set_xlim(-0.01, 1.3 * max(max(runs) - entropy for runs in results.values()))
-axes.set_xlabel("loss above the exact entropy (nats per character)")
-plt.show()
+# %% jupyter={"source_hidden": true} tags=["hide-input"]
+def draw_results():
+    figure, axes = plt.subplots(figsize=(7.6, 3.0))
+    for height, runs in enumerate(reversed(results.values())):
+        above = np.array(runs) - entropy
+        colour = {0: GREEN, 3: BLACK}.get(height, ORANGE)
+        axes.plot(above, np.full(len(above), height), "o", color=colour, markersize=8, alpha=0.6)
+        spread = f"{above.min():.3f}"
+        spread += f" to {above.max():.3f}" * (len(above) > 1)
+        axes.annotate(spread, (above.max(), height), (10, -4), textcoords="offset points",
+                      color=colour)
+    axes.axvline(0, color=GREY)
+    axes.annotate("limit: exact entropy", (0, 3.45), (4, 0), textcoords="offset points",
+                  color=GREY, fontsize=9)
+    axes.set_yticks(range(len(results)), list(results)[::-1])
+    axes.set_ylim(-0.5, 3.8)
+    axes.set_xlim(-0.01, 1.35 * max(max(runs) - entropy for runs in results.values()))
+    axes.set_xlabel("loss above the exact entropy (nats per character)")
+    show(figure)
+
+
+draw_results()
 
 # %% jupyter={"source_hidden": true} tags=["hide-input"]
 start, control, aware_runs = (
@@ -683,61 +699,175 @@ bytes instead of {nbytes(params):,}.
 #
 # ## On your own
 #
+# Each exercise is one function. The cell below it tries the function on data that you do not see,
+# and says "Right" or gives a hint.
+#
 # **1. What does "4-bit" cost?** Every group of `group_size` weights shares one float16 scale, and
-# the codes have `bits` bits. How many true bits per weight is that? Write the function; the cell
-# below it compares it with what `quantize` really needs.
+# a code has `bits` bits. How many true bits per weight is that? The number of weights is a multiple
+# of the group size.
 
 # %%
 def bits_with_scales(bits, group_size):
-    ...                                                     # your line here
+    """True bits per weight (a number) of codes of `bits` bits and a float16 for each group."""
+    ### BEGIN SOLUTION
+    return bits + 16 / group_size
+    ### END SOLUTION
 
 
 # %%
-def check_bits_with_scales(answer):
-    if answer(4, 32) is None:
-        return "Not answered yet: the function above returns nothing."
-    for bits in (2, 3, 4, 8):
-        for group_size in (16, 32, 64, 128):
-            real = quantize(w, bits, axis=-1, group_size=group_size).bits_per_weight
-            assert np.isclose(answer(bits, group_size), real), (
-                f"{bits} bits in groups of {group_size}: {answer(bits, group_size)} is not right; "
-                "what else has to be stored, and how many weights share it?"
-            )
-    return "Right!"
-
-
-print(check_bits_with_scales(bits_with_scales))
+check("bits_with_scales", bits_with_scales)
 
 # %% [markdown]
-# **2. One side only.** What comes out of a ReLU is never negative. Draw 10 000 numbers, take
-# `np.maximum(numbers, 0)`, and quantize them at 4 bits with `symmetric=True` and with
-# `symmetric=False`. Which codes does the first leave unused? Predict the gain in dB from that, then
-# measure it.
+# **2. Pack the codes.** Write codes into bytes as section 2 shows: store $u = q + 2^{b-1}$, the
+# lowest bit of each $u$ first, the codes one after another, and the first bit as the lowest of a
+# byte. (`u[:, None] >> np.arange(bits) & 1` gives the bits of `u` as numbers 0 and 1, one row per
+# code; `np.packbits` makes bytes of bits and has an argument `bitorder`.)
+
+# %%
+def pack_codes(codes, bits):
+    """Bytes without gaps. codes: (n,) int from −2^(bits−1) to 2^(bits−1) − 1, n a multiple of 8
+    -> (n · bits / 8,) uint8.
+    """
+    ### BEGIN SOLUTION
+    u = codes + 2 ** (bits - 1)
+    digits = u[:, None] >> np.arange(bits) & 1                  # (n, bits)
+    return np.packbits(digits.astype(np.uint8), bitorder="little")
+    ### END SOLUTION
+
+
+# %%
+check("pack_codes", pack_codes)
+
+# %% [markdown]
+# **3. Find the zero point.** What comes out of a ReLU, $\max(x, 0)$, is never negative, and a
+# symmetric quantizer leaves half of its codes unused there. The general formula
+# $\hat{x} = s\,(q - z)$ uses all of them, $0 \ldots 2^b - 1$. Its range goes from
+# $\min(x)$ to $\max(x)$, but is first stretched, where it has to be, so that it contains 0: then
+# the number 0 has a code of its own, $z$, and is kept exactly. Write the quantizer:
 #
-# **3. Derive the best clip.** For a Gaussian with σ = 1 the overload error has a closed form,
-# $2\left[(1 + c^2)\,Q(c) - c\,\varphi(c)\right]$, with $\varphi$ the density and $Q(c)$ the
-# probability beyond $c$. Add the granular error, set the derivative to zero, and solve for $c$ at
-# 3, 4 and 5 bits (`statistics.NormalDist` has both functions). Compare with `objective="mse"`. Then
-# do the same for the Laplace density $\tfrac{1}{2} e^{-|x|}$, whose large numbers are larger: does
-# the best clip, in units of σ, move outwards or inwards?
+# - $s$ is the length of the range over the number of steps that $2^b$ codes have between them;
+# - $z$ is the code of the number 0, if the lower end of the range has code 0: a whole number;
+# - $q = \mathrm{round}(x / s) + z$, kept within $0 \ldots 2^b - 1$.
 #
-# **4. Spend three bits well.** `quantize(params, {"head.w_project": 2, "lstm.0.w_h": 4}, **how)`
-# takes bits by name, and a matrix that is not named stays float. With groups of 64 and
-# `objective="mse"`, round one matrix at a time to 2 bits, and see which one hurts most. Then choose
-# bits for all four so that `true_bits` stays below 3.5 and the loss is as small as you can make it.
-# How much of what 3 bits for all of them cost can you save?
+# x is not constant.
+
+# %%
+def affine_quantize(x, bits):
+    """codes: whole numbers 0 … 2^bits − 1 of the shape of x; scale: a number > 0; zero_point: a
+    whole number. x: (n,) float  ->  codes, scale, zero_point
+    """
+    ### BEGIN SOLUTION
+    low, high = min(x.min(), 0), max(x.max(), 0)
+    scale = (high - low) / (2**bits - 1)
+    zero_point = round(float(-low / scale))
+    codes = np.clip(np.round(x / scale) + zero_point, 0, 2**bits - 1)
+    return codes.astype(int), scale, zero_point
+    ### END SOLUTION
+
+
+# %%
+check("affine_quantize", affine_quantize)
+
+# %% [markdown]
+# **4. Derive the best clip.** In section 4 we searched for it. For a Gaussian it can be calculated.
+# Let σ = 1, and write $\varphi(c)$ for the density at $c$, $Q(c)$ for the probability of a number
+# beyond $c$ on *one* side. There are $L = 2^{b-1} - 1$ steps between 0 and $c$, so $s = c / L$.
 #
+# - The granular error is about $s^2 / 12$ for all numbers. (The few outside hardly matter here.)
+# - The overload error, both sides together, is
+#   $2 \int_c^\infty (x - c)^2 \varphi(x)\, dx = 2\left[(1 + c^2)\,Q(c) - c\,\varphi(c)\right]$.
+#
+# Take the derivative of the sum with respect to $c$: you need $Q'(c) = -\varphi(c)$ and
+# $\varphi'(c) = -c\,\varphi(c)$, and most terms cancel. Where it is 0 is the best clip. It can't be
+# solved for $c$ by hand, but below the best clip the derivative is negative and above it positive:
+# halve the interval from 0.1 to 10 forty times. At last think of σ: how does the best clip change
+# if all numbers are three times as large?
+#
+# `NormalDist().pdf(c)` is $\varphi(c)$, and `NormalDist().cdf(-c)` is $Q(c)$.
+
+# %%
+def best_clip(bits, sigma):
+    """The c of least granular + overload error for N(0, sigma²). bits from 3 to 8 -> float."""
+    ### BEGIN SOLUTION
+    steps, normal = 2 ** (bits - 1) - 1, NormalDist()
+    low, high = 0.1, 10.0
+    for _ in range(40):
+        c = (low + high) / 2
+        slope = c / (6 * steps**2) + 4 * (c * normal.cdf(-c) - normal.pdf(c))
+        low, high = (c, high) if slope < 0 else (low, c)
+    return sigma * low
+    ### END SOLUTION
+
+
+# %%
+if check("best_clip", best_clip):
+    largest = {b: 2 ** (b - 1) - 1 for b in (3, 4, 5, 6)}
+    searched = [float(quantize(w, b, objective="mse").scale) * largest[b] for b in largest]
+    derived = [best_clip(b, 1.0) for b in largest]
+    assert np.allclose(searched, derived, atol=0.1)
+    table(["best clip (σ)", *map(plural, largest)],
+          [["searched on our matrix", *(f"{c:.2f}" for c in searched)],
+           ["derived", *(f"{c:.2f}" for c in derived)]])
+
+# %% [markdown]
+# **Open questions**
+#
+# - *Heavier tails.* The Laplace density $\tfrac{1}{2} e^{-|x|}$, whose variance is 2, has larger
+#   large numbers than the Gaussian. Does the best clip, in units of σ, move outwards or inwards?
+#   Derive it: the overload error is $2\,e^{-c}$.
+# - *Spend three bits well.* `quantize(params, {"head.w_project": 2, "lstm.0.w_h": 4}, **how)` takes
+#   bits by name, and a matrix that is not named stays float. With groups of 64 and
+#   `objective="mse"`, round one matrix at a time to 2 bits, and see which one hurts most. Then
+#   choose bits for all four so that `true_bits` stays below 3.5 and the loss is as small as you can
+#   make it. [09](09_quantized_inference.ipynb) goes on from here.
+
+# %% [markdown] tags=["solution"]
+# *Heavier tails.* The sum is $c^2 / (12 L^2) + 2 e^{-c}$, and its derivative
+# $c / (6 L^2) - 2 e^{-c}$ is 0 where $c\,e^{c} = 12 L^2$; in units of σ that is $c / \sqrt{2}$.
+# What lies far out costs more than with a Gaussian, so the clip moves outwards, and the steps are
+# coarser for it.
+#
+# *Spend three bits well.* Trying all mixtures takes long. If the damages of single matrices simply
+# add up, a table of four matrices × three widths is enough to choose from. They do so only roughly,
+# so the choice is measured at the end.
+
+# %% tags=["solution"]
+laplace = np.linspace(2, 8, 60_001)
+laplace = laplace[np.argmin(np.abs(laplace * np.exp(laplace) - 12 * 7**2))] / 2**0.5
+assert laplace > clips[best]
+say(f"At 4 bits the best clip of a Laplace density lies at {laplace:.2f} σ.")
+
+matrices = [name for name in params if params[name].ndim == 2]
+damage = {
+    (name, bits): loss_of(quantize(params, {name: bits}, **how)) - float_loss
+    for name in matrices for bits in (2, 3, 4)
+}
+mixtures = [dict(zip(matrices, bits, strict=True)) for bits in product((2, 3, 4), repeat=4)]
+mixtures.sort(key=lambda mixture: sum(damage[one] for one in mixture.items()))
+chosen = next(m for m in mixtures if true_bits(quantize(params, m, **how)) < 3.5)
+mixed, uniform = quantize(params, chosen, **how), quantize(params, 3, **how)
+table(["loss above float32 (nats)", "2 bits", "3 bits", "4 bits", "chosen"],
+      [[f"`{name}`", *(f"{damage[name, b]:.4f}" for b in (2, 3, 4)), plural(chosen[name])]
+       for name in matrices])
+say(f"{true_bits(mixed):.2f} true bits cost {loss_of(mixed) - float_loss:.4f} nats; 3 bits for "
+    f"all, {true_bits(uniform):.2f} true bits, cost {loss_of(uniform) - float_loss:.4f}.")
+
+# %% [markdown]
 # ## In practice
 #
 # The big libraries use the same parts in other mixtures. Here are three, written from their
-# published rules, on our 512 × 512 matrix, beside the nearest settings of `minilm.quantize`:
+# published rules, on our 512 × 512 matrix:
 #
 # - **PyTorch**, int8 weights per output channel (the default observer of eager-mode quantization):
-#   the scale is $\max|w| / 127.5$ and all 256 codes, −128 … 127, are used. minilm keeps to ±127, so
-#   that the grid is symmetric.
+#   the scale is $\max|w| / 127.5$ and all 256 codes, −128 … 127, are used. `quantize` keeps to
+#   ±127, so that the grid is symmetric.
 # - **llama.cpp, Q8_0**: blocks of 32 along the input, codes ±127, a float16 scale.
 # - **llama.cpp, Q4_0**: blocks of 32, sixteen codes −8 … 7. The number with the largest magnitude,
-#   whatever its sign, lands exactly on −8: the scale may be negative. minilm keeps to ±7.
+#   whatever its sign, lands exactly on −8: the scale may be negative. `quantize` keeps to ±7.
+#
+# minilm writes files for llama.cpp as well (`minilm/compression/quantization/gguf.py`), so its Q8_0
+# and Q4_0 must give what the rules give, to the last bit. The tests of this notebook compare all
+# three with the libraries themselves.
 
 # %%
 def torch_int8_per_channel(w):
@@ -759,11 +889,15 @@ def q4_0(w):
     blocks = w.T.reshape(-1, 32)
     largest = np.take_along_axis(blocks, np.abs(blocks).argmax(axis=1)[:, None], axis=1)
     d = largest / np.float32(-8)
-    codes = np.clip(np.floor(blocks / d + np.float32(8.5)), 0, 15) - 8
+    codes = np.clip(np.floor(blocks * (1 / d) + np.float32(8.5)), 0, 15) - 8
     restored = codes * d.astype(np.float16).astype(np.float32)
     return restored.reshape(w.T.shape).T, (32 * 4 + 16) / 32
 
 
+for kind, rule in (("Q8_0", q8_0), ("Q4_0", q4_0)):                        # the same, bit for bit
+    assert np.array_equal(rule(w)[0].T, from_gguf(to_gguf(w.T, kind), kind))
+
+# %% jupyter={"source_hidden": true} tags=["hide-input"]
 rows = []
 for name, rule, settings in (
     ("PyTorch int8, per channel", torch_int8_per_channel, {"bits": 8, "axis": -1}),
@@ -779,16 +913,14 @@ for name, rule, settings in (
     ])
     assert np.isclose(its_bits, ours.bits_per_weight)
     assert abs(sqnr_db(w, restored) - sqnr_db(w, ours.dense())) < 1.5
-table(["rule", "true bits", "SQNR (dB)", "nearest in minilm", "true bits", "SQNR (dB)"], rows)
-
-# %% jupyter={"source_hidden": true} tags=["hide-input"]
+table(["rule", "true bits", "SQNR (dB)", "nearest in `quantize`", "true bits", "SQNR (dB)"], rows)
 searched = quantize(w, 4, axis=-1, group_size=32, objective="mse")
 by_q4_0 = q4_0(w)[0]
 assert sqnr_db(w, quantize(w, 4, axis=-1, group_size=32).dense()) < sqnr_db(w, searched.dense())
 assert sqnr_db(w, searched.dense()) < sqnr_db(w, by_q4_0)
 say(f"""
 So a "4-bit" Q4_0 weight takes {rows[-1][1]} bits. Its sixteenth code is worth more than a better
-scale: with `objective="mse"` but only fifteen codes, minilm reaches
+scale: with `objective="mse"` but only fifteen codes, `quantize` reaches
 {sqnr_db(w, searched.dense()):.2f} dB in blocks of the same size.
 """)
 

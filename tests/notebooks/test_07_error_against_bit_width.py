@@ -2,6 +2,7 @@
 
 import ast
 from pathlib import Path
+from statistics import NormalDist
 
 import numpy as np
 import pytest
@@ -10,6 +11,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
 from minilm.compression import affine_codes, quantize
+from minilm.course import verdict
+from minilm.course.exercises import EXERCISES
+from minilm.course.exercises.error_against_bit_width import least_error_clip
 
 SOURCE = Path(__file__).parents[2] / "notebooks" / "source" / "07_error_against_bit_width.py"
 TREE = ast.parse(SOURCE.read_text(encoding="utf-8"))
@@ -38,13 +42,69 @@ def test_the_quantizer_by_hand_is_minilm_s_bit_for_bit(x, bits):
     assert np.array_equal(q.dense(), x_hat)
 
 
-def test_the_exercise_tells_right_from_wrong_and_blank():
-    check = from_notebook("check_bits_with_scales")
-    assert "Not answered" in check(from_notebook("bits_with_scales"))
-    assert check(lambda bits, group_size: bits + 16 / group_size) == "Right!"
-    for wrong in (lambda b, g: b, lambda b, g: b + 32 / g, lambda b, g: b + g / 16):
-        with pytest.raises(AssertionError, match="is not right"):
-            check(wrong)
+def digits(codes, bits):
+    return (codes[:, None] + 2 ** (bits - 1) >> np.arange(bits) & 1).astype(np.uint8)
+
+
+def affine(x, bits, low=None, high=None, steps=None, whole=round):
+    low = min(x.min(), 0) if low is None else low
+    high = max(x.max(), 0) if high is None else high
+    scale = (high - low) / (steps or 2**bits - 1)
+    zero_point = whole(float(-low / scale))
+    return np.clip(np.round(x / scale) + round(zero_point), 0, 2**bits - 1), scale, zero_point
+
+
+WRONG = [
+    ("bits_with_scales", lambda b, g: b, "what else has to be stored"),
+    ("bits_with_scales", lambda b, g: b + 32 / g, "does a float16 have"),
+    ("bits_with_scales", lambda b, g: b + 2 / g, "in bytes"),
+    ("bits_with_scales", lambda b, g: b + g / 16, "is not right"),
+    ("pack_codes", lambda codes, bits: codes + 4, "dtype uint8"),
+    ("pack_codes", lambda codes, bits: (codes + 4).astype(np.uint8), "no gaps"),
+    ("pack_codes", lambda codes, bits: np.packbits(
+        (codes[:, None] >> np.arange(bits) & 1).astype(np.uint8), bitorder="little"), "never neg"),
+    ("pack_codes", lambda codes, bits: np.packbits(digits(codes, bits)[:, ::-1],
+                                                   bitorder="little"), "lowest bit comes first"),
+    ("pack_codes", lambda codes, bits: np.packbits(digits(codes, bits)), "bitorder"),
+    ("pack_codes", lambda codes, bits: np.packbits(digits(codes, bits)[::-1]), "not right"),
+    ("affine_quantize", lambda x, bits: x, "three things"),
+    ("affine_quantize", lambda x, bits: affine(x, bits, x.min(), x.max()), "0 must have a code"),
+    ("affine_quantize", lambda x, bits: affine(x, bits, steps=2**bits), "fewer steps than codes"),
+    ("affine_quantize", lambda x, bits: affine(x, bits, whole=lambda z: z), "a whole number"),
+    ("affine_quantize", lambda x, bits: affine(x, bits, -np.abs(x).max(), np.abs(x).max()),
+     "the whole range takes"),
+    ("affine_quantize", lambda x, bits: (*affine(x, bits)[:2], 1 - 2**bits), "the zero point"),
+    ("affine_quantize", lambda x, bits: (affine(x, bits)[0] - 8, *affine(x, bits)[1:]), "go from"),
+    ("affine_quantize", lambda x, bits: (affine(x, bits)[0] // 2, *affine(x, bits)[1:]), "put"),
+    ("best_clip", lambda bits, sigma: sigma * least_error_clip(bits, 2 ** (bits - 1)), "steps"),
+    ("best_clip", lambda bits, sigma: sigma * least_error_clip(bits, 2**bits - 1), "steps"),
+    ("best_clip", lambda bits, sigma: sigma * least_error_clip(bits, tails=1), "beyond −c as well"),
+    ("best_clip", lambda bits, sigma: least_error_clip(bits), "want a smaller clip"),
+    ("best_clip", lambda bits, sigma: sigma**2 * least_error_clip(bits), "in proportion"),
+    ("best_clip", lambda bits, sigma: 4.7 * sigma, "slopes cancel"),
+    ("best_clip", lambda bits, sigma: np.nan, "a positive number"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "answer", "hint"), WRONG)
+def test_a_typical_mistake_is_told_by_its_hint(name, answer, hint):
+    for seed in range(3):
+        given = verdict(EXERCISES[name], answer, seed)
+        assert given.state == "wrong"
+        assert hint in given.hint
+
+
+@given(st.integers(3, 8))
+def test_the_best_clip_is_where_the_error_is_least(bits):
+    """The sum itself, searched on a fine grid, instead of its derivative."""
+    normal, steps = NormalDist(), 2 ** (bits - 1) - 1
+
+    def total(c):
+        overload = 2 * ((1 + c**2) * normal.cdf(-c) - c * normal.pdf(c))
+        return (c / steps) ** 2 / 12 + overload
+
+    clips = np.linspace(1, 5, 4001)
+    assert abs(clips[np.argmin([total(c) for c in clips])] - least_error_clip(bits)) < 2e-3
 
 
 def test_q4_0_of_one_block_by_hand():
@@ -72,3 +132,14 @@ def test_int8_per_channel_is_torch_s():
     )
     restored, _ = from_notebook("torch_int8_per_channel")(w)
     assert np.array_equal(restored, theirs.numpy())
+
+
+@pytest.mark.oracle
+def test_q8_0_and_q4_0_are_ggml_s():
+    from gguf import GGMLQuantizationType, quants
+
+    w = np.random.default_rng(4).standard_normal((64, 20)).astype(np.float32)
+    for name in ("q8_0", "q4_0"):
+        kind = GGMLQuantizationType[name.upper()]
+        theirs = quants.dequantize(quants.quantize(np.ascontiguousarray(w.T), kind), kind)
+        assert np.array_equal(from_notebook(name)(w)[0].T, theirs)
