@@ -1,10 +1,12 @@
 """Every page of the site in headless Chromium: what only a browser can see.
 
-A formula that MathJax could not read, an image that did not load, an error in the console, a request
-to another host, and a page that is wider than the screen. (A table or a block of code may scroll in
-a box of its own; the page may not.)
+A formula that MathJax could not read, an image that did not load, an error in the console, a
+request to another host, and a page that is wider than the screen. (A table or a block of code may
+scroll in a box of its own; the page may not.) `check.py --browser` asks here.
 
-    python docs/site/browser.py FOLDER index notebooks/07_error_against_bit_width   pictures of pages
+    python docs/site/browser.py FOLDER index docs/methods@4000      pictures of these pages, as at a
+                                                                    desk and on a phone; the second
+                                                                    from its 4000th pixel on
 """
 
 from __future__ import annotations
@@ -20,8 +22,8 @@ DESK, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 # Formulas that failed or were never set; dollars that are left in prose are formulas, too.
 FORMULAS = r"""() => {
   const found = [];
-  for (const error of document.querySelectorAll("mjx-merror, [data-mjx-error], merror"))
-    found.push("formula not understood: " + (error.getAttribute("data-mjx-error") || error.textContent));
+  for (const e of document.querySelectorAll("mjx-merror, [data-mjx-error], merror"))
+    found.push("formula not understood: " + (e.getAttribute("data-mjx-error") || e.textContent));
   for (const math of document.querySelectorAll(".math"))
     if (!math.querySelector("mjx-container")) found.push("formula not set: " + math.textContent);
   const walk = document.createTreeWalker(document.querySelector("article") || document.body,
@@ -40,7 +42,8 @@ IMAGES = """() => [...document.images].filter(i => !(i.complete && i.naturalWidt
 TOO_WIDE = """() => {
   const root = document.documentElement, room = root.clientWidth + 1;
   const name = e => e.tagName.toLowerCase() + "." + (e.getAttribute("class") || "");
-  const scrolls = e => e && (/auto|scroll/.test(getComputedStyle(e).overflowX) || scrolls(e.parentElement));
+  const scrolls = e => e && (/auto|scroll/.test(getComputedStyle(e).overflowX)
+                             || scrolls(e.parentElement));
   const wide = [...document.querySelectorAll("article *")].filter(
     e => e.getBoundingClientRect().right > room && !scrolls(e) && !e.closest("mjx-assistive-mml"));
   const page = Math.max(root.scrollWidth, document.body.scrollWidth);
@@ -71,13 +74,21 @@ def show(page: Any, path: Path) -> None:
 def problems_seen(site: Path, chromium: str) -> list[str]:
     """What is wrong with the pages below `site`, a line for each thing."""
     found: list[str] = []
+    said: list[str] = []  # by the page that is open
+
+    def hear_console(message: Any) -> None:
+        if message.type == "error":
+            said.append(f"console: {message.text}")
+
+    def hear_request(request: Any) -> None:
+        if not request.url.startswith(("file:", "data:", "blob:")):
+            said.append(f"asks another host for {request.url}")
+
     with opened(chromium) as page:
-        said: list[str] = []
-        page.on("console", lambda m: said.append(f"console: {m.text}") if m.type == "error" else None)
+        page.on("console", hear_console)
+        page.on("request", hear_request)
         page.on("pageerror", lambda error: said.append(f"script: {error}"))
         page.on("requestfailed", lambda request: said.append(f"not loaded: {request.url}"))
-        page.on("request", lambda r: said.append(f"asks another host: {r.url}")
-                if not r.url.startswith(("file:", "data:", "blob:")) else None)  # fmt: skip
         for path in sorted(site.rglob("*.html")):
             said.clear()
             page.set_viewport_size(DESK)

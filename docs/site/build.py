@@ -16,9 +16,7 @@ import sys
 import time
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent))  # for api, beside this file
-
-import api  # noqa: E402
+import api  # beside this file
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]

@@ -1,6 +1,6 @@
 """Whether the site holds together: every page of build/site is read, and what is wrong is printed.
 
-    python docs/site/check.py              links and their anchors, images, nothing from another host
+    python docs/site/check.py              links, anchors, images; nothing comes from another host
     python docs/site/check.py --browser    and in headless Chromium, at the width of a desk and of a
                                            phone: formulas, images, the console, what is too wide
 
