@@ -486,8 +486,8 @@ def draw_outliers():
         axes.set_yscale("log")
     panels[0].set_ylabel("largest magnitude (no unit)")
     panels[0].set_ylim(panels[0].get_ylim()[0] / 3, panels[0].get_ylim()[1] * 2)
-    panels[1].text(47, 30, "dashed: half a step of x; a channel\nbelow it is rounded to 0", ha="right",
-                   color=GREY, fontsize=9)
+    panels[1].text(47, 30, "dashed: half a step of x; a channel\nbelow it is rounded to 0",
+                   ha="right", color=GREY, fontsize=9)
     panels[0].text(25, 12, "activations x", color=ORANGE, fontsize=9)
     panels[0].text(25, 0.09, "weights w", color=BLUE, fontsize=9)
     show(figure)
@@ -880,7 +880,8 @@ behind them reads. The tables of tokens and positions, where it all begins, are 
 # $g\,\sigma^2\, 2^{-2b}$, with $\sigma^2$ its variance and $g$ how much the loss suffers from an
 # error, the best bits at an average of $\bar b$ are
 #
-# $$b_i = \bar{b} + \tfrac12 \log_2 \frac{g_i \sigma_i^2}{\text{geometric mean of all } g \sigma^2}$$
+# $$b_i = \bar{b} + \tfrac12 \log_2
+#   \frac{g_i \sigma_i^2}{\text{geometric mean of all } g \sigma^2}$$
 #
 # Four times as much at stake, one bit more. (What would fall below 0 bits gets 0, and the others
 # share what is left: *reverse water-filling*.) For three weights of equal size with $g\sigma^2$ of
