@@ -4,12 +4,13 @@ Without arguments all is measured, and the csv files, the README's tables and th
 written anew; with any only what was asked for is measured and printed. --draw measures nothing:
 it writes tables and figures from the csv files.
 
-Ten more stand by themselves: python -m benchmarks recipe (trains to the end), recipes (whole
+Twelve more stand by themselves: python -m benchmarks recipe (trains to the end), recipes (whole
 recipes of compression, stage after stage), tasks (accuracy, not speed), pairs (a file of 29,000
 sentence pairs, from end to end), counted_vectors (word vectors counted and learned),
 small_embeddings (what compressed ones lose), word_vectors (what skip-gram should learn, and
-docs/word-vectors.md), pretrained (beside transformers), tricks (naive forms beside the quick ones)
-and profile (where minilm's time goes).
+docs/word-vectors.md), pretrained (beside transformers), tricks (naive forms beside the quick ones),
+profile (where minilm's time goes), decode_length (what a key–value cache is worth) and pareto
+(bytes, time and quality of three small models, for the course).
 """
 
 import argparse
@@ -29,7 +30,7 @@ ONE_THREAD = ("word2vec",)  # gensim reads a text with one worker in the same or
 CURVES = "scale"
 PROGRAMS = (
     "recipe", "recipes", "tricks", "profile", "tasks", "pairs", "counted_vectors",
-    "small_embeddings", "word_vectors", "pretrained",
+    "small_embeddings", "word_vectors", "pretrained", "decode_length", "pareto",
 )  # fmt: skip
 
 
