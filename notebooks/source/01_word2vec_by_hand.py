@@ -132,9 +132,14 @@ say(f"It has {len(text):,} sentences and {sum(counted.values()):,} words, {len(c
 
 # %%
 def sigmoid(x):
-    return (1 + np.tanh(x / 2)) / 2           # the same number, and it never overflows
+    return (1 + np.tanh(x / 2)) / 2           # 1 / (1 + e^−x), and it never overflows
 
 
+x = np.linspace(-20, 20, 9)
+assert np.allclose(sigmoid(x), 1 / (1 + np.exp(-x))) and np.allclose(1 - sigmoid(x), sigmoid(-x))
+
+
+# %% jupyter={"source_hidden": true} tags=["hide-input"]
 def draw_two_terms():
     figure, (left, right) = plt.subplots(1, 2, figsize=(7.8, 3.1))
     s = np.linspace(-6, 6, 241)
@@ -247,16 +252,20 @@ say(f"With two tables the loss falls to {two:.3f} nats, with one it stays at {on
 # know nothing (all zeros), so that only the bias is left, and $k = 5$:
 
 # %%
+b = np.linspace(-5, 8, 261)
+right_loss = -np.log(sigmoid(b)) - 5 * np.log(sigmoid(-b))       # −b in the second term
+printed = -np.log(sigmoid(b)) - 5 * np.log(sigmoid(b))           # +b in both
+assert abs(b[right_loss.argmin()] - np.log(1 / 5)) < 0.05
+assert np.all(np.diff(printed) < 0)                              # ever lower
+
+
+# %% jupyter={"source_hidden": true} tags=["hide-input"]
 def draw_bias():
-    b = np.linspace(-5, 8, 261)
-    right_loss = np.logaddexp(0, -b) + 5 * np.logaddexp(0, b)
-    printed = 6 * np.logaddexp(0, -b)
     figure, axes = plt.subplots(figsize=(6.6, 3.2))
     axes.plot(b, right_loss, color=BLUE)
     axes.plot(b, printed, "--", color=ORANGE)
     axes.axhline(0, color=GREY, linewidth=1)
-    best = np.log(1 / 5)
-    lowest = np.logaddexp(0, -best) + 5 * np.logaddexp(0, best)
+    best, lowest = np.log(1 / 5), right_loss.min()
     axes.plot(best, lowest, "o", color=BLUE)
     axes.annotate("best b = log(1/k)", (best, lowest), (-4.8, 6.6), color=BLUE,
                   arrowprops={"arrowstyle": "-", "color": BLUE})
@@ -266,7 +275,6 @@ def draw_bias():
     axes.set_xlabel("bias b (no unit)")
     axes.set_ylabel("loss of one pair and\nits 5 negatives (nats)")
     show(figure)
-    assert abs(b[right_loss.argmin()] - best) < 0.05 and np.all(np.diff(printed) < 0)
 
 
 draw_bias()
@@ -330,10 +338,10 @@ def draw_three_shares():
 
 
 draw_three_shares()
-say(f"Of the words that are read, *{vocabulary.words[0]}* alone makes up "
-    f"{counts_of_words[0] / counts_of_words.sum():.1%}; skipping leaves one place of it in "
-    f"{1 / kept[0]:.0f}. {np.mean(kept == 1):.0%} of the {len(vocabulary):,} words are rarer than "
-    "the threshold and are never skipped.")
+most = counts_of_words[0] / counts_of_words.sum()
+say(f"*{vocabulary.words[0]}* alone makes up {most:.1%} of this text; one place of it in "
+    f"{1 / kept[0]:.0f} is read, the others are skipped. {np.mean(kept == 1):.0%} of the "
+    f"{len(vocabulary):,} words are so rare that they are always read.")
 
 # %% [markdown]
 # ## 4. A text whose answer is known
@@ -491,7 +499,7 @@ def move_rows(table, ids, gradient, step):
     np.subtract.at(table, ids, step * gradient)
 
 
-def train_in_batches(width=24, size=256, rate=0.05, epochs=20, seed=0, look=None, pairs=all_pairs):
+def train_in_batches(pairs, width=24, size=256, rate=0.05, epochs=20, seed=0, look=None):
     """->  learned products v·u (W, W), and (pairs seen, loss above the floor) every `look` steps"""
     rng = np.random.default_rng(seed)
     v_table, u_table = fresh_tables(width, rng)
@@ -512,9 +520,9 @@ def train_in_batches(width=24, size=256, rate=0.05, epochs=20, seed=0, look=None
     return v_table @ u_table.T, np.array(seen)
 
 
-few = {"epochs": 1, "pairs": some}
 batch_curves = {
-    size: [train_in_batches(size=size, rate=rate, seed=s, look=look, **few)[1] for s in (0, 1, 2)]
+    size: [train_in_batches(some, size=size, rate=rate, epochs=1, seed=seed, look=look)[1]
+           for seed in (0, 1, 2)]
     for size, rate, look in ((32, 0.2, 32), (256, 0.2, 4))
 }
 
@@ -560,7 +568,7 @@ draw_curves()
 
 # %%
 learned = {
-    width: np.array([train_in_batches(width=width, seed=seed)[0] for seed in (0, 1, 2)])
+    width: np.array([train_in_batches(all_pairs, width=width, seed=seed)[0] for seed in (0, 1, 2)])
     for width in (24, 4)
 }                                                    # width -> (3 seeds, W, W)
 
@@ -651,7 +659,7 @@ GROUPS = """integer float complex int decimal; list tuple set dictionary sequenc
     try except finally raise raised; import module package imported; true false boolean not;
     left right side hand; coroutine async await generator;
     string character characters str unicode; class instance method attribute subclass"""
-groups = [group.split() for group in GROUPS.split(";")]
+groups = [[w for w in group.split() if w in vocabulary.index] for group in GROUPS.split(";")]
 chosen = [word for group in groups for word in group]
 group_of = np.repeat(np.arange(len(groups)), [len(group) for group in groups])
 
@@ -848,11 +856,11 @@ def mended_step(v_table, u_table, centres, contexts, negatives, k, step):
 
 # %% tags=["uses-answer"]
 def draw_mended():
-    figure, axes = plt.subplots(figsize=(5.4, 4.4))
+    figure, axes = plt.subplots(figsize=(4.9, 4.0))
     for products, colour, marker, name in (
         (hasty, ORANGE, "v", "hasty step"), (products_after(mended_step), BLUE, "o", "your step"),
     ):
-        axes.plot(optimum, products, marker, color=colour, markersize=3.5, alpha=0.7, label=name)
+        axes.plot(optimum, products, marker, color=colour, markersize=3, label=name)
     axes.axline((0, 0), slope=1, color=BLACK, linewidth=1)
     handles, names = axes.get_legend_handles_labels()
     axes.legend(handles[::W], names[::W], loc="upper left")

@@ -174,8 +174,8 @@ def check_cbow_gradients(cbow_gradients: Callable[..., Any], rng: np.random.Gene
 
 
 EXERCISES: list[Exercise] = [
-    Exercise("reach", "the chance that a drawn window reaches as far as d", check_reach),
-    Exercise("best_products", "PMI − log k where the noise has an exponent", check_best_products),
-    Exercise("mended_step", "fix the duplicate-negative bug", check_mended_step, points=2),
-    Exercise("cbow_gradients", "the gradients of CBOW", check_cbow_gradients),
+    Exercise("reach", "The chance that a drawn window reaches as far as d.", check_reach),
+    Exercise("best_products", "PMI − log k where the noise has an exponent.", check_best_products),
+    Exercise("mended_step", "Fix the duplicate-negative bug.", check_mended_step, points=2),
+    Exercise("cbow_gradients", "The gradients of CBOW.", check_cbow_gradients),
 ]
