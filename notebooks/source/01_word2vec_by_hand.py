@@ -721,8 +721,8 @@ say(f"""
   {min(untrained):.0%} to {max(untrained):.0%}.
 - Ten readings come to {np.median(learning[10]):.0%}. **Counting has {np.median(counting):.0%}, at
   once, without any learning rate.**
-- Thirty readings give {np.median(learning[30]):.0%}. More of so small a text is not better; the
-  vectors begin to fit its accidents.
+- Thirty readings give {np.median(learning[30]):.0%}. More of so small a text is not better,
+  perhaps because the vectors begin to fit its accidents.
 
 These are {len(chosen)} words and one small text: enough to compare these lines, and nothing more.
 """)
@@ -913,7 +913,7 @@ check("cbow_gradients", cbow_gradients)
 # %% [markdown]
 # ## In practice
 #
-# **The same calls.** This is gensim's README, and it runs here with another import:
+# **The same calls.** This is how gensim is called, and it runs here with another import:
 #
 #     from gensim.models import Word2Vec                 # or: from minilm import Word2Vec
 #     model = Word2Vec(sentences, vector_size=64, window=5, min_count=5, sg=1, epochs=10)
