@@ -187,7 +187,7 @@ for count in (0.25, 40):
 # 24 words have all been seen together.
 
 # %%
-def train_in_a_loop(X, width=16, epochs=30, rate=0.1, seed=0):
+def train_in_a_loop(X, width=24, epochs=30, rate=0.1, seed=0):
     """->  J divided by the number of entries, before each epoch"""
     rng = np.random.default_rng(seed)
     W = len(X)
@@ -262,8 +262,9 @@ of_biases = [correlation(params["input_bias"][half], np.log(row_sums[half]))
 assert of_frequent > 0.85 and of_biases[0] > 0.5 > of_biases[1]
 say(f"For pairs with a weight of 0.2 or more the correlation is {of_frequent:.3f}; pairs below "
     "that hardly count. The biases of the more frequent half of the words go with the words' own "
-    f"frequency (correlation {of_biases[0]:.2f}; {of_biases[1]:.2f} for the rarer half, which had "
-    "few steps). So the products are left with what is due to the *pair*: something like a PMI.")
+    f"frequency (correlation {of_biases[0]:.2f}), which leaves the products with what is due to "
+    "the *pair*: something like a PMI. In the rarer half there is no such relation "
+    f"({of_biases[1]:.2f}).")
 
 # %% [markdown]
 # An article says that GloVe is trained "by negative sampling". Its formula has no negatives: pairs
@@ -353,8 +354,8 @@ for word in ("iteraters", "excepton", "unhashability"):
 table(["word", "nearest"], rows)
 
 # %% [markdown]
-# Nice, but three words prove nothing. Let us misspell a hundred: in each, two neighbouring letters
-# change places, at a place drawn by chance. Is the nearest of all words the intended one?
+# Pleasing or not, three words prove nothing. Let us misspell a hundred: in each, two neighbouring
+# letters change places, at a place drawn by chance. Is the nearest of all words the intended one?
 
 # %%
 def misspelt(word, rng):
@@ -571,7 +572,7 @@ assert abs(by_hand - of_minilm) < 0.7
 
 # %% jupyter={"source_hidden": true} tags=["hide-input"]
 def draw_plane():
-    figure, panels = plt.subplots(1, 2, figsize=(8.0, 4.0), sharex=True, sharey=True)
+    figure, panels = plt.subplots(1, 2, figsize=(7.2, 3.6), sharex=True, sharey=True)
     grid = quantize(np.ascontiguousarray(plane.T), 2, axis=0, objective="mse", symmetric=False)
     levels = np.meshgrid(*(np.unique(column) for column in grid.dense()))
     for axes, points, title in (
