@@ -44,8 +44,8 @@ def test_a_class(tmp_path):
         "assert set(here) <= {'benchmarks', 'docs'} and rows and 'too_much' not in globals()\n"
         "sixteen = 16",
         RIGHT.replace("16", "sixteen"),
-        "assert not check('bits_with_scales', 3)  # not asked twice\nfigure_after_check = True",
-        "def pack_codes(codes, bits):\n    assert figure_after_check",
+        "asked_twice = check('bits_with_scales', bits_with_scales)",
+        "def pack_codes(codes, bits):\n    assert not asked_twice",
     )
     notebook(tmp_path / "deletes.ipynb", "import shutil\nshutil.rmtree('..', ignore_errors=True)")
     notebook(
@@ -143,9 +143,10 @@ def test_a_hang_is_stopped_with_all_that_it_started(tmp_path):
     (hangs,) = grade(tmp_path, timeout=5)
     assert {(m.state, m.hint) for m in hangs.marks} == {("timeout", "stopped after 5 s")}
     assert hangs.points == 0
-    beats = beat.stat().st_size
-    time.sleep(0.5)
-    assert beat.stat().st_size == beats
+    if beat.exists():  # else the machine was too busy to come so far
+        beats = beat.stat().st_size
+        time.sleep(0.5)
+        assert beat.stat().st_size == beats
 
 
 def test_an_answer_that_hangs_is_stopped(monkeypatch):

@@ -141,11 +141,11 @@ def check_best_clip(best_clip: Answer, rng: np.random.Generator) -> None:
 
 
 EXERCISES = [
-    Exercise("bits_with_scales", "true bits per weight of codes in groups, scales included",
+    Exercise("bits_with_scales", "True bits per weight of codes in groups, scales included.",
              check_bits_with_scales),
-    Exercise("pack_codes", "codes of any number of bits, written into bytes without gaps",
+    Exercise("pack_codes", "Codes of any number of bits, written into bytes without gaps.",
              check_pack_codes),
-    Exercise("affine_quantize", "codes, scale and zero point of numbers not centred on zero",
+    Exercise("affine_quantize", "Codes, scale and zero point of numbers not centred on zero.",
              check_affine_quantize),
-    Exercise("best_clip", "the clip of least error of a Gaussian, derived", check_best_clip),
+    Exercise("best_clip", "The clip of least error of a Gaussian, derived.", check_best_clip),
 ]  # fmt: skip
