@@ -86,7 +86,8 @@ def check_min_max(min_max: Answer, rng: np.random.Generator) -> None:
 EXERCISES = [
     Exercise("repaired_quantizer", "Symmetric codes with one scale, and back: article A's code.",
              check_repaired_quantizer),
-    Exercise("mapped_to_range", "Map [−B, B] to [−M, M]: article E's formula.", check_mapped_to_range),
+    Exercise("mapped_to_range", "Map [−B, B] to [−M, M]: article E's formula.",
+             check_mapped_to_range),
     Exercise("min_max", "Min–max rounding that a constant survives: article D's formula.",
              check_min_max),
 ]  # fmt: skip
