@@ -666,7 +666,7 @@ axes.annotate("control: as many steps more,\nnothing pruned", (22, np.mean(contr
 axes.axhline(0, color=BLACK)
 axes.annotate("limit: exact entropy", (10, 0), (0, -12), textcoords="offset points", fontsize=9)
 axes.annotate("pruned by magnitude,\nall together", (59, 0.42), color="#8A6100", ha="right")
-axes.annotate("pruned, then trained", (82, 0.2), color=BLUE, ha="right")
+axes.annotate("pruned,\nthen trained", (81, 0.18), color=BLUE, ha="right")
 axes.set_ylim(-0.05, 0.8)
 axes.set_xlabel("weights pruned (%)")
 axes.set_ylabel("loss above the exact entropy\n(nats per character)")
@@ -745,12 +745,14 @@ assert np.allclose(by_minilm.dense(), np.matmul(*thin(w, 32, R)[:2]), atol=1e-4)
 
 # %% jupyter={"source_hidden": true} tags=["hide-input"]
 def draw_ranks():
-    figure, panels = plt.subplots(1, 2, figsize=(8.0, 3.7), sharey=True)
-    for axes, what, best in zip(panels, ("W", "XW"), ("plain", "aware"), strict=True):
+    figure, panels = plt.subplots(1, 2, figsize=(7.6, 3.5), sharey=True)
+    for axes, what, best, low in zip(
+        panels, ("W", "XW"), ("plain", "aware"), (0.0006, 0.015), strict=True
+    ):
         axes.plot(ranks, errors[f"{what}, plain"], "-v", color=ORANGE, markersize=5)
         axes.plot(ranks, errors[f"{what}, aware"], "--o", color=BLUE, markersize=5)
         axes.axvline(break_even(w.shape), color=GREY, linestyle=":")
-        axes.annotate("break-even rank", (break_even(w.shape), 0.0006), (-3, 0), rotation=90,
+        axes.annotate("break-even rank", (break_even(w.shape), low), (-3, 0), rotation=90,
                       ha="right", textcoords="offset points", color=GREY, fontsize=9)
         axes.set_yscale("log")
         axes.set_xlabel("rank r")
@@ -909,7 +911,7 @@ more_text = [above(student, train(student, student.init(s), STUDENT_STEPS, s)) f
 
 # %% jupyter={"source_hidden": true} tags=["hide-input"]
 def draw_temperatures():
-    figure, axes = plt.subplots(figsize=(7.4, 4.4))
+    figure, axes = plt.subplots(figsize=(7.0, 4.1))
     for runs, colour, words, place in (
         (alone, ORANGE, "alone, on the same little text", 1.45),
         (more_text, GREY, "alone, on all the text", 4),
@@ -1028,7 +1030,7 @@ def mean_points(rows):
 
 
 def draw_all():
-    figure, axes = plt.subplots(figsize=(7.8, 4.6))
+    figure, axes = plt.subplots(figsize=(7.2, 4.3))
     quantized = [row for row in saved_rows("docs/methods.csv")
                  if row["model"] == "LSTM" and row["kind"] == "post-training"]
     axes.plot(*mean_points(quantized).T, ".", color=GREY, markersize=5, label="quantized alone")
