@@ -185,7 +185,7 @@ of_norm, of_gelu = (seen[0][name].sample for name in (ATTENTION, GELU))  # some 
 # %% jupyter={"source_hidden": true} tags=["hide-input"]
 def draw_levels(axes, x, title):
     """The distribution of x, and below it 4-bit levels of both kinds."""
-    axes.hist(x.ravel(), bins=120, density=True, color=SKY, log=True)
+    axes.hist(x.ravel(), bins=80, density=True, color=SKY, log=True)
     low, high = x.min(), x.max()
     ticks = {
         "symmetric": np.arange(-7, 8) * np.abs(x).max() / 7,
@@ -728,13 +728,13 @@ assert gptq_error < nearest_error / 6
 
 # %% jupyter={"source_hidden": true} tags=["hide-input"]
 def draw_two_weights():
-    figure, axes = plt.subplots(figsize=(5.4, 4.2))
+    figure, axes = plt.subplots(figsize=(4.8, 4.0))
     u, v = np.meshgrid(np.linspace(-0.6, 1.6, 200), np.linspace(-0.6, 1.6, 200))
     d1, d2 = 0.4 - u, 0.4 - v
     error = d1**2 + d2**2 + 1.8 * d1 * d2
-    contours = axes.contour(u, v, error, [0.02, 0.088, 0.25, 0.608, 1.2, 2], colors=GREY,
+    contours = axes.contour(u, v, error, [0.02, 0.088, 0.25, 0.608, 1.2], colors=GREY,
                             linewidths=0.8)
-    axes.clabel(contours, [0.25, 1.2, 2], fontsize=9, fmt="%g")
+    axes.clabel(contours, [0.25, 1.2], fontsize=9, fmt="%g")
     grid = [(i, j) for i in (0, 1) for j in (0, 1)]
     axes.plot(*zip(*grid, strict=True), "s", color=BLACK, markersize=6)
     axes.plot(0.4, 0.4, "o", color=BLUE, markersize=8)
@@ -836,7 +836,7 @@ for seed, params in enumerate(trained):
 
 # %% jupyter={"source_hidden": true} tags=["hide-input"]
 def draw_sensitivity():
-    figure, axes = plt.subplots(figsize=(8.0, 4.3))
+    figure, axes = plt.subplots(figsize=(8.0, 4.0))
     order = np.argsort(alone[:, :, 0].mean(axis=0))
     for k, (bits, colour, marker) in enumerate(((2, ORANGE, "v"), (3, BLUE, "o"), (4, GREEN, "s"))):
         values = alone[:, order, k]
@@ -980,7 +980,7 @@ def draw_band(axes, bits, damages, colour, marker, label):
 
 
 def draw_loss_against_bits():
-    figure, (left, right) = plt.subplots(1, 2, figsize=(8.0, 4.2), sharey=True)
+    figure, (left, right) = plt.subplots(1, 2, figsize=(8.0, 3.9), sharey=True)
     for (name, points), colour, marker in zip(
         weight_points.items(), (ORANGE, PINK, BLUE, GREEN, BLACK), "vosD^", strict=True
     ):

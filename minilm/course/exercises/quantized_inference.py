@@ -115,7 +115,7 @@ def _judge_allocation(bits: Array, costs: Array, sizes: Array, choices: Array) -
         return
     want(not (bits == choices[choices <= 3.5].max()).all(),
          "the same width everywhere leaves a part of the budget unspent: let layers differ")
-    want(total > least * 1.5, "close, but another choice within the budget costs "
+    want(total > least * 2, "not bad, but another choice within the budget costs "
          f"{1 - least / total:.1%} less: buying the best upgrade each time can miss it; with so "
          "few layers, try all combinations")
     want(False, f"another choice within the budget costs {1 - least / total:.0%} less: give more "
