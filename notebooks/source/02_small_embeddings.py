@@ -649,7 +649,12 @@ before = [cosines(wv.vectors) for wv in skip_gram]
 assert np.isclose(spearman(before[0], before[1]),
                   correlation(average_ranks(before[0]), average_ranks(before[1])), atol=1e-3)
 
+# %% [markdown]
+# Spearman's correlation looks at all pairs alike. Who searches for similar words looks at the
+# nearest only. So we also count how many of a word's ten nearest words are still its ten nearest.
+# Both questions are put to the compressed table itself.
 
+# %%
 def neighbours_kept(n, q):
     """The share of the ten nearest words of the 300 most frequent ones that are still there."""
     return neighbour_agreement(skip_gram[n], KeyedVectors(words, q), words=words[:300])
