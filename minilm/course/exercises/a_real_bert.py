@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from minilm import quantize
+from minilm.compression import quantize
 from minilm.course.check import Exercise, want
 from minilm.types import Array
 
