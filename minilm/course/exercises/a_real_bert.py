@@ -151,8 +151,8 @@ def check_rescue(rescue: Answer, rng: np.random.Generator) -> None:
 
 
 EXERCISES: list[Exercise] = [
-    Exercise("mean_pooling", "the mean of the tokens, without padding", check_mean_pooling),
-    Exercise("cosine_drift", "how far vectors have turned", check_cosine_drift),
-    Exercise("outlier_channels", "the channels that stick out", check_outlier_channels),
-    Exercise("rescue", "four bits with a quarter of the error", check_rescue),
+    Exercise("mean_pooling", "The mean of the tokens, without padding.", check_mean_pooling),
+    Exercise("cosine_drift", "How far vectors have turned.", check_cosine_drift),
+    Exercise("outlier_channels", "The channels that stick out.", check_outlier_channels),
+    Exercise("rescue", "Four bits with a quarter of the error.", check_rescue, 2),
 ]

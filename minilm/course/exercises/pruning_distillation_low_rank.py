@@ -205,8 +205,8 @@ def check_better_student(better_student: Answer, rng: np.random.Generator) -> No
 
 
 EXERCISES: list[Exercise] = [
-    Exercise("prune_exactly", "exactly k of several arrays at zero", check_prune_exactly),
-    Exercise("taught_loss", "the loss of distillation and its gradient", check_taught_loss),
-    Exercise("best_factors", "the nearest outputs within a budget of bytes", check_best_factors),
-    Exercise("better_student", "beat direct training at equal size", check_better_student),
+    Exercise("prune_exactly", "Exactly k of several arrays at zero.", check_prune_exactly),
+    Exercise("taught_loss", "The loss of distillation and its gradient.", check_taught_loss),
+    Exercise("best_factors", "The nearest outputs within a budget of bytes.", check_best_factors),
+    Exercise("better_student", "Beat direct training at equal size.", check_better_student, 2),
 ]
