@@ -280,7 +280,7 @@ of 32 bits side by side, and has to store where each of them ended.)
 #
 # The **entropy** $H(p)$ does not depend on the model: it belongs to the source. The
 # **Kullback–Leibler divergence** $D(p \| q)$ is never negative. (Because $\ln z \leq z - 1$,
-# $-D = \sum p \ln \frac{q}{p} \leq \sum p\,(\frac{q}{p} - 1) = \sum q - \sum p = 0$.) It is 0 only
+# $-D = \sum p \ln \frac{q}{p} \leq \sum p\,(\frac{q}{p} - 1) \leq 1 - 1 = 0$.) It is 0 only
 # for $q = p$. So **the entropy is the floor of every loss**, and the divergence is what a model
 # wastes. In code, with $0 \log 0 = 0$ (what never comes costs nothing):
 
@@ -359,7 +359,7 @@ def count(text, order):
 
 
 counts = count(train_text, order=10)
-for history in ("", "th", "the dog th"[-9:]):
+for history in ("", "th", "the dogs "):
     followers = counts[history].most_common(5)
     print(f"after {history!r}:", ", ".join(f"{w!r} {n} times" for w, n in followers))
 
@@ -852,14 +852,14 @@ def bits_per_byte_of(nats_per_token, tokens, text):
 check("bits_per_byte_of", bits_per_byte_of)
 
 # %% [markdown]
-# **5. To think about.** On a *held-out* text of a million characters, a model reports a loss of
-# 0.38 nats per character for our stories. The exact entropy is 0.4015. What do you suspect, and how
-# would you find out? And how low could a model's loss be on a held-out text of *one* sentence,
-# without anything being wrong?
+# **5. To think about.** On a *held-out* text of a million characters of our stories, a model
+# reports a loss that is 5 % below the exact entropy. What do you suspect, and how would you find
+# out? And how low could a model's loss be on a held-out text of *one* sentence, without anything
+# being wrong?
 
 # %% [markdown] tags=["solution"]
 # The mean loss of *any* model over fresh text is at least the entropy. A million characters are
-# about 25 000 sentences; their mean surprise differs from the entropy by far less than 0.02 (five
+# about 25 000 sentences; their mean surprise differs from the entropy by far less than 5 % (five
 # samples of only 1000 sentences, above, stayed much closer). So it was not luck. Suspect that the
 # held-out text was in the training text (a *leak*), that the probabilities do not sum to 1, that
 # the model saw the symbol it had to predict, or that the mean was taken over something else than

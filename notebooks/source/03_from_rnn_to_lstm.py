@@ -54,6 +54,12 @@ from minilm.training import AdamW, global_norm, warmup_cosine
 
 style()
 
+
+def power_of_ten(x):
+    """The nearest one: 0.0012 -> $10^{-3}$."""
+    return f"$10^{{{np.log10(x):.0f}}}$"
+
+
 # %% [markdown]
 # ## 1. A network that reads
 #
@@ -252,12 +258,13 @@ axes.set_ylabel("norm of the gradient ‖dh‖ at T − k\n(it is 1 at T)")
 show(figure)
 
 # %% jupyter={"source_hidden": true} tags=["hide-input"]
-half = {gain: np.median(runs, axis=0) for gain, runs in rnn_runs.items()}
+median = {gain: np.median(runs, axis=0) for gain, runs in rnn_runs.items()}
 say(f"""
-Five seeds each, as a band around the median (often no wider than the line). At γ = 0.8 a fraction
-of {half[0.8][20]:.0e} is left after 20 steps, and {half[0.8][60]:.0e} after 60. At γ = 2 the
-gradient is {half[2.0][60]:.0e} times too *long* after 60 steps. Even the rotation, γ = 1, which by
-itself keeps every length, leaves {half[1.0][60]:.0e}: the slopes of tanh eat the rest.
+Five seeds each, as a band around the median (often no wider than the line). At γ = 0.8 about
+{power_of_ten(median[0.8][20])} of the gradient is left after 20 steps, and
+{power_of_ten(median[0.8][60])} after 60. At γ = 2 it is {power_of_ten(median[2.0][60])} times too
+*long* after 60 steps. Even the rotation, γ = 1, which by itself keeps every length, leaves
+{power_of_ten(median[1.0][60])}: the slopes of tanh eat the rest.
 """)
 
 # %% [markdown]
@@ -476,9 +483,9 @@ assert left_over[3][60] > 1e-3 and left_over[0][60] < 1e-10
 assert off[0] > 10 and max(off[1], 1 / off[1], off[3], 1 / off[3]) < 10
 say(f"""
 Bands: five seeds. After 60 steps, the LSTM with forget bias 3 still has **{left_over[3][60]:.2f}**
-of its gradient; with bias 1 it has {left_over[1][60]:.0e}, and with bias 0 {left_over[0][60]:.0e},
-where the RNN with γ = 1 had {half[1.0][60]:.0e}. So it is not the gates as such that help: it is a
-gate that is *open*.
+of its gradient; with bias 1 about {power_of_ten(left_over[1][60])}, and with bias 0
+{power_of_ten(left_over[0][60])}, where the RNN with γ = 1 had {power_of_ten(median[1.0][60])}. So
+it is not the gates as such that help: it is a gate that is *open*.
 
 The product of the gates predicts the upper two curves within a factor of
 {max(off[1], 1 / off[1], off[3], 1 / off[3]):.1f}, over 60 steps. The lowest lies {off[0]:.0f} times
@@ -630,24 +637,24 @@ def draw_memory():
 show(draw_memory(), "03-remembering")
 
 # %% jupyter={"source_hidden": true} tags=["hide-input"]
-assert right[5][:, 3].min() > 0.9 and right[5][:, 4].mean() > 0.5     # lags 40 and 80
-assert right["RNN"][:, 4].max() < 0.5 and right[1][:, 4].max() < 0.5
-assert min(runs[:, 0].min() for runs in right.values()) > 0.9         # lag 5 is easy
 n_right = {kind: (runs > 0.9).sum(axis=0) for kind, runs in right.items()}
+table(["of 3 seeds, more than 90 % right", *(f"lag {lag}" for lag in LAGS)],
+      [[kind if str(kind).startswith("RNN") else f"LSTM, forget bias {kind}", *n_right[kind]]
+       for kind in KINDS])
+assert right[5][:, 3].min() > 0.9 and right[5][:, 4].mean() > 0.5     # lags 40 and 80
+assert right["RNN"][:, 4].max() < 0.5 and right[1][:, 3:].max() < 0.9
+assert min(runs[:, 0].min() for runs in right.values()) > 0.9         # lag 5 is easy
 say(f"""
-Lines are means of three seeds, each of which is a dot. Short lags are easy. At lag 20,
-{n_right["RNN"][2]} of 3 plain RNNs answered more than 90 % rightly, of those that began as a
-rotation {n_right["RNN, rotation"][2]}. At lag 40, {n_right["RNN"][3]} and
-{n_right["RNN, rotation"][3]}. **The LSTM whose forget gates begin open learns lag 40 with
-{n_right[5][3]} of 3 seeds, and lag 80 with {n_right[5][4]}.**
+Lines are means of three seeds, each of which is a dot.
 
-But the LSTM with forget bias 1, which is the usual default, does no better at lag 40
-({n_right[1][3]} of 3) than the RNN. After 40 steps, $\\sigma(1)^{{40}}$ = {sigmoid(1) ** 40:.0e}
-of its gradient is left, where $\\sigma(5)^{{40}}$ = {sigmoid(5) ** 40:.2f}. Being an LSTM is not
-enough.
-
-And a warning: the learning rate was the same for all. With twice that rate,
-{(faster[:, 0] > 0.9).sum()} of 3 plain RNNs learn lag 40, and {(faster[:, 1] > 0.9).sum()} lag 80.
+- Short lags are easy, for all of them.
+- **The LSTM whose forget gates begin open goes farthest**: at lag 80 it answers
+  {right[5][:, 4].mean():.0%} rightly in the mean, where the plain RNN guesses.
+- But the LSTM with forget bias 1, which is the usual default, does not learn lag 40 any more than
+  the RNN does. After 40 steps about {power_of_ten(sigmoid(1) ** 40)} of its gradient is left, where
+  $\\sigma(5)^{{40}}$ = {sigmoid(5) ** 40:.2f}. Being an LSTM is not enough.
+- The learning rate was the same for all. With twice that rate, {(faster[:, 0] > 0.9).sum()} of 3
+  plain RNNs learn lag 40, and {(faster[:, 1] > 0.9).sum()} lag 80.
 """)
 
 # %% [markdown]
