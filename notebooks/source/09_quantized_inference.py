@@ -105,7 +105,8 @@ assert wrong.dtype == np.int8 and not np.array_equal(wrong, sums)
 # int8 does not hold, and NumPy wraps around without a word. So **sums are kept in 32 bits**. That
 # is called the *accumulator*, and every processor with fast products of 8-bit integers has one.
 #
-# minilm's leaf for this is made by `quantize_activations`. The model's line `x @ w` stays as it is;
+# In minilm whatever stands in a weight's place and answers `x @ w` is called a *leaf*. The one for
+# this product is made by `quantize_activations`. The model's line `x @ w` stays as it is;
 # the weight rounds what multiplies it.
 
 # %%
@@ -216,8 +217,9 @@ draw_activations()
 
 # %% [markdown]
 # On the left, what comes out of a norm: both signs, about alike. On the right, what comes out of
-# the GELU, which lets hardly anything negative through. A symmetric grid lays half of its levels
-# where no number ever is. So let the codes start at the smallest number instead:
+# the GELU, the bend between the two matrices of a feed-forward layer, which lets hardly anything
+# negative through. There a symmetric grid lays half of its levels where no number ever is. So let
+# the codes start at the smallest number instead:
 #
 # $$x \approx s_x\,(q_x - z), \qquad s_x = \frac{\max x - \min x}{2^b - 1}, \qquad
 #   z = \mathrm{round}\!\left(\frac{-\min x}{s_x}\right), \qquad q_x \in \{0, …, 2^b - 1\}$$
@@ -734,7 +736,7 @@ def draw_two_weights():
     error = d1**2 + d2**2 + 1.8 * d1 * d2
     contours = axes.contour(u, v, error, [0.02, 0.088, 0.25, 0.608, 1.2], colors=GREY,
                             linewidths=0.8)
-    axes.clabel(contours, [0.25, 1.2], fontsize=9, fmt="%g")
+    axes.clabel(contours, [1.2], fontsize=9, fmt="%g")
     grid = [(i, j) for i in (0, 1) for j in (0, 1)]
     axes.plot(*zip(*grid, strict=True), "s", color=BLACK, markersize=6)
     axes.plot(0.4, 0.4, "o", color=BLUE, markersize=8)
@@ -743,7 +745,7 @@ def draw_two_weights():
                                                   "linewidth": 2, "shrinkA": 5, "shrinkB": 2})
     axes.annotate("", (0, 0), (0.4, 0.4), arrowprops={
         "arrowstyle": "->", "color": ORANGE, "linewidth": 2, "linestyle": "--", "shrinkA": 5})
-    axes.text(0.47, 0.42, "w", color=BLUE, fontsize=12)
+    axes.text(0.5, 0.4, "w", color=BLUE, fontsize=12)
     box = {"facecolor": "white", "edgecolor": "none", "pad": 1}
     axes.text(0.06, 1.08, f"one after another: error {gptq_error:.3f}", color=BLUE, bbox=box)
     axes.text(0.06, -0.16, f"nearest: error {nearest_error:.3f}", color=ORANGE, bbox=box)
@@ -958,7 +960,9 @@ for name, how in WEIGHTS.items():
             for s, p in enumerate(trained)
         ]
         weight_points[name].append((
-            true_bits(packed[0]) / count, damage(lambda _, seed, p=packed: thaw(p[seed]))))
+            true_bits(packed[0]) / count,
+            damage(lambda _, seed, p=packed: thaw(p[seed])),     # thaw: unpacked once, for speed
+        ))
 weight_points["mixed, MSE"] = [
     (8 * bytes_at(bits) / count, damage(lambda p, s, b=bits: thaw(mixed(p, s, bytes_at(b)))))
     for bits in (5, 4.5, 4, 3.5, 3, 2.5)
@@ -995,7 +999,7 @@ def draw_loss_against_bits():
         axes.axhline((float_losses - entropy).mean(), color=GREY, linestyle="--")
         axes.set_ylim(-0.035, 0.45)
         axes.legend(loc="upper right", fontsize=9)
-    left.text(9.1, (float_losses - entropy).mean() + 0.005, "float32", color=GREY, ha="right")
+    left.text(9.1, (float_losses - entropy).mean() - 0.024, "float32", color=GREY, ha="right")
     left.text(9.1, -0.025, "limit: exact entropy of the grammar", ha="right", fontsize=9)
     left.set_xlabel("true bits per weight")
     right.set_xlabel("bits per activation, weights 8 bits")

@@ -181,7 +181,7 @@ axes.set_yscale("log")
 axes.set_ylim(floor / 2.5, true_losses[0] * 2.2)
 axes.text(149, true_losses[0] * 1.15, "true slope", color=BLUE, ha="right")
 axes.text(9, through_losses[0] / 2, "straight through (thick: the best so far)", color=ORANGE)
-axes.text(1, nearest * 1.06, "the float solution, rounded", color=GREY, va="bottom")
+axes.text(1, nearest * 1.04, "float solution, rounded", color=GREY, va="bottom", fontsize=9)
 axes.text(1, floor / 1.12, "limit: the best of all on the grid", va="top")
 axes.set_xlabel("step of gradient descent")
 axes.set_ylabel("mean squared error")
@@ -508,7 +508,7 @@ axes.axhline(stalls_at, color=GREY, linestyle=":")
 axes.axhline(1, color=GREY, linewidth=0.8)
 axes.text(200, stalls_at - 0.02, "theory: 1 − s / 2η", color=GREY, ha="right", va="top")
 axes.text(60, 0.54, "on the grid, to nearest: stalls", color=ORANGE)
-axes.text(6, 0.9, "floats (dashed)", ha="left")
+axes.text(6, 1.04, "floats (dashed)", ha="left")
 axes.text(198, 1.13, "on the grid, stochastic (three seeds)", color=GREEN, ha="right")
 axes.set_ylim(0, 1.25)
 axes.set_xlabel("step of gradient descent")
@@ -606,7 +606,7 @@ sent, left_over = with_feedback(g, two_bits)
 assert np.allclose(sent.sum(axis=0) + left_over, g.sum(axis=0))
 table(["sum over 100 steps", *(f"entry {k}" for k in range(1, 5))],
       [["gradients", *(f"{v:.1f}" for v in g.sum(axis=0))],
-       ["sent, to nearest", *(f"{v:.1f}" for v in 100 * two_bits(g[0]))],
+       ["sent, to nearest", *(f"{v + 0:.1f}" for v in 100 * two_bits(g[0]))],
        ["sent, error feedback", *(f"{v:.1f}" for v in sent.sum(axis=0))]])
 
 # %% [markdown]
@@ -654,8 +654,10 @@ say(f"""
 #
 # What multiplies the weights can be rounded during training as well, straight through again: the
 # product is computed from $\hat x$, and its gradient is handed to $x$. The weights learn to live
-# with the coarse inputs. A view of two lines is enough, because `quantize_activations` makes leaves
-# that know their own gradients. (Where the clip itself is trained, that is PACT, `learned_clips`.)
+# with the coarse inputs. A view of two lines is enough: `quantize_activations` puts an object in
+# the place of each weight that answers `x @ w`, rounds its $x$, and knows its own gradients. The
+# scale is that of each token's largest number. (Where the end of the range is trained, that is
+# PACT, `learned_clips`.)
 
 # %%
 def rounded_activations(bits):
