@@ -117,8 +117,9 @@ for text in ("19760814", "Saturday, 14 August 1976"):
 # %% [markdown]
 # Eight characters or twenty-four, all that the decoder gets is a vector of the same size: a
 # **bottleneck**. Is it too narrow? Count: there are 73,049 days, so a day is $\log_2 73049 \approx
-# 16.2$ bits. A state of 48 numbers of 32 bits each has 1536. There is room enough. But room is not
-# all: the network has to *learn* to pack everything into that room and to unpack it again.
+# 16.2$ bits. The 48 numbers of $h$ alone, of 32 bits each, have 1536. There is room enough. But
+# room is not all: the network has to *learn* to pack everything into that room and to unpack it
+# again.
 #
 # We measure it. minilm's `Seq2SeqLSTM` has attention, the subject of section 3. What its decoder
 # says at step $t$ comes from two vectors, its own state $h_t$ and the *context* $c_t$ that
@@ -128,9 +129,9 @@ for text in ("19760814", "Saturday, 14 August 1976"):
 #   \text{logits}_t = \text{hidden}_t\, E^\top + b$$
 #
 # (The logits are the scores of all characters before the softmax; $E$ is the table of the target's
-# characters.) If the lower half of $W$, which reads $c_t$, is 0,
-# nothing comes through, and only the bottleneck is left. `fit` has an opening for exactly this: a
-# *view* says what the model sees of the parameters, and how gradients come back.
+# characters.) If the lower half of $W$, which reads $c_t$, is 0, nothing comes through, and only
+# the bottleneck is left. `fit` has an opening for exactly this: a *view* says what the model sees
+# of the parameters, and how gradients come back.
 
 # %%
 WIDTH = 48
@@ -306,8 +307,8 @@ def draw_alignment():
 show(draw_alignment(), "04-alignment")
 
 # %% [markdown]
-# Read the rows from top to bottom. To write the year, the model looks at the end of the source,
-# whatever format it is in; for the month it goes back to the month's name or number, for the day to
+# Read the rows from top to bottom. To write the year, the model looks at the end of the source
+# in all three; for the month it goes back to the month's name or number, for the day to
 # the day. Nobody told it that the order is different: it follows from the loss. The weights are not
 # always on the very character: the memory $m_s$ is the state of an LSTM that reads in both
 # directions, so each place knows something of its neighbours.
@@ -327,6 +328,7 @@ for text, parts in PARTS_READ.items():
     shares = {part: np.mean([alignments[text][t, slice(*parts[part])].sum()
                              for t in range(11) if PART_WRITTEN[t] == part]) for part in parts}
     alike = {part: (stop - start) / len(text) for part, (start, stop) in parts.items()}
+    assert all(shares[part] > alike[part] for part in parts)
     rows.append([f"`{text}`", *(f"{shares[part]:.2f} ({alike[part]:.2f})"
                                 for part in ("year", "month", "day"))])
 table(["weight on its own part (if all were alike)", "year", "month", "day"], rows)
@@ -743,8 +745,9 @@ say(f"A longer training of a wider model, saved in `benchmarks/tasks.csv`, gets 
 #   \mathrm{BP} = \min\!\left(1,\; e^{1 - r / c}\right)$$
 #
 # ($c$ and $r$: words of what was written, and of the reference; BP punishes what is too short. A
-# $p_n$ without any match counts as a small fraction instead of 0.) A
-# run counts **at most as often as it stands in the reference**. Otherwise "the the the the" would
+# $p_n$ without any match counts as a small fraction instead of 0.)
+#
+# A run counts **at most as often as it stands in the reference**. Otherwise "the the the the" would
 # have a perfect $p_1$ against any sentence with a "the".
 
 # %%
@@ -883,8 +886,9 @@ for alpha in (0.0, 0.3, 0.6, 1.0):
 assert chosen["minilm", 0.0] == chosen["transformers", 0.0] == "Yes."
 assert chosen["minilm", 0.6] != chosen["transformers", 0.6]
 table(["α", "best by minilm's rule", "best by transformers' rule"], rows)
-say(f"The same α means different things. From the first token to the second, |y|^α at α = 1 "
-    f"doubles the penalty; Wu's rule raises it by {length_penalty(2, 1) / length_penalty(1, 1) - 1:.0%}.")
+rise = length_penalty(2, 1) / length_penalty(1, 1) - 1
+say(f"The same α means different things. From the first token to the second, transformers' penalty "
+    f"doubles at α = 1; Wu's rises by {rise:.0%}.")
 
 # %% [markdown]
 # With $\alpha = 0$ both rules compare $\log p$ itself, and the searches find the same texts.

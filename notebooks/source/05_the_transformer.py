@@ -262,12 +262,9 @@ mask = causal_mask(4)                                        # (4, 4) bool, True
 assert np.array_equal(mask, np.arange(4)[:, None] >= np.arange(4))   # query t ≥ key s
 assert np.allclose(attention_by_hand(q, k, v, mask), attention(q, k, v, mask)[0], atol=1e-6)
 
-figure, (left, right) = plt.subplots(1, 2, figsize=(8, 3.4))
-draw_weights(left, attention_weights(q, k), WORDS)
-draw_weights(right, attention_weights(q, k, mask), WORDS)
-left.set_title("no mask: an encoder", fontsize=10)
-right.set_title("causal mask: a decoder", fontsize=10)
-right.set_ylabel("")
+figure, axes = plt.subplots(figsize=(4.6, 3.6))
+draw_weights(axes, attention_weights(q, k, mask), WORDS)
+axes.set_title("the same words under a causal mask", fontsize=10)
 show(figure)
 
 # %% [markdown]
@@ -336,7 +333,7 @@ for seed in range(3):
 
 # %% jupyter={"source_hidden": true} tags=["hide-input"]
 def draw_cheater():
-    figure, axes = plt.subplots(figsize=(7, 3.6))
+    figure, axes = plt.subplots(figsize=(6.6, 3.4))
     for name, (colour, dash) in {"mask": (BLUE, "-"), "no mask": (ORANGE, "--")}.items():
         for seed in range(3):
             losses = runs[name, seed][0]
@@ -451,7 +448,7 @@ def as_printed(x):
 # %% jupyter={"source_hidden": true} tags=["hide-input"]
 def draw_influence(panels):
     """Filled where a change of word s changes output t."""
-    figure, all_axes = plt.subplots(1, len(panels), figsize=(8, 8 / len(panels) - 0.3),
+    figure, all_axes = plt.subplots(1, len(panels), figsize=(6, 6 / len(panels)),
                                     squeeze=False)
     for axes, (title, changes) in zip(all_axes[0], panels.items(), strict=True):
         words = np.arange(1, len(changes) + 1)
@@ -505,7 +502,7 @@ for shift in (0, 1, 5, 20):                                  # it depends on the
 
 # %% jupyter={"source_hidden": true} tags=["hide-input"]
 def draw_positions():
-    figure, (left, right) = plt.subplots(1, 2, figsize=(8, 3.4), width_ratios=(1.2, 1))
+    figure, (left, right) = plt.subplots(1, 2, figsize=(7.6, 3.2), width_ratios=(1.2, 1))
     image = left.imshow(positions.T, cmap="cividis", aspect="auto", vmin=-1, vmax=1)
     left.grid(False)
     left.set_xlabel("position t (words)")
@@ -649,13 +646,13 @@ for seed in range(3):
 
 # %% jupyter={"source_hidden": true} tags=["hide-input"]
 def draw_collapse():
-    figure, axes = plt.subplots(figsize=(7, 3.6))
+    figure, axes = plt.subplots(figsize=(6.4, 3.3))
     styles = {"pre-norm": (BLUE, "o"), "post-norm": (GREEN, "s"), "no residuals": (ORANGE, "^")}
     for kind, (colour, marker) in styles.items():
         for seed in range(3):
             axes.plot(range(DEPTH + 1), kept[kind, seed], color=colour, marker=marker,
                       markersize=4, linewidth=0.8)
-        axes.annotate(kind, (DEPTH, kept[kind, 0][-1]), (6, -4), textcoords="offset points",
+        axes.annotate(kind, (DEPTH, kept[kind, 0][-1]), (6, 3), textcoords="offset points",
                       color=colour)
     axes.axhline(1, color=GREY, linestyle="--")
     axes.text(0, 4, "limit: nothing in common", color=GREY)
@@ -690,7 +687,8 @@ say(f"After {DEPTH} blocks, pre-norm keeps at least {min(left['pre-norm']):.2f},
 #
 # (The article's decoder has no such step either. Then what it writes can't depend on the source.)
 #
-# Here is the whole Transformer. Names such as `decoder.0.cross_attention.w_kv` are minilm's.
+# Here is the whole Transformer. Its result, the *logits*, are the scores of all possible next
+# tokens before the softmax. Names such as `decoder.0.cross_attention.w_kv` are minilm's.
 
 # %%
 def read(x, memory, p, name, heads):
@@ -875,7 +873,7 @@ renders = [(t, english.index(word)) for t, (*_, word) in enumerate(CHARACTERS) i
 
 # %% jupyter={"source_hidden": true} tags=["hide-input"]
 def draw_heads(maps):
-    figure, panels = plt.subplots(1, len(maps), figsize=(8, 5.6), sharey=True)
+    figure, panels = plt.subplots(1, len(maps), figsize=(7.8, 5.4), sharey=True)
     for head, (axes, weights) in enumerate(zip(panels, maps, strict=True)):
         image = axes.imshow(weights, vmin=0, vmax=1, cmap="cividis", aspect="auto")
         for t, s in renders:
@@ -958,8 +956,8 @@ def influence_in_a_text(attend):
     return changes
 
 
-wanted = np.tri(8)
-wanted[:2], wanted[:, :2] = 0, 0
+real = np.arange(8) >= 2
+wanted = np.tri(8, dtype=bool) & real & real[:, None]
 leaking = influence_in_a_text(masks_nothing)
 show(draw_influence({"what was wanted": wanted, "what it does": leaking}))
 
