@@ -127,7 +127,9 @@ def test_other_ways_to_be_right_are_right():
         ("bits_per_byte_of", lambda x, n, t: np.float32(x * n / np.log(2) / len(t.encode()))),
     ):
         with np.errstate(divide="ignore"):
-            assert verdict(EXERCISES[name], answer).state == "right", name
+            for seed in range(100):  # by chance, data may make a mistake look right
+                told = verdict(EXERCISES[name], answer, seed)
+                assert told.state == "right", (name, told.hint)
 
 
 def test_what_is_written_as_one_number_is_read_again_and_as_long_as_the_surprise():
