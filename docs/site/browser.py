@@ -24,6 +24,8 @@ FORMULAS = r"""() => {
   const found = [];
   for (const e of document.querySelectorAll("mjx-merror, [data-mjx-error], merror"))
     found.push("formula not understood: " + (e.getAttribute("data-mjx-error") || e.textContent));
+  for (const e of document.querySelectorAll("mjx-container [fill=red], mjx-container [color=red]"))
+    found.push("no such command in a formula: " + e.closest(".math").textContent);
   for (const math of document.querySelectorAll(".math"))
     if (!math.querySelector("mjx-container")) found.push("formula not set: " + math.textContent);
   const walk = document.createTreeWalker(document.querySelector("article") || document.body,
@@ -42,14 +44,17 @@ IMAGES = """() => [...document.images].filter(i => !(i.complete && i.naturalWidt
 TOO_WIDE = """() => {
   const root = document.documentElement, room = root.clientWidth + 1;
   const name = e => e.tagName.toLowerCase() + "." + (e.getAttribute("class") || "");
-  const scrolls = e => e && (/auto|scroll/.test(getComputedStyle(e).overflowX)
-                             || scrolls(e.parentElement));
+  const scrolls = e => e.tagName !== "ARTICLE" &&  // a box inside of it, not all of it
+                       (/auto|scroll/.test(getComputedStyle(e).overflowX)
+                        || scrolls(e.parentElement));
   const wide = [...document.querySelectorAll("article *")].filter(
     e => e.getBoundingClientRect().right > room && !scrolls(e) && !e.closest("mjx-assistive-mml"));
   const page = Math.max(root.scrollWidth, document.body.scrollWidth);
   if (page <= room && !wide.length) return [];
   return [`wider than the screen (${page} px): ${wide.slice(0, 3).map(name).join(", ")}`];
 }"""
+
+DRAWN = "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
 
 
 @contextmanager
@@ -95,6 +100,7 @@ def problems_seen(site: Path, chromium: str) -> list[str]:
             show(page, path)
             said += page.evaluate(FORMULAS) + page.evaluate(IMAGES) + page.evaluate(TOO_WIDE)
             page.set_viewport_size(PHONE)
+            page.evaluate(DRAWN)
             said += [f"on a phone {line}" for line in page.evaluate(TOO_WIDE)]
             found += [f"{path.relative_to(site).as_posix()}: {line}" for line in said]
     return found

@@ -36,7 +36,7 @@ html_theme = "furo"
 html_title = "minilm"
 html_copy_source = False
 html_use_index = html_domain_indices = False  # the search finds names
-html_css_files = ["site.css"]
+html_css_files, html_js_files = ["site.css"], ["site.js"]
 
 # Formulas are drawn by a MathJax of the site's own, one file and no fonts beside it: nothing is
 # asked of another host when a page is opened, and a page opened from a disk looks the same.
