@@ -123,7 +123,7 @@ def _judge_allocation(bits: Array, costs: Array, sizes: Array, choices: Array) -
 
 
 EXERCISES: list[Exercise] = [
-    Exercise("integer_product", "a product of codes with two zero points", check_integer_product),
-    Exercise("fixed_point", "a real number as a whole one and a shift", check_fixed_point),
-    Exercise("spend_bits", "3.5 bits a weight, where they help most", check_spend_bits, points=2),
+    Exercise("integer_product", "A product of codes with two zero points.", check_integer_product),
+    Exercise("fixed_point", "A real number as a whole one and a shift.", check_fixed_point),
+    Exercise("spend_bits", "3.5 bits a weight, where they help most.", check_spend_bits, points=2),
 ]

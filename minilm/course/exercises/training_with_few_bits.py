@@ -160,9 +160,9 @@ def check_best_ternary(best_ternary: Answer, rng: np.random.Generator) -> None:
 
 
 EXERCISES: list[Exercise] = [
-    Exercise("stochastic_round", "rounding by chance, right on average", check_stochastic_round),
-    Exercise("straight_through_gradient", "the gradient through rounding and clipping",
+    Exercise("stochastic_round", "Rounding by chance, right on average.", check_stochastic_round),
+    Exercise("straight_through_gradient", "The gradient through rounding and clipping.",
              check_straight_through_gradient),
-    Exercise("stall_point", "where biased rounding brings learning to rest", check_stall_point),
-    Exercise("best_ternary", "the best weights of three values", check_best_ternary, points=2),
+    Exercise("stall_point", "Where biased rounding brings learning to rest.", check_stall_point),
+    Exercise("best_ternary", "The best weights of three values.", check_best_ternary, points=2),
 ]
