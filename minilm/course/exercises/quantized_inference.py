@@ -9,6 +9,8 @@ from minilm.course.check import Exercise, want
 from minilm.types import Array
 
 Answer = Callable[..., Any]
+WRAPPED = ("it is off by multiples of 256: somewhere 8-bit numbers wrapped around; widen the codes to "
+           "int32 before anything is multiplied or subtracted")
 
 
 def check_integer_product(integer_product: Answer, rng: np.random.Generator) -> None:
@@ -25,10 +27,11 @@ def check_integer_product(integer_product: Answer, rng: np.random.Generator) -> 
             small = (low, high) == (0, 8) and z_x == z_w == 0 and np.abs(right).max() > 127
             if small or K == 300:
                 wrapped = given.astype(np.int64) - right
-                want(np.array_equal(given, right) or not (wrapped % 256 == 0).all(),
-                     "it is off by multiples of 256: somewhere 8-bit numbers wrapped around; widen "
-                     "the codes to int32 before anything is multiplied or subtracted")
+                want(np.array_equal(given, right) or not (wrapped % 256 == 0).all(), WRAPPED)
             _name_the_missing(given, right, wide_x, wide_w, z_x, z_w)
+            want(given.dtype != np.float64,
+                 "the sums should be int32, not float64: NumPy's sum of a uint8 array is a uint64, "
+                 "and that with an int32 makes floats; ask for sum(…, dtype=np.int32)")
             want(given.dtype.kind == "i" and given.dtype.itemsize >= 4,
                  f"the sums should be whole numbers of 32 bits, not {given.dtype}")
 
@@ -47,9 +50,13 @@ def _name_the_missing(given: Array, right: Array, x: Array, w: Array, z_x: int, 
                                           "times"),
         (plain - by_x, "the zero point of x is in it, that of w is not"),
         (plain - by_w, "the zero point of w is in it, that of x is not"),
+        (plain - by_x - by_w - both, "mind the signs: minus z_x times minus z_w is a plus"),
         (plain + by_x + by_w + both, "mind the signs: (a − b)(c − d) has two negative terms"),
     ):
         want(not np.array_equal(given, wrong), hint)
+    with np.errstate(all="ignore"):
+        off = given - right
+    want((off % 256 != 0).any(), WRAPPED)
     want(False, "not equal to Σ (q_x − z_x)(q_w − z_w): z_x goes with the sums of q_w's columns, "
                 "z_w with the sums of q_x's rows")
 
@@ -66,6 +73,7 @@ def check_fixed_point(fixed_point: Answer, rng: np.random.Generator) -> None:
             want(isinstance(value, int | np.integer) or float(value).is_integer(),
                  f"{name} should be a whole number, got {value!r}")
         M0, n = int(M0), int(n)
+        want(abs(n) < 1000, "return (M0, n) in this order: first the large number, then the shift")
         value = M0 / 2.0**n
         want(abs(value / number - 1) < 0.5 or not np.isclose(M0 * 2.0**n, number, rtol=0.5),
              "n counts shifts to the right: M = M0 · 2^(−n), so a small M has a large n")
@@ -125,5 +133,6 @@ def _judge_allocation(bits: Array, costs: Array, sizes: Array, choices: Array) -
 EXERCISES: list[Exercise] = [
     Exercise("integer_product", "A product of codes with two zero points.", check_integer_product),
     Exercise("fixed_point", "A real number as a whole one and a shift.", check_fixed_point),
-    Exercise("spend_bits", "3.5 bits a weight, where they help most.", check_spend_bits, points=2),
+    Exercise("spend_bits", "Spend 3.5 bits a weight where they help most.", check_spend_bits,
+             points=2),
 ]
