@@ -46,12 +46,13 @@ def digits(codes, bits):
     return (codes[:, None] + 2 ** (bits - 1) >> np.arange(bits) & 1).astype(np.uint8)
 
 
-def affine(x, bits, low=None, high=None, steps=None, whole=round):
+def affine(x, bits, low=None, high=None, steps=None, whole=round, clip=True):
     low = min(x.min(), 0) if low is None else low
     high = max(x.max(), 0) if high is None else high
     scale = (high - low) / (steps or 2**bits - 1)
     zero_point = whole(float(-low / scale))
-    return np.clip(np.round(x / scale) + round(zero_point), 0, 2**bits - 1), scale, zero_point
+    codes = np.round(x / scale) + round(zero_point)
+    return np.clip(codes, 0, 2**bits - 1) if clip else codes, scale, zero_point
 
 
 WRONG = [
@@ -75,6 +76,7 @@ WRONG = [
      "the whole range takes"),
     ("affine_quantize", lambda x, bits: (*affine(x, bits)[:2], 1 - 2**bits), "the zero point"),
     ("affine_quantize", lambda x, bits: (affine(x, bits)[0] - 8, *affine(x, bits)[1:]), "go from"),
+    ("affine_quantize", lambda x, bits: affine(x, bits, clip=False), "go from"),
     ("affine_quantize", lambda x, bits: (affine(x, bits)[0] // 2, *affine(x, bits)[1:]), "put"),
     ("best_clip", lambda bits, sigma: sigma * least_error_clip(bits, 2 ** (bits - 1)), "steps"),
     ("best_clip", lambda bits, sigma: sigma * least_error_clip(bits, 2**bits - 1), "steps"),

@@ -63,7 +63,7 @@ def check_affine_quantize(affine_quantize: Answer, rng: np.random.Generator) -> 
     for what, numbers, bits in (
         ("numbers of both signs", x - np.float32(0.7), 4), ("after a ReLU", np.maximum(x, 0), 4),
         ("after a ReLU", np.maximum(x, 0), 3), ("all from 2 to 3", 2 + x % 1, 4),
-        ("all negative", -1 - x % 2, 8),
+        ("all negative", -1 - x % 2, 8), ("from −5.5 to 9.5", np.clip(9 * x, -5.5, 9.5), 4),
     ):  # fmt: skip
         given = affine_quantize(numbers.copy(), bits)
         want(isinstance(given, tuple | list) and len(given) == 3,
