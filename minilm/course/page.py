@@ -60,7 +60,8 @@ def show(figure: Figure, name: str | None = None) -> None:
     """
     folder = os.environ.get(FIGURES)
     if name and folder:
-        figure.savefig(Path(folder) / f"{name}.svg", metadata={"Date": None}, bbox_inches="tight")
+        file = Path(folder) / f"{name}.svg"  # dpi: of what is rasterized in it
+        figure.savefig(file, metadata={"Date": None}, bbox_inches="tight", dpi=220)
     import_module("IPython.display").display(figure)
     import_module("matplotlib.pyplot").close(figure)  # else it is shown a second time
 
