@@ -34,8 +34,7 @@ import numpy as np
 from matplotlib.patches import Rectangle
 
 from minilm import Seq2SeqTransformer, TransformerLanguageModel, fit
-from minilm.course import BLUE, GREEN, GREY, ORANGE, check, saved_rows, say, show, style
-from minilm.course import table as show_table
+from minilm.course import BLUE, GREEN, GREY, ORANGE, check, saved_rows, say, show, style, table
 from minilm.generation import answer
 from minilm.inspection import attention_maps
 from minilm.metrics import exact_match
@@ -154,8 +153,9 @@ show(figure)
 #
 # ### A misprint: $V$ transposed
 #
-# One article that was used to prepare this course prints $\mathrm{softmax}(Q K^\top / \sqrt{d})\,
-# V^\top$. Most of the time that can't even be computed. The dangerous case is the other one:
+# One of the articles behind [08](08_published_formulas.ipynb) prints $\mathrm{softmax}(Q K^\top /
+# \sqrt{d})\, V^\top$. Most of the time that can't even be computed. The dangerous case is the other
+# one:
 
 # %%
 def with_v_transposed(q, k, v):
@@ -370,7 +370,7 @@ for name in ("mask", "no mask"):
                  f"{min(trained):.2f} … {max(trained):.2f}",
                  f"{min(writing[name]):.2f} … {max(writing[name]):.2f}"])
 rows.append(["*limit: ln 10*", f"{np.log(10):.2f}", f"{np.log(10):.2f}"])
-show_table(["nats per digit, 3 seeds", "end of training", "when it must write"], rows)
+table(["nats per digit, 3 seeds", "end of training", "when it must write"], rows)
 assert min(writing["no mask"]) > np.log(10) + 1 and max(writing["mask"]) < np.log(10) + 0.1
 assert max(np.mean(runs["no mask", seed][0][-20:]) for seed in range(3)) < 0.5
 
@@ -592,9 +592,9 @@ for norm in ("pre", "post"):
                       mask=causal_mask(T), attend=attention)
     assert np.allclose(ours, theirs[0], atol=1e-4)
 print("one block by hand = minilm's, pre-norm and post-norm")
-show_table(["parameter of a block", "shape", "numbers"],
-           [[f"`{key}`", " × ".join(map(str, value.shape)), value.size]
-            for key, value in params.items()])
+table(["parameter of a block", "shape", "numbers"],
+      [[f"`{key}`", " × ".join(map(str, value.shape)), value.size]
+       for key, value in params.items()])
 
 # %% [markdown]
 # ### A misprint: side by side instead of one after the other
@@ -647,12 +647,13 @@ for seed in range(3):
 # %% jupyter={"source_hidden": true} tags=["hide-input"]
 def draw_collapse():
     figure, axes = plt.subplots(figsize=(6.4, 3.3))
-    styles = {"pre-norm": (BLUE, "o"), "post-norm": (GREEN, "s"), "no residuals": (ORANGE, "^")}
-    for kind, (colour, marker) in styles.items():
+    styles = {"pre-norm": (BLUE, "o", -11), "post-norm": (GREEN, "s", -3),
+              "no residuals": (ORANGE, "^", 4)}
+    for kind, (colour, marker, up) in styles.items():
         for seed in range(3):
             axes.plot(range(DEPTH + 1), kept[kind, seed], color=colour, marker=marker,
                       markersize=4, linewidth=0.8)
-        axes.annotate(kind, (DEPTH, kept[kind, 0][-1]), (6, 3), textcoords="offset points",
+        axes.annotate(kind, (DEPTH, kept[kind, 0][-1]), (6, up), textcoords="offset points",
                       color=colour)
     axes.axhline(1, color=GREY, linestyle="--")
     axes.text(0, 4, "limit: nothing in common", color=GREY)
@@ -764,7 +765,7 @@ CHARACTERS = (                # as written, how it sounds, what it says, the Eng
 )  # fmt: skip
 TRANSLATION = "".join(character for character, *_ in CHARACTERS)
 assert SENTENCE not in {e.source for e in examples}
-show_table(["character", "sounds", "says"], [row[:3] for row in CHARACTERS])
+table(["character", "sounds", "says"], [row[:3] for row in CHARACTERS])
 
 # %% [markdown]
 # Word by word: *last week bought two red umbrellas who those doctors very busy*. The relative
@@ -844,7 +845,7 @@ show(draw_training())
 # %%
 written = translate(trained[0][0], [e.source for e in test])
 wrong = [(e, w) for e, w in zip(test, written, strict=True) if w != e.target]
-show_table(["English", "written", "right"], [
+table(["English", "written", "right"], [
     *([e.source, w, "yes"] for e, w in list(zip(test, written, strict=True))[:4] if w == e.target),
     *([e.source, w, f"no: {e.target}"] for e, w in wrong[:3]),
 ])
@@ -924,7 +925,7 @@ rows = []
 for name in maps:
     shares = [share_right(without_head(trained[0][0], name, head), few) for head in range(4)]
     rows.append([f"`{name}`", *(f"{share:.2f}" for share in shares)])
-show_table(["exactly right without …", "head 0", "head 1", "head 2", "head 3"], rows)
+table(["exactly right without …", "head 0", "head 1", "head 2", "head 3"], rows)
 say(f"With all heads it is {share_right(trained[0][0], few):.2f} (200 sentences, seed 0).")
 
 # %% [markdown]
