@@ -63,8 +63,9 @@ def plural(bits):
 # %% [markdown]
 # ## 1. Eight numbers, by hand
 #
-# With 3 bits you can write $2^3 = 8$ different codes. We use seven of them, the whole numbers from
-# −3 to 3, and one *scale* $s$ that says how far apart they stand:
+# With $b = 3$ bits you can write $2^3 = 8$ different codes $q$. We use seven of them, the whole
+# numbers from −3 to 3, and one *scale* $s$ that says how far apart they stand. A number $x$ becomes
+# a code, and the code becomes $\hat{x}$, which is near $x$:
 #
 # $$q = \mathrm{round}(x / s), \qquad \hat{x} = s\,q, \qquad
 #   s = \frac{\max |x|}{2^{b-1} - 1}$$
@@ -434,7 +435,9 @@ say(f"{len(text):,} characters, {tokenizer.vocab_size} different ones. Exact ent
 
 # %% [markdown]
 # The model is an LSTM with 128 cells that reads one character at a time. `fit` draws 32 windows of
-# 64 characters per step and trains with AdamW; the learning rate rises to 5·10⁻³ and falls again.
+# 64 characters per step and trains with AdamW, a kind of gradient descent; the learning rate rises
+# to 5·10⁻³ and falls again. For comparison we also count: an *n-gram* model tells the next
+# character from how often it followed the $n - 1$ before it.
 
 # %%
 model = LSTMLanguageModel(tokenizer.vocab_size, width=128, embedding_width=64)
@@ -449,7 +452,7 @@ def train(params, steps, learning_rate, seed, **how):
 
 def loss_of(params):
     """Nats per character on the held-out text."""
-    return evaluate(model, thaw(params), tokens.validation)
+    return evaluate(model, thaw(params), tokens.validation)     # thaw: all weights as float32
 
 
 params, history = train(
