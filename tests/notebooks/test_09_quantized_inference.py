@@ -67,6 +67,15 @@ def plus_signs(q_x, q_w, z_x, z_w):
     return (x + z_x) @ (w + z_w)
 
 
+def widened_too_late(q_x, q_w, z_x, z_w):
+    x, w = q_x - np.uint8(z_x), q_w - np.int8(z_w)
+    return x.astype(np.int32) @ w.astype(np.int32)
+
+
+def minus_the_constant(q_x, q_w, z_x, z_w):
+    return without_the_constant(q_x, q_w, z_x, z_w) - q_x.shape[1] * z_x * z_w
+
+
 def in_floats(q_x, q_w, z_x, z_w):
     x, w = wide(q_x, q_w)
     return ((x - z_x) @ (w - z_w)).astype(np.float64)
@@ -77,6 +86,8 @@ def in_floats(q_x, q_w, z_x, z_w):
     [
         (plain_product, "not in it yet"),
         (wrapped, "wrapped around"),
+        (widened_too_late, "wrapped around"),
+        (minus_the_constant, "is a plus"),
         (without_the_constant, "once for each k"),
         (constant_once, "K times"),
         (only_x, "that of w is not"),
@@ -123,6 +134,7 @@ def wrong_sign(M):
         (carried_wrong, "2^31, which is one too many"),
         (wrong_sign, "to the right"),
         (lambda M: M * 2.0**31, "two numbers"),
+        (lambda M: (31, round(M * 2.0**31)), "in this order"),
         (lambda M: (M * 2.0**31 + 0.5, 31), "whole number"),
     ],
 )

@@ -48,7 +48,7 @@ def by_coin(rounding=np.floor, chance=lambda f, rng: rng.random(f.shape) < f):
         (lambda x, step, rng: np.floor(x / step + rng.random(x.shape)), "multiples of step"),
         (by_coin(rounding=np.trunc, chance=lambda f, rng: np.sign(f) * (rng.random(f.shape) < 0.5)),
          "mean"),
-        (by_coin(chance=lambda f, rng: rng.random(f.shape) > f), "should stay"),
+        (by_coin(chance=lambda f, rng: rng.random(f.shape) > f), "exchanged"),
         (by_coin(chance=lambda f, rng: (rng.random(f.shape) > f) & (f > 1e-9) & (f < 1 - 1e-9)),
          "exchanged"),
         (by_coin(chance=lambda f, rng: (rng.random(f.shape) < 0.5) & (f > 1e-9)),
@@ -59,6 +59,7 @@ def by_coin(rounding=np.floor, chance=lambda f, rng: rng.random(f.shape) < f):
         (by_coin(rounding=np.trunc, chance=lambda f, rng: rng.random(f.shape) < np.abs(f)),
          "np.floor"),
         (lambda x, step, rng: step * np.rint(x / step + rng.random(x.shape)), "stay"),
+        (by_coin(chance=lambda f, rng: (f > 1e-9) * (rng.random() < f)), "same way at once"),
     ],
 )
 def test_wrong_coins_are_told_why(answer, said):
@@ -83,6 +84,10 @@ def masked(mask):
         (masked(lambda v, z, last: (np.rint(v) + z >= 0) & (np.rint(v) + z <= last + 1)),
          "last code"),
         (masked(lambda v, z, last: (v + z >= 0) & (v + z <= last)), "half"),
+        (masked(lambda v, z, last: np.abs(v) <= last // 2), "symmetric grid"),
+        (masked(lambda v, z, last: (np.rint(v) >= z) & (np.rint(v) - z <= last)), "*plus*"),
+        (lambda w, dw_hat, scale, z, bits:
+         (np.rint(w / scale) + z >= 0) & (np.rint(w / scale) + z < 2**bits), "mask alone"),
         (lambda w, dw_hat, scale, z, bits: dw_hat * scale * (
             (np.rint(w / scale) + z >= 0) & (np.rint(w / scale) + z < 2**bits)), "as it is"),
     ],

@@ -9,8 +9,10 @@ from minilm.course.check import Exercise, want
 from minilm.types import Array
 
 Answer = Callable[..., Any]
-WRAPPED = ("it is off by multiples of 256: somewhere 8-bit numbers wrapped around; widen the codes to "
-           "int32 before anything is multiplied or subtracted")
+WRAPPED = (
+    "it is off by multiples of 256: somewhere 8-bit numbers wrapped around; widen the codes to "
+    "int32 before anything is multiplied or subtracted"
+)
 
 
 def check_integer_product(integer_product: Answer, rng: np.random.Generator) -> None:
@@ -30,8 +32,8 @@ def check_integer_product(integer_product: Answer, rng: np.random.Generator) -> 
                 want(np.array_equal(given, right) or not (wrapped % 256 == 0).all(), WRAPPED)
             _name_the_missing(given, right, wide_x, wide_w, z_x, z_w)
             want(given.dtype != np.float64,
-                 "the sums should be int32, not float64: NumPy's sum of a uint8 array is a uint64, "
-                 "and that with an int32 makes floats; ask for sum(…, dtype=np.int32)")
+                 "the sums should be whole numbers of 32 bits, not float64 (NumPy's sum of a uint8 "
+                 "array is a uint64, and that with an int32 makes floats: sum(…, dtype=np.int32))")
             want(given.dtype.kind == "i" and given.dtype.itemsize >= 4,
                  f"the sums should be whole numbers of 32 bits, not {given.dtype}")
 
