@@ -2,10 +2,10 @@
 # # 10 · Training with few bits
 #
 # Round a trained model to two bits and it falls apart. Let it *see* its rounded weights while it is
-# still learning, and two bits are enough. But how can anything learn through rounding, whose slope
-# is zero? And if the weights, the activations, the gradients and even the optimizer's memory are
-# kept in a few bits: which of them notices, and why does one innocent line, "round to the nearest",
-# bring all learning to a halt?
+# still learning, and it copes with two bits. But how can anything learn through rounding, whose
+# slope is zero? And if the weights, the activations, the gradients and even the optimizer's memory
+# are kept in a few bits: which of them notices, and why does one innocent line, "round to the
+# nearest", bring all learning to a halt?
 #
 # ## What you will do
 #
@@ -214,8 +214,10 @@ say(f"Of {w.size:,} Gaussian weights {np.mean(by_hand == 0):.1%} are clipped and
 # ## 3. A language model of few values
 #
 # Now a model that predicts text: an LSTM with 48 cells, trained from scratch on the small grammar
-# whose exact entropy is known. Each training is repeated from three seeds. It is a short training,
-# so that many of them fit into a minute; what counts is how the lines lie to each other.
+# whose exact entropy is known. The optimizer is AdamW, gradient descent that divides each entry of
+# the gradient by its own running size; its learning rate falls towards the end. Each training is
+# repeated from three seeds. It is short, so that many of them fit into a minute; what counts is how
+# the lines lie to each other.
 
 # %%
 text = load_corpus("grammar")
@@ -256,7 +258,7 @@ say(f"Floats end {spread(floats[:, -1])} nats per character above the exact entr
 # - **4 bits**: whole numbers from −7 to 7 times a scale.
 # - **ternary** (Li et al. 2016): −1, 0 or 1 times a scale. Weights with $|w| > \Delta =
 #   0.7\,\mathrm{mean}|w|$ count as large; the scale is the mean of their magnitudes, and each
-#   weight goes to the nearest of the three levels.
+#   weight goes to the nearest of the three levels. (Li et al. let $\Delta$ decide that, too.)
 # - **binary** (Rastegari et al. 2016): the sign times a scale. The scale with the least squared
 #   error is the mean of all magnitudes: $\frac{\partial}{\partial s}\sum (w -
 #   s\,\mathrm{sign}\,w)^2 = 0$ gives $s = \mathrm{mean}|w|$.
@@ -312,7 +314,8 @@ assert weight_runs["4 bits, true slope"][:, -1].min() > 1
 
 # %% [markdown]
 # With the true slope only the biases learn, which can tell frequent letters from rare ones and no
-# more. Two or three values are enough for a model that has seen them from the start.
+# more. With two or three values a weight, a model that has seen them from the start is far better
+# than one that was rounded afterwards, if not as good as floats.
 #
 # ## 4. Learn the step, too
 #
@@ -392,6 +395,10 @@ table(["damage in nats per character", "bits", "Transformer", "LSTM"],
       [[name, bits or 32, *(saved_damage(name, bits or 32, m) for m in ("Transformer", "LSTM"))]
        for name, bits in (("float, trained further", 0), ("straight-through", 2), ("LSQ", 2),
                           ("LSQ, mid-rise", 2))])
+for its_model in ("Transformer", "LSTM"):
+    grid_of_four, formula = (float(saved_damage(name, 2, its_model).split()[0])
+                             for name in ("LSQ, mid-rise", "straight-through"))
+    assert grid_of_four < formula
 
 # %% [markdown]
 # (A damage below 0 means: better than the float model that training began from. The control is the
@@ -460,10 +467,10 @@ draw_stochastic()
 
 # %% [markdown]
 # So being unbiased has a price. Averaged over all $f$, the squared error of stochastic rounding is
-# $\int f(1 - f)\,df = s^2/6$, that of rounding to the nearest $s^2/12$: **twice as much noise**.
-# For a weight that is rounded once and then used as it fell, that is a bad bargain (docs/methods.md
-# has it near the bottom at every width). It pays where many roundings are added up: noise averages
-# out, and bias does not.
+# $s^2 \int_0^1 f(1 - f)\,df = s^2/6$, that of rounding to the nearest $s^2/12$: **twice as much
+# noise**. For a weight that is rounded once and then used as it fell, that is a bad bargain
+# (docs/methods.md has it near the bottom at every width). It pays where many roundings are added
+# up: noise averages out, and bias does not.
 #
 # ## 6. Biased rounding stalls
 #
@@ -656,8 +663,8 @@ say(f"""
 # product is computed from $\hat x$, and its gradient is handed to $x$. The weights learn to live
 # with the coarse inputs. A view of two lines is enough: `quantize_activations` puts an object in
 # the place of each weight that answers `x @ w`, rounds its $x$, and knows its own gradients. The
-# scale is that of each token's largest number. (Where the end of the range is trained, that is
-# PACT, `learned_clips`.)
+# scale is that of each token's largest number. (PACT trains the end of the range, too; in minilm
+# that is `learned_clips`.)
 
 # %%
 def rounded_activations(bits):
@@ -703,7 +710,7 @@ def draw_runs(axes, runs, title):
     colours, dashes = (GREY, BLUE, GREEN, ORANGE, PINK), ("--", "-", "-", "-", "-")
     ends = [np.sqrt(run[:, -1].mean()) for run in runs.values()]
     for (name, run), colour, dash, marker, height in zip(
-        runs.items(), colours, dashes, "xosvD", place_labels(ends, 0.115), strict=False
+        runs.items(), colours, dashes, "xosvD", place_labels(ends, 0.13), strict=False
     ):
         axes.fill_between(steps, run.min(axis=0), run.max(axis=0), color=colour, alpha=0.2,
                           linewidth=0)
@@ -719,7 +726,7 @@ def draw_runs(axes, runs, title):
 
 
 def draw_all_runs():
-    figure, panels = plt.subplots(2, 2, figsize=(8.0, 7.2), sharex=True, sharey=True)
+    figure, panels = plt.subplots(2, 2, figsize=(8.0, 6.3), sharex=True, sharey=True)
     for axes, (title, runs) in zip(panels.flat, {
         "weights seen in few bits": weight_runs, "activations in few bits": activation_runs,
         "gradients in few bits (momentum)": gradient_runs,
@@ -805,8 +812,8 @@ say(f"AdamW with float states ends {spread(floats[:, -1], 4)} above the entropy,
 # **"Quantization causes vanishing or exploding gradients"** (article B). After training there are
 # no gradients. In training, the true slope of rounding gives a gradient of exactly 0: not smaller
 # with every layer, as the word *vanishing* suggests, but gone at once. Straight through it is there
-# again. How large? We compare the length of the gradient of each matrix, at the trained float
-# model, seen through weights of few bits:
+# again. How large? We compare the length of the gradient of each matrix, on one batch and at one
+# trained float model, seen through weights of few bits:
 
 # %%
 probe = batch(100)
