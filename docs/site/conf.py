@@ -5,7 +5,9 @@ import re
 from pathlib import Path
 
 from docutils import nodes
+from sphinx import addnodes
 from sphinx.transforms.post_transforms import SphinxPostTransform
+from sphinx.util.nodes import find_pending_xref_condition
 
 import minilm
 
@@ -68,7 +70,21 @@ class PagesOfFiles(SphinxPostTransform):
                 literal.replace_self(link)
 
 
+class TypesOfOthers(SphinxPostTransform):
+    """`int` or `ndarray` in a signature leads nowhere: not to look for it saves much time."""
+
+    default_priority = 5
+
+    def run(self, **kwargs):
+        for signature in self.document.findall(addnodes.desc_signature):
+            for name in list(signature.findall(addnodes.pending_xref)):
+                if not name["reftarget"].startswith("minilm."):
+                    short = find_pending_xref_condition(name, "resolved")
+                    name.replace_self((short or name).children)
+
+
 def setup(app):
     app.connect("autodoc-process-docstring", as_written)
     app.add_post_transform(PagesOfFiles)
+    app.add_post_transform(TypesOfOthers)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
