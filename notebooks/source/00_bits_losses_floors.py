@@ -164,9 +164,9 @@ bits cost: the lower shares are not quite the upper ones.
 # %% [markdown]
 # ### Fractions of a bit
 #
-# How can a letter take 1.14 bits? By not having a code word of its own. Write the *whole text as
-# one whole number* $x$. Give each letter a share $f$ of $2^B$ slots, so that $p = f / 2^B$, and let
-# $c$ be the slot where its share begins. To add a letter,
+# How can a letter take a fraction of a bit? By not having a code word of its own. Write the *whole
+# text as one whole number* $x$. Give each letter a share $f$ of $2^B$ slots, so that $p = f / 2^B$,
+# and let $c$ be the slot where its share begins. To add a letter,
 #
 # $$x' = \lfloor x / f \rfloor \cdot 2^B + c + (x \bmod f)$$
 #
@@ -183,7 +183,8 @@ B = 32                                              # 2^32 slots
 def slots(p):
     """{letter: (c, f)}: where its share begins, and how many of the 2^B slots it has."""
     spare = 2**B - len(p)                           # each letter gets one slot in any case
-    edges = np.round(np.cumsum([0, *p.values()]) / sum(p.values()) * spare).astype(int).tolist()
+    edges = np.cumsum([0, *p.values()]) / sum(p.values()) * spare
+    edges = np.round(edges).astype(np.int64).tolist()
     return {letter: (edges[k] + k, edges[k + 1] - edges[k] + 1) for k, letter in enumerate(p)}
 
 
@@ -615,7 +616,7 @@ or unluckier than the mean.
 def gram_numbers(ids, order):
     """Each run of `order` ids as one number in base V: (n,) -> (n − order + 1,)."""
     runs = np.lib.stride_tricks.sliding_window_view(ids.astype(np.int64), order)
-    return runs @ V ** np.arange(order)[::-1]
+    return runs @ V ** np.arange(order, dtype=np.int64)[::-1]
 
 
 def how_often(train, ids, order):
@@ -695,7 +696,7 @@ Lines are means over four pairs of samples with 1000 sentences each; the bands, 
 the lines, reach from the least to the greatest (at most {spread:.3f} nats apart).
 
 - **On held-out text nobody passes the floor.** The best Witten–Bell model, order {best_wb}, ends
-  {mean["Witten–Bell"].min() - floor:.3f} nats above it: that is its divergence from the grammar.
+  {mean["Witten–Bell"].min() - floor:.3f} nats above it: about its divergence from the grammar.
 - **On the training text everybody may.** From order {crosses} on, the loss lies below the entropy.
   The model no longer describes the language; it recites its own training text.
 - **Smoothing decides how much of a long history can be used.** Add-one takes too much from what was
@@ -858,9 +859,9 @@ check("bits_per_byte_of", bits_per_byte_of)
 # being wrong?
 
 # %% [markdown] tags=["solution"]
-# The mean loss of *any* model over fresh text is at least the entropy. A million characters are
-# about 25 000 sentences; their mean surprise differs from the entropy by far less than 5 % (five
-# samples of only 1000 sentences, above, stayed much closer). So it was not luck. Suspect that the
+# The mean loss of *any* model over endless fresh text is at least the entropy. Was it luck? The
+# five samples of section 5, which are far shorter than a million characters, all stayed much closer
+# to the entropy than 5 %, and a longer text stays closer still. So it was not. Suspect that the
 # held-out text was in the training text (a *leak*), that the probabilities do not sum to 1, that
 # the model saw the symbol it had to predict, or that the mean was taken over something else than
 # characters. To find out, let it judge text drawn *after* the training was finished, and check

@@ -43,6 +43,11 @@ def by_power(chain):
     return np.linalg.matrix_power(chain, 1001)[0] @ row_entropies(chain)
 
 
+def of_length_one(chain):
+    pi = stationary(chain).real
+    return pi / np.linalg.norm(pi) @ row_entropies(chain)
+
+
 def without_zeros(chain):
     with np.errstate(divide="ignore", invalid="ignore"):
         return stationary(chain).real @ -(chain * np.log(chain)).sum(axis=1)
@@ -65,6 +70,7 @@ def no_memory(chain):
         ("entropy_rate", by_power, "never settle"),
         ("entropy_rate", without_zeros, "0 · log 0"),
         ("entropy_rate", lambda P: row_entropies(P), "one number"),
+        ("entropy_rate", of_length_one, "divided by its sum"),
         ("perplexity_of", lambda p: np.mean(1 / p), "mean of 1/p"),
         ("perplexity_of", lambda p: 1 / np.mean(p), "mean of the probabilities"),
         ("perplexity_of", lambda p: np.prod(p) ** (-1 / len(p)), "Add logarithms"),
@@ -103,6 +109,7 @@ def smoothed(counts, p1=None, novel=None):
         (lambda n: smoothed(n, p1=n.sum(axis=0) / n.sum()), "not smoothed"),
         (lambda n: smoothed(n, p1=np.full(len(n), 1 / len(n))), "give it to p_1"),
         (lambda n: smoothed(n, novel=n.sum(axis=1, keepdims=True)), "different"),
+        (lambda n: smoothed(n, novel=np.count_nonzero(n, axis=0)[:, None]), "along its row"),
         (lambda n: smoothed(n.T).T, "columns sum to 1"),
         (lambda n: smoothed(n)[0], "shape"),
         (lambda n: 2 * smoothed(n), "must be p_1"),

@@ -41,6 +41,8 @@ def check_entropy_rate(entropy_rate: Answer, rng: np.random.Generator) -> None:
     fair = np.full((4, 4), 0.25)
     got = _number(entropy_rate(fair.copy()))
     want(not _close(got, 2), "a fair choice among 4 was given as 2, which is bits: return nats")
+    want(not _close(abs(got), 2 * math.log(4)), "π does not sum to 1: an eigenvector of length 1 "
+         "still has to be divided by its sum")  # fmt: skip
     want(_close(got, math.log(4)), f"a fair choice among 4 costs ln 4 = 1.386 nats, got {got:.4g}")
 
     for states in (2, 3, 5):
@@ -159,6 +161,9 @@ def check_witten_bell_bigram(witten_bell_bigram: Answer, rng: np.random.Generato
          "the share of what is new to 1/V: give it to p_1")  # fmt: skip
     want(not _close(got[seen], _witten_bell(counts, p1, c)[seen]), "T(h) is the number of "
          "*different* followers of h, not of all of them")  # fmt: skip
+    of_words = np.count_nonzero(counts, axis=0)[:, None]
+    want(not _close(got[seen], _witten_bell(counts, p1, of_words)[seen]), "your T(h) counts what h "
+         "followed: count what followed h, along its row")  # fmt: skip
     want(_close(got[2], p1), "the row of a history that never came must be p_1: column sums, "
          "smoothed with T = the number of different characters seen and p_0 = 1/V")  # fmt: skip
     want(_close(got.sum(axis=1), np.ones(vocabulary)), f"rows must sum to 1, got "
