@@ -29,6 +29,12 @@ def quantized(w, bits, steps=None):
     return codes, scale, codes * scale
 
 
+def cut_off(w, bits):
+    scale = quantized(w, bits)[1]
+    codes = np.trunc(w / scale)
+    return codes, scale, codes * scale
+
+
 def as_printed(w, bits):
     codes = np.rint(w / 2 ** (bits - 1))
     return codes, 2 ** (bits - 1), np.rint(codes * 2 ** (bits - 1))
@@ -57,6 +63,7 @@ WRONG = [
      "beyond their range"),
     ("repaired_quantizer", lambda w, bits: (-quantized(w, bits)[0], *quantized(w, bits)[1:]),
      "the codes are not right"),
+    ("repaired_quantizer", cut_off, "fractions are cut off"),
     ("repaired_quantizer",
      lambda w, bits: (*quantized(w, bits)[:2], np.rint(quantized(w, bits)[2])), "no whole numbers"),
     ("repaired_quantizer", lambda w, bits: (*quantized(w, bits)[:2], w), "not scale · codes"),

@@ -31,6 +31,8 @@ def check_repaired_quantizer(repaired_quantizer: Answer, rng: np.random.Generato
              "get?")
         want(np.array_equal(codes, np.round(codes)), f"{where}: a code is a whole number")
         want(np.abs(codes).max() <= 2 ** (bits - 1) - 1, f"{where}: codes beyond their range")
+        want(np.mean(codes != np.trunc(w / scale)) > 1e-3,
+             f"{where}: the fractions are cut off; the nearest code is wanted")
         want(np.mean(codes != right.codes) < 1e-3, f"{where}: the codes are not right")
         want(not np.array_equal(restored, np.round(codes * scale)),
              f"{where}: weights are no whole numbers; which of the two roundings is too many?")

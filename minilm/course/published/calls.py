@@ -106,7 +106,7 @@ CHANGED_IN_PLACE = Printed(
     "the old ones.",
     as_printed=changed_in_place,
     right=made_anew,
-    what="raised",
+    what="raised by a read-only array; by torch: RuntimeError",
     measure=raised_by_leaves,
 )
 
