@@ -463,6 +463,7 @@ for bias, runs in lstm_runs.items():
 # %% jupyter={"source_hidden": true} tags=["hide-input"]
 def draw_both():
     figure, (left, right) = plt.subplots(1, 2, figsize=(8.0, 4.2), sharey=True)
+    figure.get_layout_engine().set(wspace=0.08)              # "60" and "0" must not touch
     draw_rnn(left)
     draw_runs(right, lstm_runs, lambda bias: sigmoid(bias) ** lags, BIASES, {
         0: ("forget bias 0", 30, (-8, -16), "right"), 1: ("forget bias 1", 37, (6, 6), "left"),
@@ -526,8 +527,9 @@ def lstm_cell(a, c):
 # Then come distractors, of 4 kinds at random, and at last a question mark. The network has to name
 # the first token. Whoever guesses is right once in 8 times: that is the floor of this task.
 #
-# Both networks get 32 units, the same optimizer (Adam) and the same 300 steps of 32 texts. A loss
-# for `fit` returns sums: the loss, the gradients, and the number of terms.
+# Both networks get 32 units (which makes four times as many weights for the LSTM), the same
+# optimizer (Adam) and the same 300 steps of 32 texts. A loss for `fit` returns sums: the loss, the
+# gradients, and the number of terms.
 
 # %%
 SYMBOLS, DISTRACTORS, UNITS, STEPS = 8, 4, 32, 300
@@ -643,7 +645,7 @@ n_right = {kind: (runs > 0.9).sum(axis=0) for kind, runs in right.items()}
 table(["of 3 seeds, more than 90 % right", *(f"lag {lag}" for lag in LAGS)],
       [[kind if str(kind).startswith("RNN") else f"LSTM, forget bias {kind}", *n_right[kind]]
        for kind in KINDS])
-assert right[5][:, 3].min() > 0.9 and right[5][:, 4].mean() > 0.5     # lags 40 and 80
+assert right[5][:, 3].min() > 0.9 and right[5][:, 4].max() > 0.9      # lags 40 and 80
 assert right["RNN"][:, 4].max() < 0.5 and right[1][:, 3:].max() < 0.9
 assert min(runs[:, 0].min() for runs in right.values()) > 0.9         # lag 5 is easy
 say(f"""
@@ -672,7 +674,7 @@ Lines are means of three seeds, each of which is a dot.
 
 # %%
 def one_unit(w, steps=10):
-    """Loss and ∂loss/∂w of h_t = tanh(w h − 1), by the loops of section 1 and 2."""
+    """Loss and ∂loss/∂w of h_t = tanh(w h − 1), by the loops of sections 1 and 2."""
     h = [0.5]
     for _ in range(steps):
         h.append(np.tanh(w * h[-1] - 1))
@@ -909,7 +911,7 @@ table(["stored as", "shapes", "outputs differ by"], rows)
 #
 # **Clipping.** `torch.nn.utils.clip_grad_norm_` multiplies by
 # $\min(1, \text{limit} / (\|\mathbf{g}\| + 10^{-6}))$. The tiny number avoids a division by 0, and
-# makes the result shorter than the limit by a millionth:
+# makes the result a trifle shorter than the limit:
 
 # %%
 def torch_clip(grads, limit):
