@@ -79,7 +79,7 @@ def check_fixed_point(fixed_point: Answer, rng: np.random.Generator) -> None:
         value = M0 / 2.0**n
         want(abs(value / number - 1) < 0.5 or not np.isclose(M0 * 2.0**n, number, rtol=0.5),
              "n counts shifts to the right: M = M0 · 2^(−n), so a small M has a large n")
-        want(abs(value / number - 1) < 1e-3, f"for M = {number:.6g} you stand for {value:.6g}")
+        want(abs(value / number - 1) < 1e-3, f"for M = {number:.13g} you stand for {value:.6g}")
         want(M0 != 2**31, "for an M just below a power of two, rounding gives M0 = 2^31, which is "
                           "one too many: halve it, and shift by one less")
         want(2**30 <= M0 < 2**31, f"for M = {number:.6g}, M0 = {M0} is not in [2^30, 2^31): change "
