@@ -62,6 +62,13 @@ def searching(keep="likeliest", per_beginning=False):
     return search
 
 
+def from_one_letter(log_first, log_next, length, beams):
+    """Begins with the likeliest letter alone, and widens from there."""
+    first = np.full(log_first.shape, -1e9)
+    first[log_first.argmax()] = log_first.max()
+    return searching()(first, log_next, length, beams)
+
+
 @pytest.mark.parametrize(
     ("answer", "hint"),
     [
@@ -69,6 +76,7 @@ def searching(keep="likeliest", per_beginning=False):
         (searching("one of each"), "25 beams keep"),
         (searching(per_beginning=True), "greedy"),
         (lambda first, after, length, beams: searching()(first, after, length, 1), "25 beams"),
+        (from_one_letter, "second likeliest letter"),
         (lambda *given: (searching()(*given)[0], 0.0), "add up to"),
         (lambda *given: searching()(*given)[0], "two things"),
     ],

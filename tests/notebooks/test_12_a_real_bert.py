@@ -50,6 +50,7 @@ def mean_of(weights):
      (mean_of(lambda m: m / m.shape[1]), "divided by T"),
      (mean_of(lambda m: m / m.sum()), "own number of tokens"),
      (mean_of(lambda m: m.astype(float)), "sum of the tokens"),
+     (mean_of(lambda m: ~m / np.maximum(6 - m.sum(axis=1, keepdims=True), 1)), "True at a token"),
      (lambda h, m: h[:, 0], "first token"),
      (lambda h, m: h, "should give (B, D)"),
      (lambda h, m: h[:, 0] / np.linalg.norm(h[:, 0], axis=1, keepdims=True), "should have")],
@@ -69,6 +70,8 @@ def cosines(a, b):
      (lambda a, b: 1 - (a * b).sum() / np.linalg.norm(a) / np.linalg.norm(b), "of its own"),
      (lambda a, b: 1 - cosines(a.mean(axis=0)[None], b.mean(axis=0)[None])[0], "mean vectors"),
      (lambda a, b: (1 - cosines(np.float64(a), np.float64(b))).sum(), "not the sum"),
+     (lambda a, b: 1 - cosines(a, b).sum(), "not their sum"),
+     (lambda a, b: 1 - cosines(a, b), "one number"),
      (lambda a, b: 1 - cosines(a, b).mean(), "float64")],
 )  # fmt: skip
 def test_hints_for_the_drift(answer, words):
@@ -95,6 +98,7 @@ def sticking_out(size, middle=np.median):
     [(sticking_out(lambda x: x.max(axis=0)), "take magnitudes"),
      (sticking_out(lambda x: np.abs(x).max(axis=0), np.mean), "enlarge the mean"),
      (sticking_out(lambda x: np.abs(x).mean(axis=0)), "not its mean one"),
+     (sticking_out(lambda x: np.abs(x).max(axis=0), lambda _: 0.5), "median of all numbers"),
      (lambda x, f: sticking_out(lambda x: np.abs(x).max(axis=0))(x, f)[::-1], "largest first"),
      (lambda x, f: [-1], "counted from 0"),
      (lambda x, f: [], "should be 4")],

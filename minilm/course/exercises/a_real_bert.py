@@ -26,6 +26,9 @@ def check_mean_pooling(mean_pooling: Answer, rng: np.random.Generator) -> None:
     want(found.shape == right.shape,
          f"(B, T, D) = {hidden.shape} should give (B, D) = {right.shape}, got {found.shape}")
     zeroed = np.where(mask[:, :, None], hidden, 0)
+    padding = (hidden - zeroed).sum(axis=1)[1:] / (6 - lengths[1:, None])
+    want(not np.allclose(found[1:], padding, rtol=1e-4),
+         "that is the mean of the padding: the mask is True at a token")
     unit = right / np.linalg.norm(right, axis=1, keepdims=True)
     for mistake, hint in (
         (hidden.mean(axis=1), "padding was counted: what does the mask say?"),
@@ -48,7 +51,9 @@ def check_cosine_drift(cosine_drift: Answer, rng: np.random.Generator) -> None:
     after = before + 0.6 * rng.standard_normal((30, 16)) + 0.3
     a, b = (sizes * (before, after)).astype(np.float32)
     right = drift_of(a, b)
-    found = float(cosine_drift(a.copy(), b.copy()))
+    given = np.asarray(cosine_drift(a.copy(), b.copy()))
+    want(given.size == 1, f"return one number, the mean over all sentences, got {given.shape}")
+    found = float(given.item())
     total = float((a * b).sum() / np.linalg.norm(a) / np.linalg.norm(b))
     means = a.mean(axis=0), b.mean(axis=0)
     for mistake, hint in (
@@ -59,6 +64,7 @@ def check_cosine_drift(cosine_drift: Answer, rng: np.random.Generator) -> None:
                     "N cosines, not one for all numbers together"),
         (drift_of(means[0][None], means[1][None]), "that is the cosine of two mean vectors: take "
                                                    "the mean of N cosines"),
+        (1 - 30 * (1 - right), "take the mean of the cosines, not their sum"),
         (30 * right, "take the mean over the sentences, not the sum"),
     ):
         want(not np.isclose(found, mistake, rtol=1e-3), hint)
@@ -92,6 +98,9 @@ def check_outlier_channels(outlier_channels: Answer, rng: np.random.Generator) -
              "channels are the columns of x, counted from 0")
         sizes = np.abs(x).max(axis=0)
         if set(found) != set(right):
+            middle = float(np.median(np.abs(x)))
+            want(set(found) != set(np.flatnonzero(sizes > factor * middle).tolist()),
+                 "that is the median of all numbers: take the median of the channels' sizes")
             signed = x.max(axis=0)
             want(set(found) != set(np.flatnonzero(signed > factor * np.median(signed)).tolist()),
                  "a channel whose outlier is negative is missing: take magnitudes first")

@@ -40,6 +40,14 @@ def best_of_beams(
     return float(log_p.max())
 
 
+def misleading(rng: np.random.Generator) -> tuple[Array, Array]:
+    """A table in which the likeliest first letter leads to no likely text, its letters shuffled."""
+    first = np.array([0.5, 0.4, 0.1])
+    after = np.array([[0.4, 0.3, 0.3], [0.05, 0.05, 0.9], [0.9, 0.05, 0.05]])
+    order = rng.permutation(3)
+    return np.log(first[order]), np.log(after[np.ix_(order, order)])
+
+
 def check_search_with_beams(search_with_beams: Answer, rng: np.random.Generator) -> None:
     def table(V: int) -> tuple[Array, Array]:
         rows = np.log(rng.dirichlet(np.full(V, 0.5), size=V + 1) + 1e-6)
@@ -80,6 +88,12 @@ def check_search_with_beams(search_with_beams: Answer, rng: np.random.Generator)
     right = [best_of_beams(*one, 6, 3) for one in tables]
     yours = [found(*one, 6, 3) for one in tables]
     want(not np.allclose(yours, greedy), "with three beams it still finds what greedy finds")
+    first, after = misleading(rng)
+    want(
+        np.isclose(found(first, after, 3, 2), best_of_beams(first, after, 3, 2)),
+        "where the likeliest text begins with the second likeliest letter, two beams miss it: "
+        "begin with the `beams` likeliest letters, not with one",
+    )
     for keep, hint in (
         ("last step", "the beginnings that are kept are those with the likeliest *last letter*: "
          "compare the sums of all their logarithms"),
@@ -153,7 +167,8 @@ def check_clipped_matches(clipped_matches: Answer, rng: np.random.Generator) -> 
 
     want(answer(["the"] * 4, ["the", "cat"], 1) != (4, 4), "four times “the” against one “the” is "
          "one match: an n-gram counts at most as often as it stands in the reference")  # fmt: skip
-    want(answer(["a"], ["a", "b"], 2) == (0, 0), "one word has no run of two: want 0 and 0")
+    for n, run in ((2, "two"), (3, "three")):
+        want(answer(["a"], ["a", "b"], n) == (0, 0), f"one word has no run of {run}: want 0 and 0")
     for _ in range(20):
         written = [str(word) for word in rng.choice(["a", "b", "c"], size=rng.integers(5, 12))]
         reference = [str(word) for word in rng.choice(["a", "b", "c"], size=rng.integers(5, 12))]
