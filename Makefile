@@ -13,7 +13,7 @@ ARGS   ?=
 IN_VENV = .venv/bin/python -m
 INSTALL = $(IN_VENV) pip install --quiet --disable-pip-version-check
 
-.PHONY: study test jupyter lint notebooks bench clean
+.PHONY: study test jupyter lint notebooks docs bench clean
 
 study: .venv/stamp-run
 	$(IN_VENV) minilm study $(ARGS)
@@ -31,6 +31,11 @@ lint: .venv/stamp-dev
 notebooks: .venv/stamp-encoder
 	.venv/bin/python notebooks/build.py $(ARGS)
 
+docs: .venv/stamp-docs
+	.venv/bin/python docs/site/build.py
+	.venv/bin/python docs/site/check.py $(ARGS)
+	@echo "The site begins at build/site/index.html"
+
 bench: .venv/stamp-bench
 	$(IN_VENV) benchmarks $(ARGS)
 
@@ -44,6 +49,7 @@ $(shell test -x .venv/bin/python || rm -f .venv/stamp-*)
 .venv/stamp-run:    NEEDS = -e .
 .venv/stamp-test:   NEEDS = -e '.[test]'
 .venv/stamp-dev:    NEEDS = -e '.[test,dev]'
+.venv/stamp-docs:   NEEDS = -e '.[docs]'
 .venv/stamp-bench:  NEEDS = -e '.[bench]'
 .venv/stamp-course: NEEDS = -r requirements.txt
 

@@ -16,7 +16,7 @@ from minilm.nn import check_gradient
 from minilm.training import fit
 from minilm.weights import load, save, thaw
 
-__version__ = "0.6.0"
+__version__ = "0.7.0"
 
 __all__ = [
     "LSTMLanguageModel",
