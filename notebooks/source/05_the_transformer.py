@@ -246,7 +246,8 @@ for d in WIDTHS[4:]:
     assert np.allclose(variance[True, d], 1, rtol=0.3)
 show(draw_scaling())
 say(f"With d = 1024 the largest of {KEYS} weights is {np.mean(largest[False, 1024]):.2f} on "
-    f"average without the division, and {np.mean(largest[True, 1024]):.2f} with it, whatever d is.")
+    f"average without the division, and {np.mean(largest[True, 1024]):.2f} with it, much as for "
+    "any other d.")
 
 # %% [markdown]
 # ## 3. The mask: who may look at whom
@@ -672,10 +673,12 @@ left = {kind: [kept[kind, seed][-1] for seed in range(3)]
         for kind in ("pre-norm", "post-norm", "no residuals")}
 assert max(left["no residuals"]) < 1e-8 < 1e-5 < min(left["post-norm"])
 assert max(left["post-norm"]) < 0.1 < min(left["pre-norm"])
+gone = max(next(depth for depth, share in enumerate(kept["no residuals", seed]) if share < 1e-12)
+           for seed in range(3))
 show(draw_collapse())
 say(f"After {DEPTH} blocks, pre-norm keeps at least {min(left['pre-norm']):.2f}, post-norm "
     f"{min(left['post-norm']):.4f}. Without residual connections, all words have become one and "
-    "the same vector after five or six blocks, up to rounding, and nothing can be learned from it.")
+    f"the same vector after {gone} blocks, up to rounding, and nothing can be learned from it.")
 
 # %% [markdown]
 # ## 7. Encoder and decoder

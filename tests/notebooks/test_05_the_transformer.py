@@ -59,6 +59,8 @@ def test_the_mask_that_masks_nothing_is_told_so(notebook):
         (where(lambda real: np.tri(7, dtype=bool) & real[:, :, None]), "along the last axis"),
         (where(lambda real: np.tri(7, dtype=bool).T & real[:, None]), "the past that is hidden"),
         (where(lambda real: real[:, None]), "when a later word changes"),
+        (where(lambda real: np.tri(7, k=-1, dtype=bool) & real[:, None]), "look at itself, too"),
+        (lambda scores, real: scores * np.tri(7) * real[:, None], "are the hidden ones low"),
         (lambda scores, real: scores + 1e9 * np.triu(np.ones((7, 7)), 1), "raised where it should"),
     ],
 )

@@ -30,9 +30,8 @@ def check_causal_attention(causal_attention: Answer, rng: np.random.Generator) -
         return np.where(real[..., None], y, 0)  # what is computed at the filling is not read
 
     def with_changed(word: int) -> Array:
-        other = k.copy()
-        other[:, word] += 3
-        return answer(other, v)
+        other = np.arange(T)[:, None] == word
+        return answer(k + 3 * other, v + 3 * other)
 
     y = answer(k, v)
     want(
@@ -48,13 +47,17 @@ def check_causal_attention(causal_attention: Answer, rng: np.random.Generator) -
         "score is raised where it should be lowered)",
     )
     want(
+        not np.allclose(with_changed(4)[:, 4], y[:, 4], atol=1e-5),
+        "no output changes when its own word changes: a word may look at itself, too",
+    )
+    want(
         not sees_future,
         "an output changes when a later word changes. Print the scores after they have been "
         "masked: are the hidden ones low at all? A boolean index makes a copy",
     )
-    of_filling = np.where(real[..., None], k, k + 3)
+    filling = 3 * ~real[..., None]
     want(
-        np.allclose(answer(of_filling, v), y, atol=1e-5),
+        np.allclose(answer(k + filling, v + filling), y, atol=1e-5),
         "outputs of real words change when the filling changes: `real` must say which *keys* may "
         "be looked at, and keys lie along the last axis of the scores",
     )
@@ -93,7 +96,7 @@ def check_sinusoids(sinusoids: Answer, rng: np.random.Generator) -> None:
 
 def check_transformer_size(transformer_size: Answer, rng: np.random.Generator) -> None:
     for _ in range(3):
-        source, target, layers = (int(n) for n in rng.integers((5, 5, 1), (40, 40, 4)))
+        source, target, layers = (int(n) for n in rng.integers((12, 12, 3), (30, 30, 6)))
         D = 4 * int(rng.integers(2, 6))
         F = 3 * D + 4
         model = Seq2SeqTransformer(
@@ -105,6 +108,7 @@ def check_transformer_size(transformer_size: Answer, rng: np.random.Generator) -
         mistakes = {
             right - layers * 4 * D * (D + 1): "the decoder's cross-attention is missing",
             right - 4 * D: "each side ends in a norm of its own",
+            right - 2 * D: "each side ends in a norm of its own",
             right + target * D: "the head is tied: it uses the target's table, and adds nothing",
             right - biases: "each map has a bias, one number for each output",
             right - layers * 10 * D - 4 * D: "the norms have parameters too, a gain and a bias",
