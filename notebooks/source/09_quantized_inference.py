@@ -206,7 +206,7 @@ def draw_levels(axes, x, title):
 
 
 def draw_activations():
-    figure, (left, right) = plt.subplots(1, 2, figsize=(8.0, 3.4))
+    figure, (left, right) = plt.subplots(1, 2, figsize=(8.0, 3.1))
     draw_levels(left, of_norm, "after a norm")
     draw_levels(right, of_gelu, "after the GELU")
     left.set_ylabel("density (logarithmic)")
@@ -224,8 +224,8 @@ draw_activations()
 # $$x \approx s_x\,(q_x - z), \qquad s_x = \frac{\max x - \min x}{2^b - 1}, \qquad
 #   z = \mathrm{round}\!\left(\frac{-\min x}{s_x}\right), \qquad q_x \in \{0, …, 2^b - 1\}$$
 #
-# $z$, the **zero point**, is the code that stands for 0; min and max are extended to include 0, so
-# that 0 always has a code of its own.
+# for $b$ bits. $z$, the **zero point**, is the code that stands for 0; min and max are extended to
+# include 0, so that 0 always has a code of its own.
 #
 # ## 3. What the zero point costs
 #
@@ -279,15 +279,16 @@ table(["of the largest layer's output", "relative error"],
 # If the range is fixed beforehand, from calibration, it is called **static**; if it is taken from
 # each input while the model runs, **dynamic**. A static one is faster, and has to be chosen. The
 # largest number ever seen is one choice. But one odd token makes the steps wide for all others, so
-# there are three more. Let $t$ be the end of a symmetric range:
+# there are three more. Let $t$ be the end of a symmetric range, and $\hat x$ what rounding makes of
+# $x$:
 #
 # - **min–max**: $t = \max |x|$. Nothing is clipped.
 # - **percentile**: 99.9 % of all $|x|$ lie inside, say.
 # - **MSE**: the $t$ with the least $\sum (x - \hat{x})^2$, clipping and rounding together.
 # - **entropy**: the $t$ for which the histogram of $\hat x$ looks most like that of $x$: least
-#   $\mathrm{KL}(P \,\Vert\, Q) = \sum_i P_i \log (P_i / Q_i)$. $P$ are the shares of the bins of
-#   $|x|$, those beyond $t$ added to the last bin; $Q$ is the same with all bins that are rounded to
-#   one level made equally high. (Empty bins stay empty.)
+#   divergence $\mathrm{KL}(P \,\Vert\, Q) = \sum_i P_i \log (P_i / Q_i)$. $P$ are the shares of the
+#   bins of $|x|$, those beyond $t$ added to the last bin; $Q$ is the same with all bins that are
+#   rounded to one level made equally high. (Empty bins stay empty.)
 
 # %%
 def rounded(x, t, bits):
@@ -329,7 +330,7 @@ ends = {"min–max": np.abs(x).max(), "percentile": np.quantile(np.abs(x), 0.999
 # %% jupyter={"source_hidden": true} tags=["hide-input"]
 def draw_ends():
     colours = dict(zip(ends, (ORANGE, GREEN, BLUE, PINK), strict=True))
-    figure, (left, right) = plt.subplots(1, 2, figsize=(8.0, 3.5))
+    figure, (left, right) = plt.subplots(1, 2, figsize=(8.0, 3.1))
     left.hist(np.abs(x).ravel(), bins=100, color=SKY, log=True)
     left.set_ylim(0.6, left.get_ylim()[1] * 60)
     for height, (name, t) in zip((0.93, 0.84, 0.75, 0.66),
@@ -420,8 +421,9 @@ say(f"""
 # ## 5. Outliers
 #
 # Our models are small and well-behaved. In large language models a few *channels* of the
-# activations are a hundred times larger than all the others (Dettmers et al. 2022), and 8 bits are
-# suddenly not enough: the steps are made for the few, and everything else is rounded to 0.
+# activations are up to a hundred times larger than the others (Dettmers et al. 2022; Xiao et al.
+# 2023), and 8 bits are suddenly not enough: the steps are made for the few, and everything else is
+# rounded to 0.
 #
 # We can build that. A norm multiplies each of its outputs by a gain, and the next weight has a row
 # for each of these outputs. Multiply one gain (and its bias) by 100, divide the row by 100: **the
@@ -450,9 +452,9 @@ assert np.abs(damage(lambda _, seed: planted[seed])).max() < 1e-4      # the sam
 # $$x W = \big(x\, \mathrm{diag}(1/f)\big)\big(\mathrm{diag}(f)\, W\big), \qquad
 #   f_j = \frac{(\max |x_j|)^{\alpha}}{(\max |W_j|)^{1 - \alpha}}$$
 #
-# with $\alpha$ between 0 and 1. At $\alpha = \tfrac12$ both sides end with the same largest number
-# in channel $j$, $\sqrt{\max|x_j| \max|W_j|}$: what was hard on one side is shared out between
-# both.
+# with $x_j$ column $j$ of $x$, $W_j$ row $j$ of $W$, and $\alpha$ between 0 and 1. At
+# $\alpha = \tfrac12$ both sides end with the same largest number in channel $j$,
+# $\sqrt{\max|x_j| \max|W_j|}$: what was hard on one side is shared out between both.
 
 # %%
 UP = "block.1.feed_forward.w_up"
@@ -500,7 +502,7 @@ draw_outliers()
 # %% [markdown]
 # On the right orange and blue lie on each other. In minilm smoothing is a `transform` of
 # `quantize`, which also searches for the best $\alpha$. Now the whole model, weights and
-# activations of 8 bits:
+# activations of 8 bits (W8A8 for short):
 
 # %%
 smooth = [
@@ -575,7 +577,7 @@ clip_damage = {
 
 # %% jupyter={"source_hidden": true} tags=["hide-input"]
 def draw_thresholds():
-    figure, (left, right) = plt.subplots(1, 2, figsize=(8.0, 3.4))
+    figure, (left, right) = plt.subplots(1, 2, figsize=(8.0, 3.0))
     u = np.linspace(-3, 3, 601)
     styles = {"hard": (BLUE, "-", "o"), "soft": (GREEN, "--", "s"), "printed": (ORANGE, ":", "v")}
     curves = {"hard": np.clip(u, -1, 1), "soft": np.tanh(u), "printed": np.where(u > 1, 1, -1)}
@@ -730,13 +732,11 @@ assert gptq_error < nearest_error / 6
 
 # %% jupyter={"source_hidden": true} tags=["hide-input"]
 def draw_two_weights():
-    figure, axes = plt.subplots(figsize=(4.8, 4.0))
+    figure, axes = plt.subplots(figsize=(4.3, 3.6))
     u, v = np.meshgrid(np.linspace(-0.6, 1.6, 200), np.linspace(-0.6, 1.6, 200))
     d1, d2 = 0.4 - u, 0.4 - v
     error = d1**2 + d2**2 + 1.8 * d1 * d2
-    contours = axes.contour(u, v, error, [0.02, 0.088, 0.25, 0.608, 1.2], colors=GREY,
-                            linewidths=0.8)
-    axes.clabel(contours, [1.2], fontsize=9, fmt="%g")
+    axes.contour(u, v, error, [0.02, 0.088, 0.3, 0.608], colors=GREY, linewidths=0.8)
     grid = [(i, j) for i in (0, 1) for j in (0, 1)]
     axes.plot(*zip(*grid, strict=True), "s", color=BLACK, markersize=6)
     axes.plot(0.4, 0.4, "o", color=BLUE, markersize=8)
@@ -838,7 +838,7 @@ for seed, params in enumerate(trained):
 
 # %% jupyter={"source_hidden": true} tags=["hide-input"]
 def draw_sensitivity():
-    figure, axes = plt.subplots(figsize=(8.0, 4.0))
+    figure, axes = plt.subplots(figsize=(8.0, 3.6))
     order = np.argsort(alone[:, :, 0].mean(axis=0))
     for k, (bits, colour, marker) in enumerate(((2, ORANGE, "v"), (3, BLUE, "o"), (4, GREEN, "s"))):
         values = alone[:, order, k]
@@ -847,12 +847,12 @@ def draw_sensitivity():
                       color=colour, markersize=5, alpha=0.6)
             axes.plot(max(values[:, height].mean(), 1e-4), height, "|", color=colour,
                       markersize=14, markeredgewidth=2)
-        axes.text(max(values[:, -1].mean(), 1e-4), len(NAMES) - 0.45, f"{bits} bits", color=colour,
+        axes.text(max(values[:, -1].mean(), 1e-4), len(NAMES) - 0.4, f"{bits} bits", color=colour,
                   ha="center")
     axes.set_yticks(range(len(NAMES)), [f"{NAMES[i]}   " for i in order], fontsize=9)
     axes.set_xscale("log")
     axes.set_xlim(8e-5, 1.5)
-    axes.set_ylim(-0.6, len(NAMES) + 0.1)
+    axes.set_ylim(-0.6, len(NAMES) + 0.2)
     axes.set_xlabel("loss above float when this matrix alone is rounded (nats per character)\n"
                     "three seeds and their mean; what is below 0.0001 stands at the left edge")
     show(figure, "09-sensitivity-per-layer")
@@ -866,12 +866,15 @@ worst, best = mean_alone[:, 0].argmax(), mean_alone[:, 0].argmin()
 first_block = mean_alone[[n.startswith("block.0") for n in NAMES], 0].sum()
 second_block = mean_alone[[n.startswith("block.1") for n in NAMES], 0].sum()
 assert mean_alone[worst, 0] > 20 * mean_alone[best, 0] and first_block > 3 * second_block
+tables = [n.endswith("embedding") for n in NAMES]
+assert mean_alone[tables, 0].min() > np.median(mean_alone[:, 0])
 say(f"""
 At two bits `{NAMES[worst]}` alone costs {mean_alone[worst, 0]:.3f} nats, `{NAMES[best]}` only
 {mean_alone[best, 0]:.4f}: a factor of {mean_alone[worst, 0] / mean_alone[best, 0]:.0f}, far more
 than the spread between seeds. The matrices of the first block cost
-{first_block / second_block:.0f} times as much as those of the second: what they spoil, everything
-behind them reads. The tables of tokens and positions, where it all begins, are dear too.
+{first_block / second_block:.0f} times as much as those of the second. One reason may be that what
+they spoil, everything behind them reads. The tables of tokens and positions, where it all begins,
+are dear too.
 """)
 
 # %% [markdown]
@@ -984,7 +987,7 @@ def draw_band(axes, bits, damages, colour, marker, label):
 
 
 def draw_loss_against_bits():
-    figure, (left, right) = plt.subplots(1, 2, figsize=(8.0, 3.9), sharey=True)
+    figure, (left, right) = plt.subplots(1, 2, figsize=(8.0, 3.5), sharey=True)
     for (name, points), colour, marker in zip(
         weight_points.items(), (ORANGE, PINK, BLUE, GREEN, BLACK), "vosD^", strict=True
     ):
@@ -1024,7 +1027,7 @@ say(f"""
 - With 3 bits everywhere, per-tensor absmax costs {spread(three['per-tensor absmax'])} nats (above
   the picture), a scale a channel {spread(three['per-channel absmax'])}, the range of least squared
   error {spread(three['per-channel MSE'])}, and GPTQ on top of it {spread(three['GPTQ, MSE'])}.
-- **Where the bits are counts for more than how one rounds**: in the same bytes as 3 bits
+- **Here it counts for more where the bits are than how one rounds**: in the same bytes as 3 bits
   everywhere, mixed precision with plain rounding costs {spread(at_three)}.
 - At 3.5 bits on average it costs {spread(half)}; 4 bits everywhere cost {spread(four)}.
 - Activations need more bits than weights: the best of the five ways costs {rounded_x[4]:.3f} nats
@@ -1059,9 +1062,9 @@ table(["damage in nats per character", "bits", "Transformer", "LSTM"],
 # %% [markdown]
 # Two things differ. On the LSTM mixed precision is better than plain rounding, and GPTQ is better
 # still: what matters more, where the bits are or how one rounds, depends on the model. And the
-# range of least divergence ("entropy") loses on the Transformer at 8 bits, where all others are
-# free: it counts *how many* numbers are clipped, not how far they are moved. Try more than one, on
-# text that you do not score.
+# range of least divergence ("entropy") costs something on the Transformer even at 8 bits, where the
+# other ranges are free: it counts *how many* numbers are clipped, not how far they are moved. Try
+# more than one, on text that you do not score.
 #
 # And time? In NumPy none of this is faster, since everything goes through float products in the end
 # (`docs/methods.md` lists it). The gain is real where the processor multiplies 8-bit integers
