@@ -203,12 +203,12 @@ share = {how: np.mean([own[name, how]["file_bytes"] / own[name, how]["archive"]
                        for name in EXAMPLES]) for how in ("float32", "4 bits", "2 bits")}
 assert share["2 bits"] < share["4 bits"] < share["float32"]
 say(f"""
-Eight bits are free in all three tasks and four nearly so; at two bits each falls apart. Pruning
+Eight bits are free in all three tasks and four cost little; two bits hurt all of them. Pruning
 half of the weights at once, without training further, saves less than half of the file (a mask says
 which half is there) and costs more than four bits do. And the coder? Of an archive of floats it
 leaves {share['float32']:.0%}, of one of 4-bit codes {share['4 bits']:.0%}, of 2-bit codes
 {share['2 bits']:.0%}: the fewer values there are, the more often the likeliest comes. (An archive
-also spends 280 bytes on each array, which tells in files this small.)
+also spends some bytes on each array by itself, which tells in files this small.)
 """)
 
 # %% [markdown]
@@ -278,11 +278,14 @@ table(["compression", "attention moved", "right translations"],
 assert moved["8 bits"] < moved["4 bits"] < moved["3 bits"] < moved["2 bits"]
 
 # %% jupyter={"source_hidden": true} tags=["hide-input"]
+lost = own["translation", "float32"]["quality"] - own["translation", "4 bits"]["quality"]
 say(f"""
-The map moves long before the answers do: at 3 bits {moved['3 bits']:.0%} of the attention looks
-elsewhere, and {own['translation', '3 bits']['quality']:.0%} of the translations are still right. A
-picture of attention that has hardly changed is no proof of quality, and one that has changed is no
-proof of damage. Judge by the answers; use the map to understand.
+The more the map moves, the fewer answers are right; but one number does not give the other. At 4
+bits {moved['4 bits']:.0%} of the attention looks elsewhere and {lost:.1%} of the answers are lost.
+Two bits and pruning move nearly the same share ({moved['2 bits']:.0%} and
+{moved['half pruned']:.0%}) and leave {own['translation', '2 bits']['quality']:.0%} and
+{own['translation', 'half pruned']['quality']:.0%} right answers. Judge by the answers; use the map
+to understand.
 """)
 
 # %% [markdown]
@@ -661,8 +664,8 @@ large = [row for row in saved_rows("benchmarks/recipes.csv") if row["model"] == 
 end = max(row["stage"] for row in large)
 first, last = ([row for row in large if row["stage"] == s] for s in (0, end))
 say(f"""
-Of both recipes and the front above together, {len(by_recipe)} of the {len(best)} points of the new
-front are stages of a recipe. At the end {ends['deep compression']['smaller']:.0f} and
+Draw the front of both recipes and the points above together: of its {len(best)} points
+{len(by_recipe)} come from a recipe. At the end {ends['deep compression']['smaller']:.0f} and
 {ends['ternary']['smaller']:.0f} times are saved. (The recipes ran here from one seed.)
 
 The same with a larger model: the repository's Transformer that translates, trained to the end,
