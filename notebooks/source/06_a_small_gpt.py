@@ -95,7 +95,7 @@ for pair, count in count_pairs(tiny_words).most_common(4):
 # %% [markdown]
 # The pair that comes first is merged everywhere; then everything is counted anew. If several pairs
 # are equally frequent, some rule must choose, or two people get two tokenizers: here the pair whose
-# symbols came into the vocabulary first.
+# symbols came into the vocabulary first (the characters stand there in alphabetical order).
 
 # %%
 def merged(word, pair):
@@ -200,10 +200,11 @@ draw_vocabulary()
 # The model is the Transformer of notebook 05: a table of vectors, two blocks with causal
 # self-attention, and the table again to score what comes next. It is trained on windows of 64
 # tokens to say each next one. We train it on characters and on BPE's tokens, three times each with
-# different first weights and different windows.
+# different first weights and different windows. The step size rises at first, then falls
+# (`warmup_cosine`).
 #
-# A loss is in nats *per token*, and a token of four characters has more to it than one of one. So
-# both are turned into the same currency:
+# A loss is in nats (natural logarithms, as in 00) *per token*, and a token of four characters has
+# more to it than one of one. So both are turned into the same currency:
 #
 # $$\text{nats per character} = \text{nats per token} \cdot
 #   \frac{\text{tokens of the text}}{\text{characters of the text}}$$
@@ -290,7 +291,8 @@ draw_losses()
 # %% jupyter={"source_hidden": true} tags=["hide-input"]
 gap = {name: values.mean() - floor for name, values in final.items()}
 assert final["BPE"].max() < final["characters"].min() and final["BPE"].min() > floor
-assert final["BPE"].max() < best_ngram["BPE"][0]
+counted = min(loss for loss, _ in best_ngram.values())
+assert final["BPE"].max() < counted and final["characters"].min() > best_ngram["characters"][0]
 own, per_piece = (len(test_text) / len(t.encode(test_text)) for t in tokenizers.values())
 say(f"""
 Bands: the lowest and the highest of {len(SEEDS)} runs.
@@ -312,8 +314,8 @@ Bands: the lowest and the highest of {len(SEEDS)} runs.
 # %% [markdown]
 # ## 3. Drawing the next token
 #
-# The model's last layer answers with one number for each token of the vocabulary, the *logits*
-# $z$. The softmax makes them probabilities. Before it, they may be divided by a **temperature**
+# The model's last layer answers with one number $z_i$ for each token $i$ of the vocabulary, its
+# *logit*. The softmax makes them probabilities. Before it, they may be divided by a **temperature**
 # $\tau$:
 #
 # $$p_i = \frac{e^{z_i / \tau}}{\sum_j e^{z_j / \tau}}$$
@@ -342,7 +344,7 @@ def keep_top_k(p, k):
 model, params = model_for(bpe), trained["BPE", 0][0]
 prompt = "every dog that the farmers see"
 logits, _ = model.forward(params, bpe.encode(prompt)[None])
-z = logits[0, -1]                                       # (V,): what comes after the prompt
+z = logits[0, -1]                                       # (V,), V tokens in the vocabulary
 
 for temperature in (0.5, 1.0, 2.0):
     ours = keep_top_k(probabilities(z, temperature), k=5)
@@ -353,8 +355,8 @@ print("greedy: after", repr(prompt), "comes", repr(bpe.decode([z.argmax()])))
 # Five tokens are too few where many would do, and too many where only one is right. **Top-p** (the
 # *nucleus*, Holtzman et al. 2020) lets the probabilities decide how many to keep: the fewest of the
 # likeliest tokens that have a joint probability of at least $p$. You will write it below; here is
-# what minilm's `next_token_probabilities` does to our prompt. *Every dog that the farmers see* must
-# go on with a verb, and one for a single dog; the grammar lists them.
+# what minilm's `next_token_probabilities` does to our prompt, with one of the models. *Every dog
+# that the farmers see* must go on with a verb, and one for a single dog; the grammar lists them.
 
 # %%
 right_verbs = {word for symbol in ("ActsOnSg", "ActsSg")
@@ -473,12 +475,14 @@ draw_temperature()
 
 # %% jupyter={"source_hidden": true} tags=["hide-input"]
 mean = by_temperature.mean(axis=1)
-assert mean[0, 0] > mean[-1, 0] and mean[0, 1] < mean[3, 1]
+right, variety = by_temperature[:, :, 0], by_temperature[:, :, 1]       # (temperatures, seeds)
+assert right[-1].max() < right[:-1].min() and variety[0].max() < variety[3].min()
 assert others["greedy"][:, 2].max() < 0.5
 say(f"""
-Bands: three models. A low temperature is right more often ({mean[0, 0]:.0%} at 0.4,
-{mean[3, 0]:.0%} at 1, {mean[-1, 0]:.0%} at 1.3) and says less ({mean[0, 1]:.2f} nats per character
-where the language has {entropy:.2f}). Greedy is an extreme of this kind: of its sentences only
+Bands: three models. Heat does harm: {mean[-1, 0]:.0%} are right at 1.3, {mean[3, 0]:.0%} at 1.
+Cooling helps less ({mean[1, 0]:.0%} at 0.6, {mean[0, 0]:.0%} at 0.4; the bands overlap), for the
+model's likely mistakes stay likely, and it says less: {mean[0, 1]:.2f} nats per character at 0.4,
+where the language has {entropy:.2f}. Greedy is an extreme of this kind: of its sentences only
 {others['greedy'][:, 2].mean():.0%} differ from one another, it goes round in circles. Top-p cuts
 the tail and lets the rest be as it is: {others['top-p 0.9'][:, 0].mean():.0%} right at
 {others['top-p 0.9'][:, 1].mean():.2f} nats.
@@ -491,8 +495,8 @@ the tail and lets the rest be as it is: {others['top-p 0.9'][:, 0].mean():.0%} r
 # $1 + 2 + \dots + T \approx T^2/2$ of them. Almost all of that was read before, and here is why
 # nothing new can come of it.
 #
-# Attention gives position $t$ the mean of the values $v_s$ of the positions $s \le t$, weighted by
-# how well their keys $k_s$ fit its query $q_t$:
+# Attention gives position $t$ the mean $y_t$ of the values $v_s$ of the positions $s \le t$,
+# weighted by how well their keys $k_s$ fit its query $q_t$ ($d$ numbers each):
 #
 # $$y_t = \sum_{s \le t} \frac{e^{q_t \cdot k_s / \sqrt{d}}}
 #                             {\sum_{r \le t} e^{q_t \cdot k_r / \sqrt{d}}} \; v_s$$
@@ -666,7 +670,7 @@ def draw_rates():
     axes.set_xticks(list(with_cache), [str(n) for n in with_cache])
     axes.set_yticks([100, 300, 1000, 3000], ["100", "300", "1,000", "3,000"])
     axes.minorticks_off()
-    axes.set_ylim(50, 6000)
+    axes.set_ylim(0.6 * last, 2.2 * max(np.median(r) for r in with_cache.values()))
     axes.set_xlabel("length T of the text written (tokens)")
     axes.set_ylabel("tokens per second, one core")
     show(figure, "06-tokens-per-second")
@@ -677,20 +681,20 @@ draw_rates()
 # %% jupyter={"source_hidden": true} tags=["hide-input"]
 gain = {n: np.median(with_cache[n]) / np.median(read_again[n]) for n in (8, 64, 512)}
 kept = np.median(with_cache[512]) / np.median(with_cache[8])
-assert 1 < gain[8] < gain[64] < gain[512]
+assert 1 < gain[8] < gain[64] < gain[512] and 0.5 < kept < 1.5
 say(f"""
 Bands: the slowest and the fastest of {len(with_cache[8])} rounds. At 8 tokens the cache is worth
 {gain[8]:.1f} times, at 64 {gain[64]:.1f} times, at 512 **{gain[512]:.0f} times**. With it, the
-speed at 512 tokens is {kept:.0%} of that at 8: a token costs nearly the same wherever it stands,
-and the little that is lost is the longer look back. Without it the speed falls more slowly than
-1/T at first, because small products waste much of a processor's time anyway.
+speed at 512 tokens is {kept:.0%} of that at 8: at these lengths a token costs nearly the same
+wherever it stands. Without it the speed falls more slowly than 1/T at first: a call has costs that
+do not grow with T, and larger products use a processor better.
 """)
 
 # %% [markdown]
 # ### What it costs
 #
-# Nothing is free. For each layer, each token and each of the $D$ columns there are two numbers, a
-# key and a value:
+# Nothing is free. For each of $L$ layers, $T$ tokens and $D$ columns (all heads together) there are
+# two numbers, a key and a value:
 #
 # $$\text{bytes} = 2 \cdot L \cdot T \cdot D \cdot \text{bytes per number}$$
 #
@@ -712,7 +716,7 @@ say(f"{by_formula:,} bytes, which is what `state.nbytes` says too. A Llama 2 of 
 # **1. Encode a word.** You have the merges; now use them. `encode_word(word, merges)` takes a word,
 # a `str` such as `"Ġcats"`, and a list of pairs in the order learned. Start with single characters.
 # While any neighbours are a pair that was learned, merge the one that was learned *first*,
-# everywhere in the word. Return the list of pieces. (`merged` above may help.)
+# everywhere in the word. Return the list of pieces. (`merged` above may help; it wants a tuple.)
 
 # %%
 def encode_word(word, merges):
@@ -771,11 +775,11 @@ check("at_temperature", at_temperature)
 # **4. Prove cached = uncached.** Write the attention of *one* new token with a cache.
 # `read_one(x, cache, w_q, w_k, w_v)` takes the token's vector `x`, shape `(D,)`; the `cache`, a
 # pair `(K, V)` of shapes `(t, d)`, with the keys and values of the $t$ tokens before it (at first
-# $t = 0$); and three matrices of shape `(D, d)`. The query is `x @ w_q`, and so on; there is
-# one head and no bias. Return `(y, new_cache)`: $y_t$ as in the formula of section 4, shape
-# `(d,)`, and the pair `(K, V)` with one row more. Do not write into the arrays you were given. The
-# check reads a text with your function, token by token, and compares it with the whole text read
-# at once.
+# $t = 0$, and the token sees only itself); and three matrices of shape `(D, d)`. The query is
+# `x @ w_q`, and so on; there is one head and no bias. Return `(y, new_cache)`: $y_t$ as in the
+# formula of section 4, shape `(d,)`, and the pair `(K, V)` with one row more. Do not write into the
+# arrays you were given. The check reads a text with your function, token by token, and compares it
+# with the whole text read at once.
 
 # %%
 def read_one(x, cache, w_q, w_k, w_v):

@@ -77,6 +77,22 @@ def test_words_encoded_wrongly():
     def characters_alone(word, merges):
         return list(word)
 
+    def letters_that_meet(word, merges):
+        spaced = " ".join(word)
+        for a, b in merges:
+            spaced = spaced.replace(f"{a} {b}", a + b)
+        return spaced.split()
+
+    def once(word, merges):
+        symbols = list(word)
+        for pair in merges:
+            if pair in (places := list(pairwise(symbols))):
+                i = places.index(pair)
+                symbols[i : i + 2] = [symbols[i] + symbols[i + 1]]
+        return symbols
+
+    assert "whole pieces" in hint("encode_word", letters_that_meet)
+    assert "everywhere" in hint("encode_word", once)
     assert "learned first" in hint("encode_word", in_any_order)
     assert "learned first" in hint("encode_word", longest_first)
     assert "learned first" in hint("encode_word", last_learned_first)
@@ -148,6 +164,7 @@ def test_caches_that_forget_and_scores_that_are_not_scaled():
     assert verdict(EXERCISES["read_one"], answer()).state == "right"
     assert "√d" in hint("read_one", answer(scale=1))
     assert "not by d" in hint("read_one", answer(scale=0.25))
+    assert "a key has" in hint("read_one", answer(scale=6**-0.5))
     assert "itself" in hint("read_one", answer(own=False))
     assert "as they are" in hint("read_one", answer(write=True))
     assert "rows" in hint("read_one", lambda *a: (read_one(*a)[0], a[1]))

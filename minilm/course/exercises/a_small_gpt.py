@@ -22,7 +22,12 @@ def check_encode_word(encode_word: Answer, rng: Rng) -> None:
     want("".join(map(str, pieces)) == "bcab", "the pieces, joined, must be the word again")
     want(pieces != list("bcab"), "some neighbours are a pair that was learned: merge them")
     want(pieces == ["bc", "ab"], "merge wherever the pair stands, at the word's end too")
+    want(list(encode_word("abcab", [("a", "b")])) == ["ab", "c", "ab"],
+         "merge a pair everywhere in the word, not only where it stands first")  # fmt: skip
     order = list(encode_word("abc", [("b", "c"), ("a", "b")]))
+    want(order != ["abc"],
+         "`a` and `bc` are no pair that was learned: compare whole pieces, not the letters where "
+         "two of them meet")  # fmt: skip
     want(order != ["ab", "c"],
          "of two pairs that overlap the one that was learned first goes first, not the one that "
          "stands further left")  # fmt: skip
@@ -65,7 +70,11 @@ def check_top_p_set(top_p_set: Answer, rng: Rng) -> None:
         order = np.argsort(-p, kind="stable")
         right = order[np.cumsum(p[order]) - p[order] < limit]
         assert set(right) == set(np.flatnonzero(cut(p, limit)))
-        want(np.array_equal(np.ravel(top_p_set(p.copy(), limit)), right),
+        found = np.ravel(top_p_set(p.copy(), limit)).astype(int)
+        want(np.array_equal(found, right) or not np.array_equal(p[found], p[right]),
+             "of equally likely tokens the lower id comes first: argsort promises that only with "
+             "kind='stable'")  # fmt: skip
+        want(np.array_equal(found, right),
              "on other probabilities it keeps too many or too few")  # fmt: skip
 
 
@@ -103,6 +112,7 @@ def check_read_one(read_one: Answer, rng: Rng) -> None:
     right, _ = attention(q, k, v, causal_mask(T))
     unscaled, _ = attention(2 * q, k, v, causal_mask(T))  # √d = 2: as if never divided
     by_d, _ = attention(q / 2, k, v, causal_mask(T))
+    by_width, _ = attention(q * np.sqrt(d / D), k, v, causal_mask(T))
     cache = np.zeros((0, d)), np.zeros((0, d))
     for t in range(T):
         given = tuple(part.copy() for part in cache)
@@ -129,6 +139,8 @@ def check_read_one(read_one: Answer, rng: Rng) -> None:
                  "the token may look at itself, too: its own key and value go in first")
             want(not np.allclose(y, unscaled[t], atol=1e-5), "divide the scores by √d")
             want(not np.allclose(y, by_d[t], atol=1e-5), "divide by √d, not by d")
+            want(not np.allclose(y, by_width[t], atol=1e-5),
+                 "the d in √d is how many numbers a key has, not how many x has")  # fmt: skip
         want(np.allclose(y, right[t], atol=1e-4),
              f"token {t + 1}: not what attention over the whole text gives at this place; are the "
              "weights a softmax over the rows of K, and is y their mean of the rows of V?")
