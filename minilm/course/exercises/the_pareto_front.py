@@ -23,7 +23,11 @@ MAY_BE_LOST = 0.02  # of the right answers
 def check_front_of(front_of: Answer, rng: Rng) -> None:
     # five points: 0 and 1 are on the front, 2 and 3 are not, 4 is a second 1
     points = np.array([[10, 0.5], [20, 0.8], [30, 0.7], [20, 0.6], [20, 0.8]])
-    found = indices(front_of(points.copy()))
+    answer = np.ravel(front_of(points.copy()))
+    want(answer.dtype != bool, "return the indices, not true and false (`np.flatnonzero` helps)")
+    want(len(answer) > 0,
+         "no point is left: did each dominate itself? It must be better in one thing")  # fmt: skip
+    found = indices(answer)
     want(found != [2, 3], "those are the points that are dominated: return the others")
     want(4 not in found or 1 in found, "of equal points all stay")
     want(found != [0, 1], "a point does not dominate one that is equal to it: both stay")
