@@ -435,7 +435,7 @@ masks = {
 assert all(mask.mean() == 0.5 for mask in masks.values())
 assert (masks["2:4"].reshape(-1, 4, 384).sum(axis=1) == 2).all()
 
-figure, panels = plt.subplots(1, 3, figsize=(7.6, 2.9))
+figure, panels = plt.subplots(1, 3, figsize=(7.0, 2.7))
 for axes, (name, mask) in zip(panels, masks.items(), strict=True):
     axes.imshow(mask[:24, :24], cmap="Greys", vmin=0, vmax=1.2)
     axes.set_title(name, fontsize=10)
@@ -580,7 +580,7 @@ def draw_bytes():
         (right, "dense", (2, 4.2), GREY, "center"),
         (right, "bitmask", (1.6, 1.15), ORANGE, "center"),
         (right, "CSR", (38, 9.5), BLUE, "left"), (right, "limit", (8, 0.33), BLACK, "right"),
-        (right, "minilm's\nfile", (98, 5.8), GREEN, "left"),
+        (right, "minilm's\nfile", (106, 5.6), GREEN, "left"),
         (right, "dense codes,\nentropy-coded", (95, 0.75), PINK, "left"),
     ):
         axes.annotate(words, place, color=colour, ha=side, fontsize=9)
@@ -760,7 +760,7 @@ assert np.allclose(by_minilm.dense(), np.matmul(*thin(w, 32, R)[:2]), atol=1e-4)
 
 # %% jupyter={"source_hidden": true} tags=["hide-input"]
 def draw_ranks():
-    figure, panels = plt.subplots(1, 2, figsize=(7.6, 3.5), sharey=True)
+    figure, panels = plt.subplots(1, 2, figsize=(7.4, 3.3), sharey=True)
     for axes, what, best, low in zip(
         panels, ("W", "XW"), ("plain", "aware"), (0.0006, 0.015), strict=True
     ):
@@ -1072,7 +1072,7 @@ def draw_all():
                   textcoords="offset points", ha="right", color=GREY, fontsize=9)
     axes.set_xscale("log", base=2)
     axes.set_xticks([2, 4, 8, 16, 32], ["2", "4", "8", "16", "32"])
-    axes.set_ylim(-0.13, 0.9)
+    axes.set_ylim(-0.16, 0.9)
     axes.set_xlabel("true bits per weight of the float model, indices and scales included")
     axes.set_ylabel("loss above float32 (nats per character)")
     figure.legend(loc="outside upper center", ncols=3, fontsize=9)
