@@ -157,6 +157,7 @@ print("   ".join(f"{i:{len(token)}d}" for i, token in zip(ids, tokens, strict=Tr
 # %%
 HEADS = 12
 phi = np.vectorize(lambda x: 0.5 * (1 + math.erf(x / math.sqrt(2))), otypes=[np.float32])
+# (NumPy has no erf, so this loops in Python)
 
 
 def norm(x, name):
@@ -301,25 +302,27 @@ def few_digits(value):
 
 def draw_map():
     figure, panels = plt.subplots(1, 2, figsize=(8.0, 4.6), sharey=True)
-    norm = LogNorm(1e-5, 1)
+    norm = LogNorm(0.01, 1000)
     for axes, kind, title in zip(
         panels, drift, ("rounded to nearest, by channel", "limit: Shannon's least noise"),
         strict=True,
     ):
-        values = np.array([[drift[kind][part, bits] for bits in WIDTHS] for part in which])
-        axes.imshow(np.clip(values, 1e-5, 1), cmap="cividis_r", norm=norm, aspect="auto")
+        values = 1000 * np.array([[drift[kind][part, b] for b in WIDTHS] for part in which])
+        image = axes.imshow(values, cmap="YlOrBr", norm=norm, aspect="auto")
         for (y, x), value in np.ndenumerate(values):
-            axes.text(x, y, few_digits(1000 * value), ha="center", va="center", fontsize=9,
-                      color="white" if norm(value) > 0.5 else "black")
-        axes.axhline(len(which) - 1.5, color="white", linewidth=3)
+            axes.text(x, y, few_digits(value), ha="center", va="center", fontsize=9,
+                      color="white" if norm(value) > 0.7 else "black")
+        axes.axhline(len(which) - 1.5, color=BLACK, linewidth=2)
         axes.set_xticks(range(len(WIDTHS)), [f"{bits}" for bits in WIDTHS])
-        axes.set_xlabel("bits of the weights")
+        axes.set_xlabel("bits per weight")
         axes.set_title(title, fontsize=10)
         axes.grid(False)
         axes.tick_params(length=0)
     panels[0].set_yticks(range(len(which)), list(which))
     panels[0].set_ylabel("what is rounded, all else float")
-    figure.suptitle("drift of the sentences' vectors, in thousandths", fontsize=10)
+    bar = figure.colorbar(image, ax=panels, extend="min", aspect=30, pad=0.02)
+    bar.set_ticks([0.01, 0.1, 1, 10, 100, 1000], labels=["0.01", "0.1", "1", "10", "100", "1000"])
+    bar.set_label("drift in thousandths: pale is good, dark is bad")
     show(figure, "12-drift-by-layer-and-bits")
 
 
@@ -419,8 +422,8 @@ table(["4 bits", "true bits", "MB", "drift", "rank correlation", "ten nearest ke
 # %% [markdown]
 # *Rank correlation* compares the order of all pairs of sentences, by their similarity, before and
 # after; *ten nearest kept* is the share of a sentence's ten nearest that still are. Would a user
-# notice? Ask for the nearest of the 200 sentences that are scored. These are three queries to which
-# a rounded model answers something else; most queries are not like them.
+# notice? Ask for the nearest of the 200 sentences that are scored. These three queries were chosen
+# *because* a rounded model answers something else; how many do is said below.
 
 # %%
 everything = [s.text for s in scored]
@@ -433,9 +436,9 @@ for ask in ("Who won the match?", "What shall I cook tonight?", "How far away is
         cosine, place = rank(replace(encoder, params=weights), ask, everything, k=1)[0]
         rows.append((name, everything[place], f"{cosine:.2f}"))
 table(["query, model", "nearest sentence", "cosine"], rows)
-say(f"Of the scored sentences, {told['a scale for each channel']['nearest']:.0%} still have the "
-    "same nearest one with a scale for each channel, "
-    f"{told['the same grid, by GPTQ']['nearest']:.0%} with GPTQ.")
+say(f"Of the {len(scored[::5])} sentences that this notebook scores, "
+    f"{told['a scale for each channel']['nearest']:.0%} still have the same nearest one with a "
+    f"scale for each channel, {told['the same grid, by GPTQ']['nearest']:.0%} with GPTQ.")
 
 # %% [markdown]
 # The repository has measured many more methods, on all 200 scored sentences
@@ -519,14 +522,14 @@ def draw_outliers():
     left.set_xlabel("channel (number)")
     left.set_ylabel("largest |x| over all sentences")
     left.set_title("what multiplies w_up of block 1", fontsize=10)
-    right.imshow(in_channel, cmap="cividis_r", norm=LogNorm(0.1, 30), aspect="auto")
+    right.imshow(in_channel, cmap="YlOrBr", norm=LogNorm(0.1, 30), aspect="auto")
     for (y, block), value in np.ndenumerate(in_channel):
         right.text(block, y, few_digits(value), ha="center", va="center", fontsize=9,
-                   color="white" if value > 2 else "black")
+                   color="white" if value > 5 else "black")
     right.set_xticks(range(6), range(1, 7))
     right.set_yticks(range(len(tokens)), tokens)
     right.set_xlabel("block")
-    right.set_title(f"|x| in channel {largest}", fontsize=10)
+    right.set_title(f"|x| in channel {largest}: dark is large", fontsize=10)
     right.grid(False)
     right.tick_params(length=0)
     show(figure, "12-outliers")
@@ -605,7 +608,7 @@ for cure, method in (("as it is", "round to nearest"), ("SmoothQuant", "SmoothQu
         results[cure, by] = bench.measured(both, packed=True)["drift"]
 weights_alone = whole["rounded"][8]
 assert results["as it is", "tensor"] > 5 * weights_alone
-assert results["rotation", "token"] < results["as it is", "token"] < results["as it is", "tensor"]
+assert results["rotation", "token"] < weights_alone < results["as it is", "token"]
 assert all(results[cure, by] < results["as it is", by]
            for cure in ("SmoothQuant", "rotation") for by in ("tensor", "token"))
 table(["weights and activations in 8 bits: drift", "one scale for all tokens",
@@ -634,7 +637,7 @@ def draw_activations():
         axes.set_yscale("log")
         axes.set_yticks([1, 0.1, 0.01, 0.001, 0.0001], ["1", "0.1", "0.01", "0.001", "0.0001"])
         axes.set_xticks([4, 5, 6, 8])
-        axes.set_xlabel("bits of the activations")
+        axes.set_xlabel("bits per activation")
         axes.set_title(title, fontsize=10)
     panels[0].set_ylabel("drift: 1 − mean cosine")
     panels[1].annotate("- - all weights in 4 bits by GPTQ", (8.1, 0.026), ha="right",
@@ -652,7 +655,8 @@ assert min(eight, key=eight.get) == "by token, rotation"
 # %% [markdown]
 # With one scale, 8-bit activations cost more than all weights in 4 bits. A scale for each token
 # already helps much, because the outliers are `[CLS]`'s, and only its own scale has to reach them.
-# A rotation needs no calibration and helps most.
+# A rotation needs no calibration and helps most. It evens out the weights, too: rotated, weights
+# and activations together can cost less than the weights alone as they are.
 #
 # ## On your own
 #
