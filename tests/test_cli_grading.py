@@ -81,15 +81,21 @@ def test_an_interrupted_batch_ends_what_it_runs(tmp_path):
         content = json.dumps({"cells": [{"cell_type": "code", "source": source}]})
         (tmp_path / f"07-{number}.ipynb").write_text(content, encoding="utf-8")
     out = tmp_path / "marks.csv"
+    # A shell's background job ignores Ctrl-C, and so would its children: not this one.
+    heeded = signal.signal(signal.SIGINT, signal.default_int_handler)
     batch = subprocess.Popen(
         [sys.executable, "-m", "minilm", "grade", str(tmp_path), "--csv", str(out)],
         stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
-    while not beat.exists():
-        assert batch.poll() is None
-        time.sleep(0.1)
-    batch.send_signal(signal.SIGINT)
-    _, said = batch.communicate(timeout=30)
+    signal.signal(signal.SIGINT, heeded)
+    try:
+        while not beat.exists():
+            assert batch.poll() is None
+            time.sleep(0.1)
+        batch.send_signal(signal.SIGINT)
+        _, said = batch.communicate(timeout=30)
+    finally:
+        batch.kill()
     assert batch.returncode == 130 and "interrupted" in said
     beats = beat.stat().st_size
     time.sleep(1)
