@@ -35,11 +35,20 @@ class Exercise:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What became of an answer: `state` is "right", "wrong" or "blank"; `hint` says more."""
+    """What became of an answer: `state` is "right", "wrong" or "blank"; `hint` says more.
+
+    It counts as true if the answer is right: `if check(...): draw(...)`.
+    """
 
     name: str
     state: str
     hint: str
+
+    def __bool__(self) -> bool:
+        return self.state == "right"
+
+    def _ipython_display_(self) -> None:
+        """Nothing below a cell that ends in `check(...)`: it has been printed."""
 
 
 class Wrong(Exception):
@@ -85,8 +94,8 @@ def verdict(exercise: Exercise, answer: object, seed: int = 0) -> Verdict:
     return Verdict(exercise.name, "right", "")
 
 
-def check(name: str, answer: object) -> bool:
-    """Say whether the answer to the exercise `name` is right, and if not, a hint. True if it is.
+def check(name: str, answer: object) -> Verdict:
+    """Say whether the answer to the exercise `name` is right, and if not, a hint.
 
     ValueError if there is no such exercise.
     """
@@ -97,6 +106,6 @@ def check(name: str, answer: object) -> bool:
     given = verdict(EXERCISES[name], answer)
     said = {"right": "✓ Right.", "wrong": f"✗ Not yet: {given.hint}", "blank": f"… {given.hint}"}
     print(f"{name}: {said[given.state]}")
-    if os.environ.get(STRICT) and given.state != "right":
+    if os.environ.get(STRICT) and not given:
         raise Wrong(f"{name}: {given.hint}")
-    return given.state == "right"
+    return given

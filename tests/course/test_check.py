@@ -46,12 +46,15 @@ def test_the_same_seed_draws_the_same_data_and_another_seed_other_data():
 def test_check_says_it_and_a_build_of_solutions_stops_at_it(capsys, monkeypatch):
     monkeypatch.setitem(EXERCISES, "double", DOUBLE)
     monkeypatch.delenv("MINILM_STRICT", raising=False)
-    assert check("double", lambda x: 2 * x) is True
+    assert check("double", lambda x: 2 * x)
     assert capsys.readouterr().out == "double: ✓ Right.\n"
-    assert check("double", lambda x: x) is False
+    assert not check("double", lambda x: x)
     assert capsys.readouterr().out == "double: ✗ Not yet: it should be twice as large\n"
+    given = check("double", None)
+    assert not given and capsys.readouterr().out == "double: … not answered yet\n"
+    assert given._ipython_display_() is None and capsys.readouterr().out == "", "not said twice"
     monkeypatch.setenv("MINILM_STRICT", "1")
-    assert check("double", lambda x: 2 * x) is True
+    assert check("double", lambda x: 2 * x)
     for answer in (lambda x: x, None):
         with pytest.raises(Wrong, match="double: "):
             check("double", answer)
