@@ -49,6 +49,16 @@ def test_the_solution_is_right_and_the_blank_is_not(name):
     assert verdict(EXERCISES[name], names(notebook, "blanked")[name]).state == "blank"
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("notebook", NOTEBOOKS)
+def test_solutions_are_right_on_many_data(notebook):
+    """A hint for a mistake must not meet a right answer that by chance looks like it."""
+    for exercise in NOTEBOOKS[notebook]:
+        for seed in range(3, 40):
+            given = verdict(exercise, names(notebook, "solved")[exercise.name], seed)
+            assert given, f"{exercise.name}, seed {seed}: {given.hint}"
+
+
 @pytest.mark.parametrize("notebook", NOTEBOOKS)
 def test_every_notebook_has_exercises_and_asks_for_each_once(notebook):
     source = (ROOT / "notebooks" / "source" / f"{notebook}.py").read_text(encoding="utf-8")

@@ -18,6 +18,7 @@ Rng = np.random.Generator
 
 TIMES_SMALLER = 8
 MAY_BE_LOST = 0.02  # of the right answers
+LEEWAY = 0.005  # 1,000 questions are few
 
 
 def check_front_of(front_of: Answer, rng: Rng) -> None:
@@ -105,7 +106,7 @@ def check_compress(compress: Answer, rng: Rng) -> None:
         want(False, f"nothing is compressed: {size}")
     want(after * TIMES_SMALLER <= before,
          f"{size}: fewer bits, or fewer scales (right answers lost: {100 * lost:.1f} points)")
-    want(lost <= MAY_BE_LOST,
+    want(lost <= MAY_BE_LOST + LEEWAY,
          f"{100 * lost:.1f} points of right answers are lost, {100 * MAY_BE_LOST:.0f} may be "
          f"({size}): choose the scales better, or spend a bit more")  # fmt: skip
 
